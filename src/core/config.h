@@ -1,0 +1,206 @@
+/* The configuration as an immutable value: what a file, or no file, says.
+ *
+ * A config is built once by core/config_load.c (from text) and core/config_default.c
+ * (from the command line), never changed afterwards, and freed as a whole; a
+ * reload builds another.  It knows nothing of the machine it runs on: defaults
+ * that depend on an interface's address are filled in by core/served.c.
+ * Strings are NUL-terminated and owned by the config's arena.
+ */
+#pragma once
+
+#include "base/addr.h"
+#include "base/arena.h"
+#include "wire/pxe.h"
+
+/* Where in the file something stands; line 0: not from a file. */
+struct src_pos {
+	unsigned line, col;
+};
+
+enum dhcp_mode {
+	DHCP_SERVER,
+	DHCP_PROXY,
+	DHCP_OFF,
+};
+
+struct pool {
+	struct ip4 first, last; /* both included */
+	struct src_pos pos;
+};
+
+/* A further DHCP option, its value already encoded as it goes on the wire. */
+struct option_value {
+	uint8_t code;
+	struct span value;
+	struct src_pos pos;
+};
+
+struct network {
+	const char *name;      /* the interface's name, or the subnet's text: what logs and `match: network` call it */
+	const char *interface; /* NULL: reached through a relay agent */
+	bool has_subnet;
+	struct ip4 subnet; /* the network address when has_subnet */
+	unsigned prefix_len;
+	enum dhcp_mode dhcp;
+	const struct pool *pools; /* none: the upper half of the subnet */
+	size_t n_pools;
+	struct ip4 router; /* 0: our own address on the interface; none where relayed */
+	const struct ip4 *dns;
+	size_t n_dns;
+	const char *domain; /* or NULL */
+	uint32_t lease_time_s;
+	bool conflict_check;
+	const struct option_value *options;
+	size_t n_options;
+	struct src_pos pos;
+};
+
+enum loader {
+	LOADER_AUTO,
+	LOADER_IPXE,
+};
+
+enum profile_kind {
+	PROFILE_KERNEL,   /* kernel, initrds, cmdline */
+	PROFILE_SCRIPT,   /* an iPXE script of the user's own */
+	PROFILE_BOOTFILE, /* a file handed to the client as it is */
+	PROFILE_LOCAL,    /* boot from disk */
+};
+
+/* A file that a profile names, and where it stands in the configuration. */
+struct file_ref {
+	const char *path; /* below the root, no leading '/', or a URL (is_url) */
+	bool is_url;
+	struct src_pos pos;
+};
+
+struct profile {
+	const char *name;
+	enum profile_kind kind;
+	enum loader loader;
+	struct file_ref kernel;
+	const struct file_ref *initrds;
+	size_t n_initrds;
+	const char *cmdline;      /* "" when none; may hold {{variables}} */
+	struct file_ref script;   /* PROFILE_SCRIPT: below http.root */
+	struct file_ref bootfile; /* PROFILE_BOOTFILE: below tftp.root or http.root */
+	struct src_pos pos;
+};
+
+struct var {
+	const char *name, *value;
+};
+
+struct machine {
+	const char *name;
+	bool has_mac;
+	struct mac mac;
+	bool has_uuid;
+	struct uuid uuid;
+	struct ip4 address;             /* 0: from the pool */
+	const struct profile *profile;  /* NULL: rules and default_profile decide */
+	const struct var *vars;
+	size_t n_vars;
+	struct src_pos pos;
+};
+
+/* What a client is at this stage of its boot: the words of `match: client`. */
+enum client {
+	CLIENT_DHCP, /* plain: wants an address, boots nothing */
+	CLIENT_PXE,
+	CLIENT_HTTP, /* UEFI HTTP Boot */
+	CLIENT_IPXE,
+};
+
+enum match_key {
+	MATCH_ARCH,
+	MATCH_CLIENT,
+	MATCH_MAC,
+	MATCH_UUID,
+	MATCH_VENDOR_CLASS,
+	MATCH_USER_CLASS,
+	MATCH_HOSTNAME,
+	MATCH_NETWORK,
+	MATCH_CIRCUIT_ID,
+	MATCH_REMOTE_ID,
+	MATCH_SERIAL,
+	MATCH_ASSET,
+	MATCH_KEY_COUNT,
+};
+
+/* One key of a rule: true when any of its values fits.  All values are texts
+ * with globs (* ? [set]); arch, client, mac and uuid are compared by their
+ * canonical texts (mac lower-case with ':'; uuid lower-case). */
+struct match {
+	enum match_key key;
+	const char *const *values;
+	size_t n_values;
+	struct src_pos pos;
+};
+
+struct rule {
+	unsigned number; /* from 1, in the file's order */
+	const struct match *matches; /* all of them must fit */
+	size_t n_matches;
+	const struct profile *profile;
+	struct src_pos pos;
+};
+
+struct loaders {
+	const char *dir;
+	const char *file[ARCH_COUNT]; /* by enum arch; NULL: none is known for it */
+	struct src_pos pos;
+};
+
+/* A file outside the roots that clients reach by a virtual name only. */
+struct named_file {
+	const char *name; /* as clients ask for it, no leading '/': "boot/vmlinuz" */
+	const char *path; /* on this machine */
+};
+
+/* https: is read and checked; serving it comes with a later version, and a
+ * configuration that asks for it is refused with that sentence. */
+struct config {
+	const char *file; /* its name for messages; NULL without a file */
+	const char *state_dir;
+	const char *control_socket;
+	const char *tftp_root, *http_root;
+	struct src_pos tftp_root_pos, http_root_pos; /* line 0: the default, whose absence is a warning only */
+	uint16_t tftp_port, http_port;
+	struct loaders loaders;
+	const struct network *networks;
+	size_t n_networks;
+	const struct profile *profiles;
+	size_t n_profiles;
+	const struct machine *machines;
+	size_t n_machines;
+	const struct rule *rules;
+	size_t n_rules;
+	const struct profile *default_profile; /* or NULL */
+	const struct named_file *named_files;  /* of `bootsmith boot` */
+	size_t n_named_files;
+	struct arena arena; /* owns all of the above */
+};
+
+#define CONFIG_STATE_DIR_DEFAULT      "/var/lib/bootsmith"
+#define CONFIG_CONTROL_SOCKET_DEFAULT "/run/bootsmith/control.sock"
+#define CONFIG_HTTP_ROOT_DEFAULT      "/srv/http"
+#define CONFIG_TFTP_ROOT_DEFAULT      "/srv/tftp"
+#define CONFIG_LOADERS_DIR_DEFAULT    "/usr/lib/ipxe"
+#define CONFIG_LEASE_TIME_DEFAULT_S   3600u
+
+/* A config with nothing but defaults: no networks, no profiles, Debian's loader
+ * names (undionly.kpxe, ipxe.efi).  -ENOMEM. */
+int config_new(struct config **ret_config) WARN_UNUSED;
+void config_free(struct config *cfg);
+
+/* By name, or NULL. */
+const struct profile *config_find_profile(const struct config *cfg, struct span name);
+/* The machine that has this MAC, else the one that has this UUID (in either
+ * octet order; default UUIDs are nobody's), else NULL.  NULL arguments: unknown. */
+const struct machine *config_find_machine(
+	const struct config *cfg, const struct mac *mac, const struct uuid *uuid);
+/* "server", "proxy", "off"; "pxe", "http", "ipxe", "dhcp"; "arch", "client", "mac", … */
+const char *dhcp_mode_name(enum dhcp_mode m);
+const char *client_name(enum client c);
+const char *match_key_name(enum match_key k);
