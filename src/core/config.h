@@ -148,8 +148,10 @@ struct rule {
 
 struct loaders {
 	const char *dir;
-	const char *file[ARCH_COUNT]; /* by enum arch; NULL: none is known for it */
-	struct src_pos pos;
+	const char *file[ARCH_COUNT]; /* by enum arch, below dir or absolute; NULL: none is known for it */
+	bool present[ARCH_COUNT];     /* it could be opened when the configuration was loaded */
+	struct src_pos pos;                  /* of dir; line 0: the default */
+	struct src_pos file_pos[ARCH_COUNT]; /* line 0: the default, whose absence is no error */
 };
 
 /* A file outside the roots that clients reach by a virtual name only. */

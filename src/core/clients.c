@@ -1,0 +1,166 @@
+/* The memory of machines. */
+#include "core/clients.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+#include <utlist.h>
+
+struct memo {
+	uint8_t n;
+	uint8_t b[CLIENT_TEXT_MAX];
+};
+
+enum text_index {
+	T_VENDOR,
+	T_USER,
+	T_HOSTNAME,
+	T_CIRCUIT,
+	T_REMOTE,
+	T_SERIAL,
+	T_ASSET,
+	T_COUNT,
+};
+
+struct client_memo {
+	struct mac mac;
+	struct ip4 address;
+	struct facts facts; /* its spans are rebuilt from texts */
+	char network[64];
+	struct memo text[T_COUNT];
+	struct client_memo *prev, *next; /* oldest first */
+	UT_hash_handle by_mac;
+};
+
+struct clients {
+	struct client_memo *by_mac, *queue;
+	size_t n;
+};
+
+int clients_new(struct clients **ret)
+{
+	struct clients *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	*ret = c;
+	return 0;
+}
+
+static void drop_memo(struct clients *c, struct client_memo *m)
+{
+	HASH_DELETE(by_mac, c->by_mac, m);
+	DL_DELETE(c->queue, m);
+	c->n--;
+	free(m);
+}
+
+void clients_free(struct clients *c)
+{
+	if (!c)
+		return;
+	while (c->queue)
+		drop_memo(c, c->queue);
+	free(c);
+}
+
+static void keep(struct memo *m, struct span s)
+{
+	m->n = (uint8_t)(s.n < sizeof(m->b) ? s.n : sizeof(m->b));
+	if (m->n)
+		memcpy(m->b, s.p, m->n);
+}
+
+static struct span kept(const struct memo *m)
+{
+	return (struct span){ m->b, m->n };
+}
+
+static struct client_memo *find(struct clients *c, struct mac mac)
+{
+	struct client_memo *m = NULL;
+
+	HASH_FIND(by_mac, c->by_mac, &mac, sizeof(mac), m);
+	return m;
+}
+
+static struct client_memo *find_or_make(struct clients *c, struct mac mac)
+{
+	struct client_memo *m = find(c, mac), *added = NULL;
+
+	if (m) {
+		DL_DELETE(c->queue, m);
+		DL_APPEND(c->queue, m);
+		return m;
+	}
+	if (c->n == CLIENTS_MAX)
+		drop_memo(c, c->queue);
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return NULL;
+	m->mac = mac;
+	HASH_ADD(by_mac, c->by_mac, mac, sizeof(m->mac), m);
+	HASH_FIND(by_mac, c->by_mac, &mac, sizeof(mac), added);
+	if (!added) {
+		free(m);
+		return NULL;
+	}
+	DL_APPEND(c->queue, m);
+	c->n++;
+	return m;
+}
+
+void clients_remember(struct clients *c, const struct facts *f, struct ip4 address)
+{
+	struct client_memo *m = f->has_mac ? find_or_make(c, f->mac) : NULL;
+
+	if (!m)
+		return;
+	m->facts = *f;
+	if (address.v)
+		m->address = address;
+	strncpy(m->network, f->network ? f->network : "", sizeof(m->network) - 1);
+	keep(&m->text[T_VENDOR], f->vendor_class);
+	keep(&m->text[T_USER], f->user_class);
+	keep(&m->text[T_HOSTNAME], f->hostname);
+	keep(&m->text[T_CIRCUIT], f->circuit_id);
+	keep(&m->text[T_REMOTE], f->remote_id);
+}
+
+void clients_report(struct clients *c, struct mac mac, struct span serial, struct span asset)
+{
+	struct client_memo *m = find(c, mac);
+
+	if (!m)
+		return;
+	if (serial.n)
+		keep(&m->text[T_SERIAL], serial);
+	if (asset.n)
+		keep(&m->text[T_ASSET], asset);
+}
+
+static void give(const struct client_memo *m, struct facts *ret)
+{
+	*ret = m->facts;
+	ret->network = m->network[0] ? m->network : NULL;
+	ret->vendor_class = kept(&m->text[T_VENDOR]);
+	ret->user_class = kept(&m->text[T_USER]);
+	ret->hostname = kept(&m->text[T_HOSTNAME]);
+	ret->circuit_id = kept(&m->text[T_CIRCUIT]);
+	ret->remote_id = kept(&m->text[T_REMOTE]);
+	ret->serial = kept(&m->text[T_SERIAL]);
+	ret->asset = kept(&m->text[T_ASSET]);
+}
+
+bool clients_find(struct clients *c, struct mac mac, struct facts *ret_facts, struct ip4 *ret_address)
+{
+	const struct client_memo *m = find(c, mac);
+
+	if (!m)
+		return false;
+	give(m, ret_facts);
+	*ret_address = m->address;
+	return true;
+}

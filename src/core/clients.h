@@ -1,0 +1,24 @@
+/* What was learned of each machine by DHCP, for when it comes by TFTP or HTTP.
+ *
+ * A bounded table by MAC; the machine heard of longest ago makes room.  Texts
+ * are copied and cut.  It decides nothing.
+ */
+#pragma once
+
+#include "core/facts.h"
+
+#define CLIENTS_MAX      16384u
+#define CLIENT_TEXT_MAX  128u
+
+struct clients;
+
+int clients_new(struct clients **ret) WARN_UNUSED;
+void clients_free(struct clients *c);
+/* Remembers the facts of a machine that has a MAC, and the address that it was
+ * told (0: none).  Facts that only iPXE reports (serial, asset) are kept from
+ * before.  Out of memory: nothing is remembered. */
+void clients_remember(struct clients *c, const struct facts *f, struct ip4 address);
+/* Adds what iPXE reported of a machine that is known. */
+void clients_report(struct clients *c, struct mac mac, struct span serial, struct span asset);
+/* The facts of a machine, as spans into the table: valid until it changes. */
+bool clients_find(struct clients *c, struct mac mac, struct facts *ret_facts, struct ip4 *ret_address);

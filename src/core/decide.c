@@ -1,0 +1,246 @@
+/* boot_decide() and the matching of rules.  No packets, no I/O, no state. */
+#include "core/decide.h"
+
+#include "core/glob.h"
+
+#include <stdio.h>
+
+/* The texts that a fact may be matched by; none: it is unknown at this stage. */
+struct fact_texts {
+	struct span list[2];
+	size_t n;
+};
+
+static void add_text(struct fact_texts *t, struct span s)
+{
+	if (s.n)
+		t->list[t->n++] = s;
+}
+
+/* The buffers of mac and uuid live in the caller. */
+static struct fact_texts fact_texts(enum match_key key, const struct facts *f, struct mac_text *mac,
+	struct uuid_text uuid[2])
+{
+	struct fact_texts t = { .n = 0 };
+
+	switch (key) {
+	case MATCH_ARCH: /* by class ("arm64") or by the registry's row ("arm64-uboot") */
+		if (f->has_arch) {
+			add_text(&t, span_str(arch_name(f->arch)));
+			add_text(&t, span_str(facts_arch_name(f)));
+		}
+		break;
+	case MATCH_CLIENT:
+		add_text(&t, span_str(client_name(f->client)));
+		break;
+	case MATCH_MAC:
+		if (f->has_mac) {
+			*mac = mac_str(f->mac);
+			add_text(&t, span_str(mac->s));
+		}
+		break;
+	case MATCH_UUID: /* firmware does not agree on the order: either one */
+		if (f->has_uuid) {
+			uuid[0] = uuid_str(f->uuid);
+			uuid[1] = uuid_str(uuid_swap(f->uuid));
+			add_text(&t, span_str(uuid[0].s));
+			add_text(&t, span_str(uuid[1].s));
+		}
+		break;
+	case MATCH_VENDOR_CLASS:
+		add_text(&t, f->vendor_class);
+		break;
+	case MATCH_USER_CLASS:
+		add_text(&t, f->user_class);
+		break;
+	case MATCH_HOSTNAME:
+		add_text(&t, f->hostname);
+		break;
+	case MATCH_NETWORK:
+		add_text(&t, span_str(f->network));
+		break;
+	case MATCH_CIRCUIT_ID:
+		add_text(&t, f->circuit_id);
+		break;
+	case MATCH_REMOTE_ID:
+		add_text(&t, f->remote_id);
+		break;
+	case MATCH_SERIAL:
+		add_text(&t, f->serial);
+		break;
+	case MATCH_ASSET:
+		add_text(&t, f->asset);
+		break;
+	case MATCH_KEY_COUNT:
+		break;
+	}
+	return t;
+}
+
+/* Host names, MACs and UUIDs are the same in either case; classes and ids are octets. */
+static bool ignores_case(enum match_key key)
+{
+	return key == MATCH_MAC || key == MATCH_UUID || key == MATCH_HOSTNAME || key == MATCH_ARCH ||
+		key == MATCH_CLIENT;
+}
+
+static bool match_fits(const struct match *m, const struct fact_texts *texts)
+{
+	for (size_t v = 0; v < m->n_values; v++)
+		for (size_t t = 0; t < texts->n; t++)
+			if (glob_match(span_str(m->values[v]), texts->list[t], ignores_case(m->key)))
+				return true;
+	return false;
+}
+
+bool rule_matches(const struct rule *r, const struct facts *facts, bool *ret_unknown)
+{
+	bool fits = true;
+
+	*ret_unknown = false;
+	for (size_t i = 0; i < r->n_matches; i++) {
+		struct mac_text mac;
+		struct uuid_text uuid[2];
+		struct fact_texts texts = fact_texts(r->matches[i].key, facts, &mac, uuid);
+
+		*ret_unknown = *ret_unknown || texts.n == 0;
+		fits = fits && match_fits(&r->matches[i], &texts);
+	}
+	return fits;
+}
+
+static void choose_profile(const struct config *cfg, const struct facts *f, struct answer *a)
+{
+	bool unknown;
+
+	a->machine = config_find_machine(cfg, f->has_mac ? &f->mac : NULL, f->has_uuid ? &f->uuid : NULL);
+	if (a->machine && a->machine->profile) {
+		a->profile = a->machine->profile;
+		a->rule_kind = RULE_MACHINE;
+		return;
+	}
+	for (size_t i = 0; i < cfg->n_rules; i++) {
+		if (rule_matches(&cfg->rules[i], f, &unknown)) {
+			a->rule = &cfg->rules[i];
+			a->profile = a->rule->profile;
+			a->rule_kind = RULE_RULE;
+			return;
+		}
+	}
+	a->profile = cfg->default_profile;
+	a->rule_kind = a->profile ? RULE_DEFAULT : RULE_NONE;
+}
+
+#define WHY(a, ...) ((void)snprintf((a)->why, sizeof((a)->why), __VA_ARGS__))
+
+static void answer_ipxe(struct answer *a)
+{
+	const struct profile *p = a->profile;
+
+	if (!p) {
+		a->kind = ANSWER_SITE_SCRIPT;
+		a->transport = TRANSPORT_HTTP;
+		WHY(a, "no profile applies: boot.ipxe of the HTTP root");
+	} else if (p->kind == PROFILE_BOOTFILE) {
+		a->kind = ANSWER_BOOTFILE;
+		a->transport = TRANSPORT_TFTP; /* a plain path; iPXE follows a URL by itself */
+		WHY(a, "the profile's own boot file");
+	} else {
+		a->kind = ANSWER_SCRIPT;
+		a->transport = TRANSPORT_HTTP;
+		WHY(a, p->kind == PROFILE_LOCAL ? "a script that boots the local disk"
+						: "a script rendered for this machine");
+	}
+}
+
+static void no_loader(const struct config *cfg, const struct facts *f, struct answer *a)
+{
+	const char *arch = f->arch == ARCH_OTHER || f->arch == ARCH_UNKNOWN ? facts_arch_name(f)
+									    : arch_name(f->arch);
+
+	a->kind = ANSWER_ADDRESS;
+	a->missing_loader = true;
+	if (cfg->loaders.file[f->arch])
+		WHY(a, "the loader %.64s for %s was not found: install Debian's package ipxe, or set loaders: in the configuration",
+			cfg->loaders.file[f->arch], arch);
+	else if (f->arch == ARCH_OTHER || f->arch == ARCH_UNKNOWN)
+		WHY(a, "there is no loader for the architecture %s: give such machines a bootfile profile by a rule",
+			arch);
+	else
+		WHY(a, "no loader for %s: Debian's package ipxe has iPXE for BIOS and x64 only; name one with loaders: {%s: FILE}",
+			arch, arch);
+}
+
+/* Firmware that is not iPXE: the profile's own file, or our iPXE, or nothing. */
+static void answer_firmware(const struct config *cfg, const struct facts *f, struct answer *a)
+{
+	const struct profile *p = a->profile;
+
+	a->transport = f->transport;
+	if (p && p->kind == PROFILE_LOCAL) {
+		a->kind = ANSWER_ADDRESS;
+		WHY(a, "it is to boot its local disk: no boot file");
+	} else if (p && p->kind == PROFILE_BOOTFILE &&
+		   !(p->bootfile.is_url && f->transport == TRANSPORT_TFTP)) {
+		a->kind = ANSWER_BOOTFILE;
+		WHY(a, "the profile's own boot file");
+	} else if (cfg->loaders.present[f->arch]) {
+		/* Also for a bootfile profile with a URL: a PXE ROM cannot follow one, iPXE can. */
+		a->kind = ANSWER_LOADER;
+		a->file = cfg->loaders.file[f->arch];
+		WHY(a, "iPXE first: this firmware cannot run its scripts");
+	} else {
+		no_loader(cfg, f, a);
+	}
+}
+
+void boot_decide(const struct config *cfg, const struct facts *facts, struct answer *ret_answer)
+{
+	struct answer a = { .kind = ANSWER_ADDRESS };
+
+	choose_profile(cfg, facts, &a);
+	switch (facts->client) {
+	case CLIENT_DHCP:
+		WHY(&a, "it asks for an address only");
+		break;
+	case CLIENT_IPXE:
+		answer_ipxe(&a);
+		break;
+	case CLIENT_PXE:
+	case CLIENT_HTTP:
+		answer_firmware(cfg, facts, &a);
+		break;
+	}
+	*ret_answer = a;
+}
+
+const char *answer_kind_name(enum answer_kind k)
+{
+	static const char *const names[] = {
+		[ANSWER_ADDRESS] = "address",
+		[ANSWER_LOADER] = "loader",
+		[ANSWER_SCRIPT] = "script",
+		[ANSWER_SITE_SCRIPT] = "site-script",
+		[ANSWER_BOOTFILE] = "bootfile",
+	};
+
+	return names[k];
+}
+
+void answer_rule_text(const struct answer *a, char ret[static RULE_TEXT_MAX])
+{
+	switch (a->rule_kind) {
+	case RULE_NONE:
+		(void)snprintf(ret, RULE_TEXT_MAX, "none");
+		break;
+	case RULE_MACHINE:
+		(void)snprintf(ret, RULE_TEXT_MAX, "machine %s", a->machine->name);
+		break;
+	case RULE_RULE:
+		(void)snprintf(ret, RULE_TEXT_MAX, "rule %u (line %u)", a->rule->number, a->rule->pos.line);
+		break;
+	case RULE_DEFAULT:
+		(void)snprintf(ret, RULE_TEXT_MAX, "default_profile");
+		break;
+	}
+}

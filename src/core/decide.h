@@ -1,0 +1,50 @@
+/* The heart: what a client is to boot, why, and by which rule.
+ *
+ * boot_decide() is pure and total: every configuration and every set of facts
+ * has an answer.  DHCP, TFTP, HTTP and `explain` all call it, so they cannot
+ * disagree.  It names things; it does not build packets (core/dhcp4_boot.c),
+ * scripts (core/ipxe_script.c) or URLs (core/locate.c).
+ */
+#pragma once
+
+#include "core/config.h"
+#include "core/facts.h"
+
+enum answer_kind {
+	ANSWER_ADDRESS,     /* address and network options; nothing to boot */
+	ANSWER_LOADER,      /* our iPXE binary for this architecture */
+	ANSWER_SCRIPT,      /* an iPXE script rendered for this machine */
+	ANSWER_SITE_SCRIPT, /* boot.ipxe of the HTTP root, as it is */
+	ANSWER_BOOTFILE,    /* the profile's own file, as it is */
+};
+
+enum rule_kind {
+	RULE_NONE,    /* nothing in the configuration applied */
+	RULE_MACHINE,
+	RULE_RULE,
+	RULE_DEFAULT, /* default_profile */
+};
+
+struct answer {
+	enum answer_kind kind;
+	const struct machine *machine; /* whoever it is, also when it has no profile; or NULL */
+	const struct profile *profile; /* or NULL */
+	enum rule_kind rule_kind;
+	const struct rule *rule;       /* RULE_RULE */
+	enum transport transport;      /* how the file is fetched */
+	const char *file;              /* ANSWER_LOADER: its file name as configured */
+	bool missing_loader;           /* there should have been a loader: worth a line in the log */
+	char why[192];                 /* one clause for people; plain ASCII, no client text */
+};
+
+void boot_decide(const struct config *cfg, const struct facts *facts, struct answer *ret_answer);
+
+/* "address", "loader", "script", "site-script", "bootfile": stable words. */
+const char *answer_kind_name(enum answer_kind k);
+/* "machine web1", "rule 2 (line 31)", "default_profile", "none". */
+#define RULE_TEXT_MAX 128
+void answer_rule_text(const struct answer *a, char ret[static RULE_TEXT_MAX]);
+
+/* Does one rule fit?  unknown: true when a fact that it asks for is not known
+ * at this stage (serial before iPXE has told it). */
+bool rule_matches(const struct rule *r, const struct facts *facts, bool *ret_unknown);

@@ -1,0 +1,68 @@
+/* Forms of boot answers.  Each oddity below names the device that forced it. */
+#include "core/dhcp4_boot.h"
+
+#include <errno.h>
+
+/* Option 175, sub-option 176 ("no-pxedhcp"): iPXE otherwise waits two seconds
+ * for a ProxyDHCP server after our offer. */
+static const uint8_t ipxe_no_proxy_wait[] = { 176, 1, 1 };
+
+static void add_pxe(const struct dhcp4_msg *request, struct arena *a, struct dhcp4_out *out)
+{
+	uint8_t *buf = arena_alloc(a, 8);
+	struct wr w = wr_of(buf, buf ? 8 : 0);
+
+	/* EDK2 takes an offer as PXE only with this prefix, and reads 43 only then. */
+	dhcp4_out_add(out, OPT_VENDOR_CLASS, true, SPAN_LIT("PXEClient"));
+	pxe_vendor_options_direct(&w);
+	dhcp4_out_add(out, OPT_VENDOR_SPECIFIC, true, wr_done(&w));
+	/* RFC 4578 2.3; only what was sent: no GUID, no echo (dnsmasq, rfc2131.c). */
+	dhcp4_out_add(out, OPT_MACHINE_ID, true, request->opt[OPT_MACHINE_ID]);
+}
+
+int dhcp4_boot_fill(const struct config *cfg, const struct dhcp4_msg *request, const struct facts *facts,
+	const struct answer *answer, struct ip4 server, struct arena *a, struct dhcp4_out *out,
+	struct span *ret_bootfile)
+{
+	struct text name = { 0 };
+	char *file, *address;
+
+	*ret_bootfile = SPAN_NONE;
+	if (answer->kind == ANSWER_ADDRESS)
+		return 0;
+	locate_bootfile(cfg, facts, answer, server, &name);
+	file = name.failed ? NULL : arena_strdup(a, text_span(&name));
+	text_free(&name);
+	address = arena_strdup(a, span_str(ip4_str(server).s));
+	if (!file || !address)
+		return -ENOMEM;
+
+	out->siaddr = server;
+	out->sname = span_str(address);
+	/* U-Boot reads the header only (siderolabs/booter#11); a URL that would be
+	 * cut is left to option 67. */
+	if (strlen(file) < 128)
+		out->file = span_str(file);
+	switch (facts->client) {
+	case CLIENT_PXE:
+		add_pxe(request, a, out);
+		dhcp4_out_add(out, OPT_TFTP_SERVER, true, (struct span){ (uint8_t *)address, strlen(address) + 1 });
+		break;
+	case CLIENT_HTTP:
+		/* UEFI 2.10, 24.7.2.3: offers without it are thrown away. */
+		dhcp4_out_add(out, OPT_VENDOR_CLASS, true, SPAN_LIT("HTTPClient"));
+		dhcp4_out_add(out, OPT_MACHINE_ID, true, request->opt[OPT_MACHINE_ID]);
+		break;
+	case CLIENT_IPXE:
+		dhcp4_out_add(out, OPT_IPXE, true,
+			(struct span){ ipxe_no_proxy_wait, sizeof(ipxe_no_proxy_wait) });
+		dhcp4_out_add(out, OPT_MACHINE_ID, true, request->opt[OPT_MACHINE_ID]);
+		break;
+	case CLIENT_DHCP:
+		break;
+	}
+	/* With its NUL: EDK2 writes one over the octet behind the option, which
+	 * would be the next option's code; some PXE ROMs need it too. */
+	*ret_bootfile = (struct span){ (uint8_t *)file, strlen(file) + 1 };
+	return 0;
+}

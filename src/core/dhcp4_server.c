@@ -1,0 +1,500 @@
+/* RFC 2131's server.  Each state of a client is a function. */
+#include "core/dhcp4_server.h"
+
+#include <errno.h>
+
+#define HOPS_MAX 16u /* RFC 1542 4.1.1 */
+#define LEASE_TIME_MIN_S 60u
+
+struct exchange {
+	const struct dhcp4_server *srv;
+	const struct dhcp4_msg *msg;
+	const struct dhcp4_rx *rx;
+	struct lease_client client;
+	int64_t now_s;
+	struct arena *arena;
+	struct dhcp4_plan *plan;
+};
+
+static void drop(struct exchange *x, enum drop why)
+{
+	x->plan->drop = why;
+}
+
+/* The network of the client: where the relay says that it is (RFC 3527, else
+ * giaddr), else the one of the address that it has and that reached us through
+ * a router, else that of our interface. */
+static const struct served *network_of(const struct exchange *x)
+{
+	const struct served_set *nets = x->srv->nets;
+	const struct dhcp4_msg *m = x->msg;
+	struct span link = dhcp4_relay_suboption(m->opt[OPT_RELAY_AGENT], RELAY_LINK_SELECTION);
+	const struct served *s;
+
+	if (m->giaddr.v && link.n == 4) {
+		struct rd r = rd_of(link);
+
+		return served_by_address(nets, (struct ip4){ rd_u32(&r) });
+	}
+	if (m->giaddr.v)
+		return served_by_address(nets, m->giaddr);
+	s = m->ciaddr.v ? served_by_address(nets, m->ciaddr) : NULL;
+	return s && s->ifindex == 0 ? s : served_by_ifindex(nets, x->rx->ifindex);
+}
+
+/* Our identity in this exchange: what the relay wants it to be (RFC 5107), our
+ * address in the network, or the one that the relay's packet was sent to. */
+static struct ip4 server_of(const struct exchange *x, const struct served *s)
+{
+	struct span override = dhcp4_relay_suboption(x->msg->opt[OPT_RELAY_AGENT], RELAY_SERVER_ID);
+
+	if (x->msg->giaddr.v && override.n == 4) {
+		struct rd r = rd_of(override);
+
+		return (struct ip4){ rd_u32(&r) };
+	}
+	return s->server.v ? s->server : x->rx->local;
+}
+
+static bool is_our_address(const struct exchange *x, struct ip4 a)
+{
+	const struct served *s = x->plan->net;
+
+	if (ip4_eq(a, x->plan->server))
+		return true;
+	for (size_t i = 0; i < s->n_own; i++)
+		if (ip4_eq(a, s->own[i]))
+			return true;
+	return false;
+}
+
+/* RFC 2131 4.1. */
+static void address_reply(struct exchange *x)
+{
+	const struct dhcp4_msg *m = x->msg;
+	struct dhcp4_plan *p = x->plan;
+
+	if (m->giaddr.v) {
+		p->dest = DHCP4_TO_RELAY;
+		p->dest_addr = m->giaddr;
+		if (p->reply_type == DHCP4_NAK)
+			p->out.flags |= DHCP4_FLAG_BROADCAST;
+	} else if (p->reply_type == DHCP4_NAK) {
+		p->dest = DHCP4_TO_BROADCAST;
+	} else if (m->ciaddr.v) {
+		p->dest = DHCP4_TO_ADDRESS;
+		p->dest_addr = m->ciaddr;
+	} else if (m->flags & DHCP4_FLAG_BROADCAST || !p->facts.has_mac) {
+		p->dest = DHCP4_TO_BROADCAST;
+	} else {
+		p->dest = DHCP4_TO_FRAME;
+		p->dest_addr = p->out.yiaddr;
+	}
+}
+
+static void reply_begin(struct exchange *x, enum dhcp4_type type)
+{
+	const struct dhcp4_msg *m = x->msg;
+	struct dhcp4_plan *p = x->plan;
+	uint16_t max = 0;
+
+	p->reply_type = type;
+	p->out = (struct dhcp4_out){
+		.op = DHCP4_BOOTREPLY,
+		.htype = m->htype,
+		.hlen = m->hlen,
+		.xid = m->xid,
+		.flags = m->flags,
+		.giaddr = m->giaddr,
+	};
+	memcpy(p->out.chaddr, m->chaddr, sizeof(p->out.chaddr));
+	/* RFC 2132 9.10: at least 576.  EDK2 says 65280 in its REQUEST (a byte order
+	 * fault), so the network's MTU is the other bound. */
+	if (!dhcp4_opt_u16(m, OPT_MAX_SIZE, &max) || max < DHCP4_DATAGRAM_MIN)
+		max = DHCP4_DATAGRAM_MIN;
+	if (max > p->net->mtu && p->net->mtu >= DHCP4_DATAGRAM_MIN)
+		max = (uint16_t)p->net->mtu;
+	p->max_size = max - DHCP4_IP_UDP_HEADERS;
+}
+
+static void add_u8(struct exchange *x, enum dhcp4_option code, uint8_t v)
+{
+	uint8_t *b = arena_alloc(x->arena, 1);
+
+	if (b) {
+		*b = v;
+		dhcp4_out_add(&x->plan->out, code, true, (struct span){ b, 1 });
+	}
+}
+
+static void add_u32(struct exchange *x, enum dhcp4_option code, bool needed, uint32_t v)
+{
+	uint8_t *b = arena_alloc(x->arena, 4);
+	struct wr w = wr_of(b, b ? 4 : 0);
+
+	wr_u32(&w, v);
+	dhcp4_out_add(&x->plan->out, code, needed, wr_done(&w));
+}
+
+static bool has_option(const struct network *net, uint8_t code)
+{
+	for (size_t i = 0; i < net->n_options; i++)
+		if (net->options[i].code == code)
+			return true;
+	return false;
+}
+
+static bool client_asks(const struct exchange *x, uint8_t code)
+{
+	struct span list = x->msg->opt[OPT_PARAMETER_LIST];
+
+	return list.n && memchr(list.p, code, list.n);
+}
+
+static void add_network_options(struct exchange *x)
+{
+	const struct served *s = x->plan->net;
+	const struct network *net = s->cfg;
+	const struct machine *machine = x->plan->answer.machine;
+	struct dhcp4_out *out = &x->plan->out;
+
+	add_u32(x, OPT_SUBNET_MASK, true, ip4_mask(s->prefix_len));
+	if (s->router.v)
+		add_u32(x, OPT_ROUTER, true, s->router.v);
+	if (net->n_dns) {
+		uint8_t *b = arena_alloc(x->arena, net->n_dns * 4);
+		struct wr w = wr_of(b, b ? net->n_dns * 4 : 0);
+
+		for (size_t i = 0; i < net->n_dns; i++)
+			wr_u32(&w, net->dns[i].v);
+		dhcp4_out_add(out, OPT_DNS, true, wr_done(&w));
+	}
+	if (machine && machine->name && client_asks(x, OPT_HOSTNAME))
+		dhcp4_out_add(out, OPT_HOSTNAME, false, span_str(machine->name));
+	if (net->domain)
+		dhcp4_out_add(out, OPT_DOMAIN, false, span_str(net->domain));
+	if (s->prefix_len < 31 && !has_option(net, OPT_BROADCAST))
+		add_u32(x, OPT_BROADCAST, false, s->subnet.v | ~ip4_mask(s->prefix_len));
+	for (size_t i = 0; i < net->n_options; i++)
+		dhcp4_out_add(out, net->options[i].code, false, net->options[i].value);
+}
+
+/* Option 53 first and 54 behind it: old ROMs look there. */
+static void add_identity(struct exchange *x)
+{
+	add_u8(x, OPT_MESSAGE_TYPE, (uint8_t)x->plan->reply_type);
+	add_u32(x, OPT_SERVER_ID, true, x->plan->server.v);
+}
+
+/* What the relay and RFC 6842 want back. 82 is the last of all: the relay cuts
+ * it off, and 67 is last again for the client. */
+static void add_echoes(struct exchange *x)
+{
+	dhcp4_out_add(&x->plan->out, OPT_CLIENT_ID, true, x->msg->opt[OPT_CLIENT_ID]);
+}
+
+static void add_last(struct exchange *x, struct span bootfile)
+{
+	dhcp4_out_add(&x->plan->out, OPT_BOOTFILE, true, bootfile);
+	x->plan->bootfile = bootfile.n ? (struct span){ bootfile.p, bootfile.n - 1 } : SPAN_NONE;
+	if (x->msg->giaddr.v)
+		dhcp4_out_add(&x->plan->out, OPT_RELAY_AGENT, true, x->msg->opt[OPT_RELAY_AGENT]);
+}
+
+/* The lease time that this client gets: what it asks for, when that is less. */
+static uint32_t lease_time(const struct exchange *x)
+{
+	uint32_t seconds = x->plan->net->cfg->lease_time_s;
+	struct ip4 asked;
+
+	if (dhcp4_opt_ip4(x->msg, OPT_LEASE_TIME, &asked) && asked.v < seconds)
+		seconds = asked.v < LEASE_TIME_MIN_S ? LEASE_TIME_MIN_S : asked.v;
+	return seconds;
+}
+
+/* OFFER and ACK: address, network, boot. */
+static void reply_with_lease(struct exchange *x, enum dhcp4_type type, struct lease *l)
+{
+	struct dhcp4_plan *p = x->plan;
+	uint32_t seconds = lease_time(x);
+	struct span bootfile;
+
+	p->lease = l;
+	reply_begin(x, type);
+	p->out.yiaddr = l->address;
+	if (type == DHCP4_ACK)
+		p->out.ciaddr = x->msg->ciaddr;
+	add_identity(x);
+	add_u32(x, OPT_LEASE_TIME, true, seconds);
+	add_u32(x, OPT_RENEWAL_TIME, false, seconds / 2);
+	add_u32(x, OPT_REBINDING_TIME, false, (uint32_t)((uint64_t)seconds * 7 / 8));
+	add_network_options(x);
+	add_echoes(x);
+	if (dhcp4_boot_fill(x->srv->cfg, x->msg, &p->facts, &p->answer, p->server, x->arena, &p->out,
+		    &bootfile) < 0) {
+		drop(x, DROP_NO_MEMORY);
+		return;
+	}
+	add_last(x, bootfile);
+	address_reply(x);
+	if (type == DHCP4_ACK) {
+		lease_bind(x->srv->leases, l, x->msg->opt[OPT_HOSTNAME], seconds, x->now_s);
+		p->commit = true;
+	}
+}
+
+static void reply_nak(struct exchange *x, const char *why)
+{
+	x->plan->note = why;
+	reply_begin(x, DHCP4_NAK);
+	add_identity(x);
+	dhcp4_out_add(&x->plan->out, OPT_MESSAGE, false, span_str(why));
+	add_echoes(x);
+	add_last(x, SPAN_NONE);
+	address_reply(x);
+}
+
+static struct lease *find_lease(const struct exchange *x)
+{
+	return lease_find(x->srv->leases, x->plan->net, &x->client);
+}
+
+/* An address for the client, the wanted one if that can be; NULL: dropped. */
+static struct lease *choose(struct exchange *x, struct ip4 wanted)
+{
+	struct lease *l;
+	int r = lease_choose(x->srv->leases, x->plan->net, &x->client, x->plan->answer.machine, wanted,
+		x->now_s, &l);
+
+	if (r < 0) {
+		drop(x, r == -ENOENT ? DROP_NO_FREE_ADDRESS : DROP_NO_MEMORY);
+		return NULL;
+	}
+	return l;
+}
+
+static void on_discover(struct exchange *x)
+{
+	struct ip4 wanted = { 0 };
+	struct lease *l;
+
+	(void)dhcp4_opt_ip4(x->msg, OPT_REQUESTED_ADDRESS, &wanted);
+	l = choose(x, wanted);
+	if (l)
+		reply_with_lease(x, DHCP4_OFFER, l);
+}
+
+/* RFC 2131 4.3.2, "generated during SELECTING state". */
+static void on_request_selecting(struct exchange *x, struct ip4 server, struct ip4 requested)
+{
+	struct lease *l = find_lease(x);
+
+	if (!is_our_address(x, server)) {
+		if (l && l->state == LEASE_OFFERED)
+			lease_release(x->srv->leases, l, x->now_s);
+		drop(x, DROP_OTHER_SERVER);
+		return;
+	}
+	if (requested.v == 0) {
+		drop(x, DROP_NO_REQUESTED_ADDRESS);
+		return;
+	}
+	/* Also without an offer in the table: it may be one from before a restart. */
+	l = choose(x, requested);
+	if (l && ip4_eq(l->address, requested)) {
+		reply_with_lease(x, DHCP4_ACK, l);
+		return;
+	}
+	if (l && l->state == LEASE_OFFERED)
+		lease_release(x->srv->leases, l, x->now_s);
+	x->plan->drop = DROP_NONE;
+	reply_nak(x, "this address is not yours: ask again");
+}
+
+/* "generated during INIT-REBOOT state": NAK what is wrong, be silent about
+ * clients that we do not know. */
+static void on_request_init_reboot(struct exchange *x, struct ip4 requested)
+{
+	const struct served *s = x->plan->net;
+	const struct machine *machine = x->plan->answer.machine;
+	struct lease *l = find_lease(x);
+
+	if (!ip4_in(requested, s->subnet, s->prefix_len)) {
+		reply_nak(x, "this address is of another network");
+		return;
+	}
+	if (machine && ip4_eq(machine->address, requested) && (!l || !ip4_eq(l->address, requested)))
+		l = choose(x, requested);
+	if (x->plan->drop != DROP_NONE)
+		return;
+	if (!l) {
+		drop(x, DROP_UNKNOWN_LEASE);
+		return;
+	}
+	if (!ip4_eq(l->address, requested) || l->state == LEASE_DECLINED) {
+		reply_nak(x, "this address is not yours: ask again");
+		return;
+	}
+	reply_with_lease(x, DHCP4_ACK, l);
+}
+
+/* RENEWING and REBINDING: the client uses ciaddr.  A client of a lease that a
+ * restart made us forget keeps its address when nobody else has it. */
+static void on_request_renew(struct exchange *x)
+{
+	const struct served *s = x->plan->net;
+	struct ip4 ciaddr = x->msg->ciaddr;
+	struct lease *l;
+
+	if (!ip4_in(ciaddr, s->subnet, s->prefix_len)) {
+		reply_nak(x, "this address is of another network");
+		return;
+	}
+	l = find_lease(x);
+	if (!l && !served_in_pools(s, ciaddr) && !served_reserved_for(s, ciaddr)) {
+		drop(x, DROP_UNKNOWN_LEASE);
+		return;
+	}
+	l = choose(x, ciaddr);
+	if (l && ip4_eq(l->address, ciaddr)) {
+		reply_with_lease(x, DHCP4_ACK, l);
+		return;
+	}
+	x->plan->drop = DROP_NONE;
+	reply_nak(x, "this address is no longer yours: ask again");
+}
+
+static void on_request(struct exchange *x)
+{
+	struct ip4 server, requested = { 0 };
+
+	(void)dhcp4_opt_ip4(x->msg, OPT_REQUESTED_ADDRESS, &requested);
+	if (dhcp4_opt_ip4(x->msg, OPT_SERVER_ID, &server))
+		on_request_selecting(x, server, requested);
+	else if (x->msg->ciaddr.v)
+		on_request_renew(x);
+	else if (requested.v)
+		on_request_init_reboot(x, requested);
+	else
+		drop(x, DROP_NO_REQUESTED_ADDRESS);
+}
+
+/* RFC 2131 4.3.3. */
+static void on_decline(struct exchange *x)
+{
+	struct lease *l = find_lease(x);
+	struct ip4 server, declined;
+
+	if (!dhcp4_opt_ip4(x->msg, OPT_SERVER_ID, &server) || !is_our_address(x, server) ||
+		!dhcp4_opt_ip4(x->msg, OPT_REQUESTED_ADDRESS, &declined) || !l ||
+		!ip4_eq(l->address, declined)) {
+		drop(x, DROP_NOT_YOUR_LEASE);
+		return;
+	}
+	lease_decline(x->srv->leases, l, x->now_s);
+	x->plan->lease = l;
+	x->plan->commit = true;
+	x->plan->note = "somebody else uses this address: set aside for 10 minutes";
+}
+
+/* RFC 2131 4.3.4: the client keeps its claim to the address. */
+static void on_release(struct exchange *x)
+{
+	struct lease *l = find_lease(x);
+
+	if (!l || !ip4_eq(l->address, x->msg->ciaddr) || l->state != LEASE_BOUND ||
+		l->hlen != x->client.hlen || memcmp(l->chaddr, x->client.chaddr, l->hlen) != 0) {
+		drop(x, DROP_NOT_YOUR_LEASE);
+		return;
+	}
+	lease_release(x->srv->leases, l, x->now_s);
+	x->plan->lease = l;
+	x->plan->commit = true;
+	x->plan->note = "given back";
+}
+
+/* RFC 2131 4.3.5: parameters only, to ciaddr, no lease times. */
+static void on_inform(struct exchange *x)
+{
+	struct dhcp4_plan *p = x->plan;
+	struct span bootfile;
+
+	if (x->msg->ciaddr.v == 0) {
+		drop(x, DROP_NO_REQUESTED_ADDRESS);
+		return;
+	}
+	reply_begin(x, DHCP4_ACK);
+	p->out.ciaddr = x->msg->ciaddr;
+	add_identity(x);
+	add_network_options(x);
+	add_echoes(x);
+	if (dhcp4_boot_fill(x->srv->cfg, x->msg, &p->facts, &p->answer, p->server, x->arena, &p->out,
+		    &bootfile) < 0) {
+		drop(x, DROP_NO_MEMORY);
+		return;
+	}
+	add_last(x, bootfile);
+	address_reply(x);
+}
+
+/* Who asks.  A hardware address of zeros or of a group cannot be answered. */
+static enum drop identify(struct exchange *x)
+{
+	const struct dhcp4_msg *m = x->msg;
+	static const uint8_t zeros[16];
+
+	x->client = (struct lease_client){ .client_id = m->opt[OPT_CLIENT_ID], .htype = m->htype, .hlen = m->hlen };
+	memcpy(x->client.chaddr, m->chaddr, m->hlen);
+	if (m->hlen == 0 && x->client.client_id.n == 0)
+		return DROP_NO_HARDWARE_ADDRESS;
+	if (x->plan->facts.has_mac && (m->chaddr[0] & 1 || memcmp(m->chaddr, zeros, m->hlen) == 0))
+		return DROP_BAD_MAC;
+	return DROP_NONE;
+}
+
+void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, const struct dhcp4_rx *rx,
+	int64_t now_s, struct arena *a, struct dhcp4_plan *ret_plan)
+{
+	static void (*const on_message[])(struct exchange *) = {
+		[DHCP4_DISCOVER] = on_discover,
+		[DHCP4_REQUEST] = on_request,
+		[DHCP4_DECLINE] = on_decline,
+		[DHCP4_RELEASE] = on_release,
+		[DHCP4_INFORM] = on_inform,
+	};
+	struct exchange x = { .srv = srv, .msg = msg, .rx = rx, .now_s = now_s, .arena = a, .plan = ret_plan };
+	enum drop why;
+
+	*ret_plan = (struct dhcp4_plan){ .drop = DROP_NONE };
+	facts_from_dhcp4(msg, NULL, &ret_plan->facts);
+	if (msg->op != DHCP4_BOOTREQUEST) {
+		drop(&x, DROP_NOT_REQUEST);
+		return;
+	}
+	if (msg->hops > HOPS_MAX) {
+		drop(&x, DROP_HOPS);
+		return;
+	}
+	if ((size_t)msg->type >= ARRAY_LEN(on_message) || !on_message[msg->type]) {
+		drop(&x, DROP_SERVER_MESSAGE);
+		return;
+	}
+	why = identify(&x);
+	if (why != DROP_NONE) {
+		drop(&x, why);
+		return;
+	}
+	ret_plan->net = network_of(&x);
+	if (!ret_plan->net) {
+		drop(&x, DROP_UNKNOWN_RELAY);
+		return;
+	}
+	ret_plan->facts.network = ret_plan->net->cfg->name;
+	if (ret_plan->net->cfg->dhcp != DHCP_SERVER) {
+		drop(&x, DROP_NETWORK_OFF);
+		return;
+	}
+	ret_plan->server = server_of(&x, ret_plan->net);
+	boot_decide(srv->cfg, &ret_plan->facts, &ret_plan->answer);
+	on_message[msg->type](&x);
+}

@@ -1,0 +1,170 @@
+/* iPXE scripts, rendered.  iPXE has no quoting: what a stranger chose goes
+ * through escape_ipxe(), what is a path through escape_url_path(). */
+#include "core/ipxe_script.h"
+
+#include "base/escape.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define RETRY_S 10
+
+struct lookup {
+	const struct script_vars *vars;
+	char buf[64];
+};
+
+static bool give(struct template_value *ret, struct span text, bool trusted)
+{
+	*ret = (struct template_value){ .text = text, .trusted = trusted };
+	return true;
+}
+
+static bool lookup_machine_var(const struct machine *m, struct span name, struct template_value *ret)
+{
+	for (size_t i = 0; m && i < m->n_vars; i++)
+		if (span_eq(span_str(m->vars[i].name), name))
+			return give(ret, span_str(m->vars[i].value), true);
+	return false;
+}
+
+/* The machine's name: the configuration's, or its MAC where it has none. */
+static struct span machine_name(struct lookup *l)
+{
+	const struct script_vars *v = l->vars;
+
+	if (v->machine)
+		return span_str(v->machine->name);
+	if (!v->facts->has_mac)
+		return SPAN_LIT("unknown");
+	(void)snprintf(l->buf, sizeof(l->buf), "%s", mac_str_dashed(v->facts->mac).s);
+	return span_str(l->buf);
+}
+
+static bool lookup_var(void *ctx, struct span name, struct template_value *ret)
+{
+	const struct span vars_prefix = SPAN_LIT("vars.");
+	struct lookup *l = ctx;
+	const struct script_vars *v = l->vars;
+
+	if (span_has_prefix(name, vars_prefix))
+		return lookup_machine_var(v->machine, span_skip(name, vars_prefix.n), ret);
+	if (span_eq(name, SPAN_LIT("name")))
+		return give(ret, machine_name(l), false);
+	if (span_eq(name, SPAN_LIT("hostname")))
+		return give(ret, v->machine ? span_str(v->machine->name) : v->facts->hostname, false);
+	if (span_eq(name, SPAN_LIT("arch")))
+		return give(ret, span_str(arch_name(v->facts->arch)), false);
+	if (span_eq(name, SPAN_LIT("http")))
+		return give(ret, span_str(v->base.s), false);
+
+	l->buf[0] = '\0';
+	if (span_eq(name, SPAN_LIT("mac"))) {
+		if (v->facts->has_mac)
+			(void)snprintf(l->buf, sizeof(l->buf), "%s", mac_str(v->facts->mac).s);
+	} else if (span_eq(name, SPAN_LIT("uuid"))) {
+		if (v->facts->has_uuid)
+			(void)snprintf(l->buf, sizeof(l->buf), "%s", uuid_str(v->facts->uuid).s);
+	} else if (span_eq(name, SPAN_LIT("address"))) {
+		if (v->address.v)
+			(void)snprintf(l->buf, sizeof(l->buf), "%s", ip4_str(v->address).s);
+	} else if (span_eq(name, SPAN_LIT("server"))) {
+		(void)snprintf(l->buf, sizeof(l->buf), "%s", ip4_str(v->server).s);
+	} else {
+		return false;
+	}
+	return give(ret, span_str(l->buf), false);
+}
+
+int ipxe_script_template(struct span source, const struct script_vars *vars, struct text *out,
+	struct template_error *ret_error)
+{
+	struct lookup l = { .vars = vars };
+
+	return template_render(source, lookup_var, &l, escape_ipxe, out, ret_error);
+}
+
+/* A file of the profile as iPXE fetches it: an absolute path of the server that
+ * the script came from, or the URL as it is. */
+static void add_file(const struct file_ref *f, struct text *out)
+{
+	if (f->is_url) {
+		text_adds(out, f->path);
+	} else {
+		text_addc(out, '/');
+		escape_url_path(out, span_str(f->path));
+	}
+}
+
+/* A UEFI kernel finds its initrds by the initrd= names on its command line and
+ * panics without them; on BIOS iPXE hands them over by itself and the names do
+ * no harm.  Names of our own, because several initrds may be called alike. */
+static int render_kernel(const struct profile *p, const struct script_vars *vars, struct text *out,
+	struct template_error *ret_error)
+{
+	int r;
+
+	text_adds(out, "kernel ");
+	add_file(&p->kernel, out);
+	for (size_t i = 0; i < p->n_initrds; i++)
+		text_addf(out, " initrd=initrd%zu", i);
+	if (p->cmdline[0])
+		text_addc(out, ' ');
+	r = ipxe_script_template(span_str(p->cmdline), vars, out, ret_error);
+	if (r < 0)
+		return r;
+	text_adds(out, " || goto failed\n");
+	for (size_t i = 0; i < p->n_initrds; i++) {
+		text_addf(out, "initrd --name initrd%zu ", i);
+		add_file(&p->initrds[i], out);
+		text_adds(out, " || goto failed\n");
+	}
+	text_adds(out, "boot || goto failed\n");
+	return 0;
+}
+
+/* BIOS: the first disk.  UEFI: back to the firmware, whose next boot option it is. */
+static void render_local(struct text *out)
+{
+	text_adds(out, "echo Booting from the local disk\n"
+		       "iseq ${platform} pcbios && sanboot --no-describe --drive 0x80 || exit\n");
+}
+
+static void add_retry(const char *url, struct text *out)
+{
+	text_addf(out, "echo Trying again in %d seconds\n:retry\nsleep %d\nchain --replace %s || goto retry\n",
+		RETRY_S, RETRY_S, url);
+}
+
+int ipxe_script_profile(const struct profile *p, const struct script_vars *vars, struct text *out,
+	struct template_error *ret_error)
+{
+	int r;
+
+	text_addf(out, "#!ipxe\necho bootsmith: profile %s for %s\n", p->name,
+		vars->facts->has_mac ? mac_str(vars->facts->mac).s : "this machine");
+	if (p->kind == PROFILE_LOCAL) {
+		render_local(out);
+		return 0;
+	}
+	r = render_kernel(p, vars, out, ret_error);
+	if (r < 0)
+		return r;
+	text_addf(out, ":failed\necho bootsmith: profile %s could not be loaded; the server's log says why\n",
+		p->name);
+	add_retry(vars->url, out);
+	return out->failed ? -ENOMEM : 0;
+}
+
+void ipxe_script_retry(const char *reason, const char *url, struct text *out)
+{
+	text_adds(out, "#!ipxe\necho bootsmith: ");
+	for (const char *p = reason; *p; p++) {
+		/* One line of plain words: nothing that iPXE would expand or split at. */
+		bool plain = *p >= ' ' && *p < 0x7f && !strchr("$#|&;", *p);
+
+		text_addc(out, plain ? *p : ' ');
+	}
+	text_addc(out, '\n');
+	add_retry(url, out);
+}

@@ -1,0 +1,551 @@
+/* The lease table.  No clock, no I/O, no packets. */
+#include "core/lease.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct queue {
+	struct lease *head, *tail;
+	size_t n;
+};
+
+/* Per network, by its configured name: it outlives reloads and address changes. */
+struct lease_net {
+	struct lease_net *next;
+	char *name;
+	struct queue queue[LEASE_STATE_COUNT];
+	/* The next address of the pools that was never given to anybody. */
+	size_t fresh_pool;
+	struct ip4 fresh;
+};
+
+/* Two open hashes over the same leases.  A table that doubles in one go would
+ * stop the server for a moment, so the buckets grow by one at a time (linear
+ * hashing: Litwin 1980). */
+struct buckets {
+	struct lease **list;
+	size_t n, level; /* n buckets in use; level: the power of two at or below n */
+	size_t cap;
+};
+
+struct lease_table {
+	struct lease_net *nets;
+	struct buckets by_address, by_client;
+	size_t n;
+};
+
+#define BUCKETS_CAP (LEASE_TABLE_MAX)
+#define BUCKETS_START 64u
+
+/* FNV-1a: the keys are a stranger's choice, but a chain can grow no longer than
+ * the leases that it holds addresses for, and those are limited. */
+static uint64_t hash_bytes(uint64_t h, const void *p, size_t n)
+{
+	const uint8_t *b = p;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ b[i]) * 1099511628211u;
+	return h;
+}
+
+static uint64_t hash_mix(uint64_t h)
+{
+	h ^= h >> 33;
+	h *= 0xff51afd7ed558ccdu;
+	return h ^ h >> 33;
+}
+
+static uint64_t hash_client(const struct lease_net *net, const struct lease_client *c)
+{
+	uint64_t h = hash_bytes(14695981039346656037u, &net, sizeof(net));
+
+	if (c->client_id.n)
+		return hash_mix(hash_bytes(h, c->client_id.p, c->client_id.n));
+	return hash_mix(hash_bytes(h ^ c->htype, c->chaddr, c->hlen));
+}
+
+static uint64_t hash_address(struct ip4 a)
+{
+	return hash_mix(a.v);
+}
+
+static struct lease **bucket(const struct buckets *b, uint64_t hash)
+{
+	size_t i = hash & (2 * b->level - 1);
+
+	return &b->list[i < b->n ? i : i & (b->level - 1)];
+}
+
+typedef struct lease **(*next_field)(struct lease *l);
+typedef uint64_t (*hash_field)(const struct lease *l);
+
+static struct lease **next_by_address(struct lease *l)
+{
+	return &l->next_by_address;
+}
+
+static struct lease **next_by_client(struct lease *l)
+{
+	return &l->next_by_client;
+}
+
+static uint64_t address_of(const struct lease *l)
+{
+	return hash_address(l->address);
+}
+
+static uint64_t client_of(const struct lease *l)
+{
+	return l->hash;
+}
+
+static void chain_add(struct buckets *b, struct lease *l, next_field next, hash_field hash)
+{
+	struct lease **head = bucket(b, hash(l));
+
+	*next(l) = *head;
+	*head = l;
+}
+
+static void chain_remove(struct buckets *b, struct lease *l, next_field next, hash_field hash)
+{
+	struct lease **at = bucket(b, hash(l));
+
+	while (*at != l)
+		at = next(*at);
+	*at = *next(l);
+}
+
+/* One more bucket: splits the oldest unsplit one. */
+static void buckets_grow(struct buckets *b, next_field next, hash_field hash)
+{
+	struct lease *chain, **source;
+
+	if (b->n == b->cap)
+		return;
+	source = &b->list[b->n - b->level];
+	chain = *source;
+	*source = NULL;
+	b->list[b->n] = NULL;
+	b->n++;
+	if (b->n == 2 * b->level)
+		b->level = b->n;
+	while (chain) {
+		struct lease *l = chain;
+
+		chain = *next(l);
+		chain_add(b, l, next, hash);
+	}
+}
+
+static int buckets_init(struct buckets *b)
+{
+	/* Untouched pages of a large block cost nothing: memory follows use. */
+	b->list = calloc(BUCKETS_CAP, sizeof(struct lease *));
+	if (!b->list)
+		return -ENOMEM;
+	b->cap = BUCKETS_CAP;
+	b->n = b->level = BUCKETS_START;
+	return 0;
+}
+
+int lease_table_new(struct lease_table **ret_table)
+{
+	struct lease_table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	if (buckets_init(&t->by_address) < 0 || buckets_init(&t->by_client) < 0) {
+		lease_table_free(t);
+		return -ENOMEM;
+	}
+	*ret_table = t;
+	return 0;
+}
+
+static void lease_free(struct lease *l)
+{
+	free(l->client_id);
+	free(l);
+}
+
+void lease_table_free(struct lease_table *t)
+{
+	if (!t)
+		return;
+	for (struct lease_net *net = t->nets, *next; net; net = next) {
+		next = net->next;
+		for (int s = 0; s < LEASE_STATE_COUNT; s++)
+			for (struct lease *l = net->queue[s].head, *after; l; l = after) {
+				after = l->next;
+				lease_free(l);
+			}
+		free(net->name);
+		free(net);
+	}
+	free(t->by_address.list);
+	free(t->by_client.list);
+	free(t);
+}
+
+static void queue_remove(struct lease *l)
+{
+	struct queue *q = &l->net->queue[l->state];
+
+	*(l->prev ? &l->prev->next : &q->head) = l->next;
+	*(l->next ? &l->next->prev : &q->tail) = l->prev;
+	l->prev = l->next = NULL;
+	q->n--;
+}
+
+static void queue_append(struct lease *l)
+{
+	struct queue *q = &l->net->queue[l->state];
+
+	l->prev = q->tail;
+	l->next = NULL;
+	*(q->tail ? &q->tail->next : &q->head) = l;
+	q->tail = l;
+	q->n++;
+}
+
+static void set_state(struct lease *l, enum lease_state state, int64_t expires_s)
+{
+	queue_remove(l);
+	l->state = state;
+	l->expires_s = expires_s;
+	queue_append(l);
+}
+
+static struct lease_net *net_of(struct lease_table *t, const struct served *s)
+{
+	struct lease_net *net;
+
+	for (net = t->nets; net; net = net->next)
+		if (strcmp(net->name, s->cfg->name) == 0)
+			return net;
+	net = calloc(1, sizeof(*net));
+	if (!net)
+		return NULL;
+	net->name = strdup(s->cfg->name);
+	if (!net->name) {
+		free(net);
+		return NULL;
+	}
+	net->next = t->nets;
+	t->nets = net;
+	return net;
+}
+
+bool lease_is_of(const struct lease *l, const struct lease_client *c)
+{
+	if (c->client_id.n || l->client_id_len)
+		return span_eq(c->client_id, (struct span){ l->client_id, l->client_id_len });
+	return l->htype == c->htype && l->hlen == c->hlen && memcmp(l->chaddr, c->chaddr, c->hlen) == 0;
+}
+
+static struct lease *find_client(struct lease_table *t, const struct lease_net *net,
+	const struct lease_client *c)
+{
+	struct lease *l = *bucket(&t->by_client, hash_client(net, c));
+
+	while (l && !(l->net == net && lease_is_of(l, c)))
+		l = l->next_by_client;
+	return l;
+}
+
+struct lease *lease_find(struct lease_table *t, const struct served *s, const struct lease_client *c)
+{
+	for (struct lease_net *net = t->nets; net; net = net->next)
+		if (strcmp(net->name, s->cfg->name) == 0)
+			return find_client(t, net, c);
+	return NULL;
+}
+
+struct lease *lease_find_address(struct lease_table *t, struct ip4 a)
+{
+	struct lease *l = *bucket(&t->by_address, hash_address(a));
+
+	while (l && !ip4_eq(l->address, a))
+		l = l->next_by_address;
+	return l;
+}
+
+/* Removes a lease from all but memory. */
+static void forget(struct lease_table *t, struct lease *l)
+{
+	queue_remove(l);
+	chain_remove(&t->by_address, l, next_by_address, address_of);
+	chain_remove(&t->by_client, l, next_by_client, client_of);
+	t->n--;
+	lease_free(l);
+}
+
+static int lease_new(struct lease_table *t, struct lease_net *net, const struct lease_client *c,
+	struct ip4 address, struct lease **ret)
+{
+	struct lease *l;
+
+	if (t->n >= LEASE_TABLE_MAX)
+		return -ENOENT;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	if (c->client_id.n) {
+		l->client_id = malloc(c->client_id.n);
+		if (!l->client_id) {
+			free(l);
+			return -ENOMEM;
+		}
+		memcpy(l->client_id, c->client_id.p, c->client_id.n);
+		l->client_id_len = c->client_id.n;
+	}
+	l->address = address;
+	l->net = net;
+	l->htype = c->htype;
+	l->hlen = c->hlen;
+	memcpy(l->chaddr, c->chaddr, sizeof(l->chaddr));
+	l->hash = hash_client(net, c);
+	l->state = LEASE_FREE;
+	queue_append(l);
+	chain_add(&t->by_address, l, next_by_address, address_of);
+	chain_add(&t->by_client, l, next_by_client, client_of);
+	t->n++;
+	if (t->n > t->by_address.n) {
+		buckets_grow(&t->by_address, next_by_address, address_of);
+		buckets_grow(&t->by_client, next_by_client, client_of);
+	}
+	*ret = l;
+	return 0;
+}
+
+/* May the address of this lease be given to another client now? */
+static bool is_reusable(const struct lease *l, int64_t now_s)
+{
+	return l->state == LEASE_FREE || l->expires_s <= now_s;
+}
+
+/* A free address that was never used: the cursor walks the pools once. */
+static bool take_fresh(struct lease_table *t, struct lease_net *net, const struct served *s, struct ip4 *ret)
+{
+	while (net->fresh_pool < s->n_pools) {
+		const struct pool *p = &s->pools[net->fresh_pool];
+
+		if (net->fresh.v < p->first.v || net->fresh.v > p->last.v)
+			net->fresh = p->first;
+		for (;; net->fresh.v++) {
+			struct ip4 a = net->fresh;
+			bool last = a.v == p->last.v;
+
+			if (served_may_lease(s, a) && !lease_find_address(t, a)) {
+				*ret = a;
+				return true; /* the cursor stays: the lease made now moves it on */
+			}
+			if (last)
+				break;
+		}
+		net->fresh_pool++;
+		net->fresh.v = 0;
+	}
+	return false;
+}
+
+/* The lease at the head of a queue when it may be reused here; leases whose
+ * address left the pools (another configuration) are forgotten on the way. */
+static struct lease *reusable_head(struct lease_table *t, struct lease_net *net, const struct served *s,
+	enum lease_state state, int64_t now_s)
+{
+	struct lease *l = net->queue[state].head;
+
+	while (l && is_reusable(l, now_s) &&
+		!(served_in_pools(s, l->address) && served_may_lease(s, l->address))) {
+		forget(t, l);
+		l = net->queue[state].head;
+	}
+	return l && is_reusable(l, now_s) ? l : NULL;
+}
+
+static struct lease *oldest_reusable(struct lease_table *t, struct lease_net *net,
+	const struct served *s, int64_t now_s)
+{
+	static const enum lease_state order[] = { LEASE_FREE, LEASE_OFFERED, LEASE_BOUND, LEASE_DECLINED };
+	struct lease *l;
+
+	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+		l = reusable_head(t, net, s, order[i], now_s);
+		if (l)
+			return l;
+	}
+	/* A full pool: an offer that its client has not taken for some seconds
+	 * goes to the one that asks now, so that a flood of DISCOVERs from made-up
+	 * addresses cannot lock everybody out. */
+	l = net->queue[LEASE_OFFERED].head;
+	if (l && l->expires_s - now_s <= LEASE_OFFER_S - LEASE_OFFER_FIRM_S &&
+		served_in_pools(s, l->address) && served_may_lease(s, l->address))
+		return l;
+	return NULL;
+}
+
+static bool may_have_wanted(struct lease_table *t, const struct served *s, struct ip4 wanted, int64_t now_s)
+{
+	const struct lease *l;
+
+	if (wanted.v == 0 || !served_in_pools(s, wanted) || !served_may_lease(s, wanted))
+		return false;
+	l = lease_find_address(t, wanted);
+	return !l || is_reusable(l, now_s);
+}
+
+/* Finds an address and frees it of whoever had it before. */
+static int choose_address(struct lease_table *t, struct lease_net *net, const struct served *s,
+	struct ip4 wanted, int64_t now_s, struct ip4 *ret)
+{
+	struct lease *old;
+
+	if (may_have_wanted(t, s, wanted, now_s)) {
+		old = lease_find_address(t, wanted);
+		if (old)
+			forget(t, old);
+		*ret = wanted;
+		return 0;
+	}
+	if (t->n < LEASE_TABLE_MAX && take_fresh(t, net, s, ret))
+		return 0;
+	old = oldest_reusable(t, net, s, now_s);
+	if (!old)
+		return -ENOENT;
+	*ret = old->address;
+	forget(t, old);
+	return 0;
+}
+
+/* The reserved address, unless another client still holds it from before. */
+static int choose_reserved(struct lease_table *t, struct ip4 reserved, const struct lease_client *c,
+	int64_t now_s)
+{
+	struct lease *holder = lease_find_address(t, reserved);
+
+	if (!holder)
+		return 0;
+	/* The machine's own other stage (PXE, iPXE, installer) may have another
+	 * client-id: a reservation by MAC always wins over it. */
+	if (!is_reusable(holder, now_s) && holder->state != LEASE_OFFERED &&
+		!(holder->hlen == c->hlen && memcmp(holder->chaddr, c->chaddr, c->hlen) == 0))
+		return -ENOENT;
+	forget(t, holder);
+	return 0;
+}
+
+/* The lease that the client has may be kept. */
+static bool may_keep(const struct served *s, const struct lease *l, struct ip4 reserved)
+{
+	if (reserved.v)
+		return ip4_eq(l->address, reserved);
+	return l->state != LEASE_DECLINED && served_in_pools(s, l->address) && served_may_lease(s, l->address);
+}
+
+int lease_choose(struct lease_table *t, const struct served *s, const struct lease_client *c,
+	const struct machine *reserved_for, struct ip4 wanted, int64_t now_s, struct lease **ret_lease)
+{
+	struct ip4 reserved = reserved_for && ip4_in(reserved_for->address, s->subnet, s->prefix_len)
+		? reserved_for->address : (struct ip4){ 0 };
+	struct lease_net *net = net_of(t, s);
+	struct ip4 address = reserved;
+	struct lease *l;
+	int r;
+
+	if (!net)
+		return -ENOMEM;
+	l = find_client(t, net, c);
+	if (l && may_keep(s, l, reserved)) {
+		if (!lease_is_live(l, now_s))
+			set_state(l, LEASE_OFFERED, now_s + LEASE_OFFER_S);
+		*ret_lease = l;
+		return 0;
+	}
+	if (reserved.v == 0 || choose_reserved(t, reserved, c, now_s) < 0) {
+		r = choose_address(t, net, s, wanted, now_s, &address);
+		if (r < 0)
+			return r;
+	}
+	/* choose_*() may have forgotten the client's old lease, if that was it. */
+	l = find_client(t, net, c);
+	if (l && l->state != LEASE_DECLINED)
+		forget(t, l);
+	r = lease_new(t, net, c, address, &l);
+	if (r < 0)
+		return r;
+	set_state(l, LEASE_OFFERED, now_s + LEASE_OFFER_S);
+	*ret_lease = l;
+	return 0;
+}
+
+void lease_bind(struct lease_table *t, struct lease *l, struct span hostname, uint32_t seconds, int64_t now_s)
+{
+	(void)t;
+	if (hostname.n) {
+		size_t n = hostname.n < sizeof(l->hostname) - 1 ? hostname.n : sizeof(l->hostname) - 1;
+
+		memset(l->hostname, 0, sizeof(l->hostname));
+		memcpy(l->hostname, hostname.p, n);
+	}
+	set_state(l, LEASE_BOUND, now_s + seconds);
+}
+
+void lease_release(struct lease_table *t, struct lease *l, int64_t now_s)
+{
+	(void)t;
+	set_state(l, LEASE_FREE, now_s);
+}
+
+/* The address is set aside under nobody's name, so that its client can ask
+ * for another one and never finds this again. */
+void lease_decline(struct lease_table *t, struct lease *l, int64_t now_s)
+{
+	chain_remove(&t->by_client, l, next_by_client, client_of);
+	free(l->client_id);
+	l->client_id = NULL;
+	l->client_id_len = 0;
+	l->htype = l->hlen = 0;
+	memset(l->chaddr, 0, sizeof(l->chaddr));
+	memset(l->hostname, 0, sizeof(l->hostname));
+	l->hash = hash_address(l->address); /* spread: no client has this */
+	chain_add(&t->by_client, l, next_by_client, client_of);
+	set_state(l, LEASE_DECLINED, now_s + LEASE_DECLINED_S);
+}
+
+bool lease_is_live(const struct lease *l, int64_t now_s)
+{
+	return l->state == LEASE_BOUND && l->expires_s > now_s;
+}
+
+bool lease_mac(const struct lease *l, struct mac *ret)
+{
+	if (l->htype != 1 || l->hlen != sizeof(ret->b))
+		return false;
+	memcpy(ret->b, l->chaddr, sizeof(ret->b));
+	return true;
+}
+
+void lease_to_record(const struct lease *l, struct lease_record *ret)
+{
+	*ret = (struct lease_record){
+		.address = l->address,
+		.state = l->state,
+		.expires_s = l->expires_s,
+		.network = l->net->name,
+		.client_id = { l->client_id, l->client_id_len },
+		.chaddr = { l->chaddr, l->hlen },
+		.hostname = span_str(l->hostname),
+		.htype = l->htype,
+	};
+}
+
+size_t lease_count(const struct lease_table *t, enum lease_state state)
+{
+	size_t n = 0;
+
+	for (const struct lease_net *net = t->nets; net; net = net->next)
+		n += net->queue[state].n;
+	return n;
+}

@@ -1,0 +1,98 @@
+/* The lease table: who has which address, in memory.
+ *
+ * Every operation takes constant time whatever the pool's size or fill: leases
+ * hang in two hashes (by address, by client) and in one queue per state and
+ * network, ordered by expiry, because all leases of one state in one network
+ * live equally long.  The table knows nothing of packets; durability is the
+ * store's business (edge/store.h), fed with struct lease_record.
+ * Time is in seconds of a clock that never jumps (edge/clock.h); it comes in
+ * as an argument.
+ */
+#pragma once
+
+#include "core/served.h"
+
+/* A client's identity in one network: option 61 where it sent one, else its
+ * hardware address (RFC 2131 2, 4.2). */
+struct lease_client {
+	struct span client_id;   /* empty: none */
+	uint8_t htype, hlen;
+	uint8_t chaddr[16];
+};
+
+enum lease_state {
+	LEASE_FREE,     /* was somebody's, may be given to another; remembers whose it was */
+	LEASE_OFFERED,
+	LEASE_BOUND,
+	LEASE_DECLINED, /* somebody else uses it: set aside (RFC 2131 4.3.3) */
+	LEASE_STATE_COUNT,
+};
+
+struct lease_net;
+
+struct lease {
+	struct ip4 address;
+	enum lease_state state;
+	int64_t expires_s;
+	struct lease_net *net;
+	uint8_t htype, hlen;
+	uint8_t chaddr[16];
+	char hostname[64];       /* as the client sent it, cut; any octets but NUL */
+	size_t client_id_len;
+	uint8_t *client_id;      /* owned; NULL when none */
+	/* the table's own: */
+	uint64_t hash;
+	struct lease *next_by_address, *next_by_client;
+	struct lease *prev, *next; /* queue of its state */
+};
+
+/* What the store keeps of a change. */
+struct lease_record {
+	struct ip4 address;
+	enum lease_state state;
+	int64_t expires_s;
+	const char *network;
+	struct span client_id, chaddr, hostname;
+	uint8_t htype;
+};
+
+struct lease_table;
+
+#define LEASE_OFFER_S    30  /* an offer that nobody took is free again */
+#define LEASE_DECLINED_S 600
+/* An offer younger than this is never taken from its client, however full the
+ * pool is; an older one gives way to a client that asks when nothing is left. */
+#define LEASE_OFFER_FIRM_S 4
+/* Leases held in memory over all networks. */
+#define LEASE_TABLE_MAX  1000000u
+
+int lease_table_new(struct lease_table **ret_table) WARN_UNUSED;
+void lease_table_free(struct lease_table *t);
+
+/* The client's lease in this network, in whatever state, or NULL. */
+struct lease *lease_find(struct lease_table *t, const struct served *s, const struct lease_client *c);
+struct lease *lease_find_address(struct lease_table *t, struct ip4 a);
+
+/* Chooses an address for a client and marks it OFFERED to it (a BOUND lease
+ * of its own stays bound).  In order: the address reserved for it; the one it
+ * has or had; `wanted` when that is free; one never used; the one free for the
+ * longest; an expired one; an offer that nobody took.  reserved_for: the
+ * machine that the client is, or NULL.
+ * -ENOENT: no address is free.  -ENOMEM. */
+int lease_choose(struct lease_table *t, const struct served *s, const struct lease_client *c,
+	const struct machine *reserved_for, struct ip4 wanted, int64_t now_s,
+	struct lease **ret_lease) WARN_UNUSED;
+/* Binds a lease for seconds from now. */
+void lease_bind(struct lease_table *t, struct lease *l, struct span hostname, uint32_t seconds, int64_t now_s);
+/* Given back, or an offer not taken: free, but remembered for its client. */
+void lease_release(struct lease_table *t, struct lease *l, int64_t now_s);
+/* Used by somebody else: nobody gets it for LEASE_DECLINED_S. */
+void lease_decline(struct lease_table *t, struct lease *l, int64_t now_s);
+
+bool lease_is_of(const struct lease *l, const struct lease_client *c);
+/* Bound and not expired. */
+bool lease_is_live(const struct lease *l, int64_t now_s);
+/* The MAC when the hardware address is one. */
+bool lease_mac(const struct lease *l, struct mac *ret);
+void lease_to_record(const struct lease *l, struct lease_record *ret);
+size_t lease_count(const struct lease_table *t, enum lease_state state);

@@ -1,0 +1,36 @@
+/* DHCPv4's sockets: one UDP socket per interface, bound to it by device, and a
+ * packet socket for frames to clients that cannot answer ARP yet.
+ *
+ * Receives and sends octets; knows nothing of DHCP messages.
+ */
+#pragma once
+
+#include "core/served.h"
+#include "wire/frame.h"
+
+/* Binds UDP port 67 (or another) on one interface; ifname NULL: on all that have
+ * no socket of their own (relayed networks).  Non-blocking, reports where each
+ * packet was sent to.  -errno: -EADDRINUSE, -EACCES, -ENODEV, … */
+int dhcp4_socket_open(const char *ifname, uint16_t port, int *ret_fd) WARN_UNUSED;
+/* A socket for dhcp4_socket_send_frame() on any interface. */
+int dhcp4_socket_open_raw(int *ret_fd) WARN_UNUSED;
+/* A non-blocking packet socket that sees UDP packets to `port` on an interface. */
+int dhcp4_socket_open_listener(unsigned ifindex, uint16_t port, int *ret_fd) WARN_UNUSED;
+
+struct dhcp4_packet {
+	struct span data;
+	struct ip4 source, local; /* local: the address of ours that it came to */
+	uint16_t source_port;
+	unsigned ifindex;
+	bool truncated;
+};
+
+/* One packet into buf; -EAGAIN: none is there. */
+int dhcp4_socket_recv(int fd, void *buf, size_t size, struct dhcp4_packet *ret) WARN_UNUSED;
+/* Sends from the address `from` (0: the kernel's choice). */
+int dhcp4_socket_send(int fd, unsigned ifindex, struct ip4 from, struct ip4 to, uint16_t port,
+	struct span data) WARN_UNUSED;
+int dhcp4_socket_send_frame(int raw_fd, unsigned ifindex, const struct frame4 *f) WARN_UNUSED;
+/* One frame of a listener, decoded; checksums that the sender left to its
+ * network card are not verified.  -EAGAIN: none; -EBADMSG: not for us. */
+int dhcp4_socket_recv_frame(int fd, void *buf, size_t size, struct frame4 *ret) WARN_UNUSED;
