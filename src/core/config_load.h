@@ -31,3 +31,8 @@ void config_error_print(const struct config_error *e, const char *file, struct s
  * 0 with a config; -EINVAL with at least one error in errs; -ENOMEM. */
 int config_load(const char *file, struct span source, struct config_errors *errs,
 	struct config **ret_config) WARN_UNUSED;
+/* As above, but gives the config in spite of its mistakes too, which are in errs:
+ * for looking what else is wrong with it (app/config_files.c), never to be served.
+ * 0 (also with errors in errs); -EINVAL: this is not YAML; -ENOMEM. */
+int config_load_partly(const char *file, struct span source, struct config_errors *errs,
+	struct config **ret_config) WARN_UNUSED;

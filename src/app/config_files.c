@@ -1,0 +1,294 @@
+/* Reading the configuration file, and looking for the files that it names.
+ *
+ * Files below a root are looked for exactly as they will be served (edge/files.h):
+ * a symlink that leads out of the root is a mistake that is better found now.
+ */
+#include "app/config_files.h"
+
+#include "core/config_yaml.h"
+#include "edge/files.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static const struct src_pos nowhere = { 0, 0 };
+
+static int report_read(struct config_errors *errs, int r)
+{
+	switch (r) {
+	case -ENOENT:
+		config_error_add(errs, nowhere, "the file does not exist: give another one with -c FILE");
+		break;
+	case -EISDIR:
+		config_error_add(errs, nowhere, "this is a directory: give the file in it, such as bootsmith.yaml");
+		break;
+	case -EPERM:
+		config_error_add(errs, nowhere, "this is no regular file: a configuration is read from a file only");
+		break;
+	case -EACCES:
+		config_error_add(errs, nowhere, "no permission to read it: run as root, or make it readable");
+		break;
+	case -EFBIG:
+		config_error_add(errs, nowhere, "the file is larger than 16 MiB: this is no configuration");
+		break;
+	default:
+		config_error_add(errs, nowhere, "cannot read it: %s", strerror(-r));
+		break;
+	}
+	return r;
+}
+
+/* It may grow while it is read: the limit holds for what came. */
+static int read_all(int fd, struct text *ret)
+{
+	struct text t = { 0 };
+	char buf[16384];
+	int r = 0;
+
+	while (r == 0 && t.n <= YAML_SIZE_MAX) {
+		ssize_t n = read(fd, buf, sizeof(buf));
+
+		if (n == 0)
+			break;
+		if (n < 0 && errno != EINTR)
+			r = -errno;
+		if (n > 0)
+			text_add(&t, (struct span){ (const uint8_t *)buf, (size_t)n });
+		if (t.failed)
+			r = -ENOMEM;
+	}
+	if (r == 0 && t.n > YAML_SIZE_MAX)
+		r = -EFBIG;
+	if (r < 0)
+		text_free(&t);
+	else
+		*ret = t;
+	return r;
+}
+
+int config_files_read(const char *path, struct config_errors *errs, struct text *ret_source)
+{
+	struct text source = { 0 };
+	struct stat st;
+	int fd, r = files_open_path(path, &fd, &st);
+
+	if (r < 0)
+		return report_read(errs, r);
+	r = st.st_size > (off_t)YAML_SIZE_MAX ? -EFBIG : read_all(fd, &source);
+	(void)close(fd);
+	if (r < 0)
+		return report_read(errs, r);
+	*ret_source = source;
+	return 0;
+}
+
+/* Why a file could not be opened, as the end of a sentence. */
+static const char *why_not(int r)
+{
+	switch (r) {
+	case -ENOENT:
+		return "does not exist";
+	case -ENOTDIR:
+		return "does not exist: a part of the path is no directory";
+	case -EISDIR:
+		return "is a directory, not a file";
+	case -EPERM:
+		return "is no regular file";
+	case -EXDEV:
+		return "leads out of the root through a symlink, so it would not be served: copy the file";
+	case -EACCES:
+		return "cannot be read: no permission";
+	default:
+		return strerror(-r);
+	}
+}
+
+/* The Debian package that has a file of this name, as a hint; "" when unknown. */
+static const char *package_hint(const char *path)
+{
+	static const struct {
+		const char *name, *hint;
+	} hints[] = {
+		{ "undionly.kpxe", " (apt install ipxe: /usr/lib/ipxe/undionly.kpxe)" },
+		{ "ipxe.efi", " (apt install ipxe: /usr/lib/ipxe/ipxe.efi)" },
+		{ "snponly.efi", " (apt install ipxe: /usr/lib/ipxe/snponly.efi)" },
+		{ "ipxe.pxe", " (apt install ipxe: /usr/lib/ipxe/ipxe.pxe)" },
+		{ "pxelinux.0", " (apt install pxelinux, then copy /usr/lib/PXELINUX/pxelinux.0)" },
+		{ "lpxelinux.0", " (apt install pxelinux, then copy /usr/lib/PXELINUX/lpxelinux.0)" },
+		{ "syslinux.efi", " (apt install syslinux-efi, then copy it from /usr/lib/SYSLINUX.EFI)" },
+	};
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	for (size_t i = 0; i < ARRAY_LEN(hints); i++)
+		if (strcmp(hints[i].name, name) == 0)
+			return hints[i].hint;
+	return "";
+}
+
+/* A root while it is looked into. */
+struct root {
+	const char *path;
+	int fd; /* -1: it is not there */
+	int error;
+	bool reported; /* its absence is an error already: none for each file in it */
+};
+
+static struct root root_open(const char *path, const char *key, struct src_pos pos, struct config_errors *errs)
+{
+	struct root root = { .path = path, .fd = -1 };
+
+	root.error = files_open_root(path, &root.fd);
+	if (root.error < 0 && pos.line != 0) {
+		config_error_add(errs, pos, "%s: %s %s: create the directory, or correct the path", key, path,
+			root.error == -ENOTDIR ? "is no directory" : why_not(root.error));
+		root.reported = true;
+	}
+	return root;
+}
+
+static void root_close(struct root *root)
+{
+	if (root->fd >= 0)
+		(void)close(root->fd);
+}
+
+static int look(const struct root *root, const char *path)
+{
+	struct stat st;
+	int fd, r;
+
+	if (root->fd < 0)
+		return root->error;
+	r = files_open_below(root->fd, span_str(path), &fd, &st);
+	if (r == 0)
+		(void)close(fd);
+	return r;
+}
+
+static void check_http_file(const struct root *http, const struct file_ref *f, struct config_errors *errs)
+{
+	int r;
+
+	if (!f->path || f->is_url || http->reported)
+		return;
+	r = look(http, f->path);
+	if (r < 0)
+		config_error_add(errs, f->pos, "%s/%s %s: put the file there, or correct the path", http->path,
+			f->path, why_not(r));
+}
+
+/* A bootfile goes by TFTP or by HTTP, so either root may have it. */
+static void check_bootfile(
+	const struct root *tftp, const struct root *http, const struct file_ref *f, struct config_errors *errs)
+{
+	int by_tftp, by_http;
+
+	if (!f->path || f->is_url || tftp->reported || http->reported)
+		return;
+	by_tftp = look(tftp, f->path);
+	by_http = look(http, f->path);
+	if (by_tftp == 0 || by_http == 0)
+		return;
+	if (by_tftp != -ENOENT)
+		config_error_add(errs, f->pos, "%s/%s %s", tftp->path, f->path, why_not(by_tftp));
+	else if (by_http != -ENOENT)
+		config_error_add(errs, f->pos, "%s/%s %s", http->path, f->path, why_not(by_http));
+	else
+		config_error_add(errs, f->pos, "neither %s/%s nor %s/%s exists: put the file there%s, or correct the path",
+			tftp->path, f->path, http->path, f->path, package_hint(f->path));
+}
+
+static void check_profiles(
+	const struct config *cfg, const struct root *tftp, const struct root *http, struct config_errors *errs)
+{
+	for (size_t i = 0; i < cfg->n_profiles; i++) {
+		const struct profile *p = &cfg->profiles[i];
+
+		switch (p->kind) {
+		case PROFILE_KERNEL:
+			check_http_file(http, &p->kernel, errs);
+			for (size_t j = 0; j < p->n_initrds; j++)
+				check_http_file(http, &p->initrds[j], errs);
+			break;
+		case PROFILE_SCRIPT:
+			check_http_file(http, &p->script, errs);
+			break;
+		case PROFILE_BOOTFILE:
+			check_bootfile(tftp, http, &p->bootfile, errs);
+			break;
+		case PROFILE_LOCAL:
+			break;
+		}
+	}
+}
+
+static void check_loaders(const struct loaders *loaders, struct config_errors *errs)
+{
+	struct root dir = root_open(loaders->dir, "loaders.dir", loaders->pos, errs);
+
+	root_close(&dir);
+	for (enum arch a = 0; a < ARCH_COUNT; a++) {
+		const char *file = loaders->file[a];
+		struct text path = { 0 };
+		struct stat st;
+		int fd, r;
+
+		if (!file || loaders->file_pos[a].line == 0 || (file[0] != '/' && dir.reported))
+			continue;
+		text_addf(&path, "%s%s%s", file[0] == '/' ? "" : loaders->dir, file[0] == '/' ? "" : "/", file);
+		r = path.failed ? -ENOMEM : files_open_path(text_str(&path), &fd, &st);
+		if (r == 0)
+			(void)close(fd);
+		else
+			config_error_add(errs, loaders->file_pos[a], "the loader for %s, %s, %s: install it%s, or correct the path",
+				arch_name(a), text_str(&path), why_not(r), package_hint(file));
+		text_free(&path);
+	}
+}
+
+int config_files_check(const struct config *cfg, struct config_errors *errs)
+{
+	size_t before = errs->n;
+	struct root tftp = root_open(cfg->tftp_root, "tftp.root", cfg->tftp_root_pos, errs);
+	struct root http = root_open(cfg->http_root, "http.root", cfg->http_root_pos, errs);
+
+	check_profiles(cfg, &tftp, &http, errs);
+	check_loaders(&cfg->loaders, errs);
+	root_close(&tftp);
+	root_close(&http);
+	config_errors_sort(errs);
+	return errs->n > before || errs->failed ? -ENOENT : 0;
+}
+
+int config_files_load(
+	const char *path, struct config_errors *errs, struct text *source, struct config **ret_config)
+{
+	struct config *cfg;
+	int r = config_files_read(path, errs, source);
+
+	if (r < 0)
+		return r;
+	r = config_load_partly(path, text_span(source), errs, &cfg);
+	if (r < 0)
+		return r;
+	r = config_files_check(cfg, errs);
+	if (r == 0 && errs->n > 0)
+		r = -EINVAL;
+	if (r < 0) {
+		config_free(cfg);
+		return r;
+	}
+	*ret_config = cfg;
+	return 0;
+}
+
+void config_files_print_errors(
+	const char *path, struct span source, const struct config_errors *errs, struct text *out)
+{
+	for (size_t i = 0; i < errs->n; i++)
+		config_error_print(&errs->list[i], path, source, out);
+	if (errs->n == 0)
+		text_addf(out, "%s: error: out of memory\n", path);
+	else
+		text_addf(out, "%zu mistake%s in %s\n", errs->n, errs->n == 1 ? "" : "s", path);
+}
