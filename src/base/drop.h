@@ -48,6 +48,9 @@
 	X(TFTP_REFLECTED, "D206", "from a well-known service port: a loop")                  \
 	X(TFTP_WRONG_PORT, "D207", "from another port than the transfer's")                  \
 	X(TFTP_TOO_MANY, "D208", "too many transfers at once")                               \
+	X(TFTP_LONG, "D209", "a request of more than 512 octets")                            \
+	X(TFTP_BROADCAST, "D210", "a request sent to a broadcast address")                   \
+	X(TFTP_FOREIGN, "D211", "from an address outside every network that we serve")       \
 	/* HTTP: D300 to D399 */                                                             \
 	X(HTTP_LINE, "D300", "the request line is not METHOD SP TARGET SP HTTP/1.x")         \
 	X(HTTP_VERSION, "D301", "an HTTP version that we do not speak")                      \
@@ -70,7 +73,11 @@
 	X(HTTP_TOO_MANY, "D318", "too many connections at once")                             \
 	X(HTTP_EXPECT, "D319", "an expectation that we do not meet")                         \
 	X(HTTP_FIELDS, "D320", "more than 64 header lines")                                  \
-	X(HTTP_STALLED, "D321", "the client stopped reading")
+	X(HTTP_STALLED, "D321", "the client stopped reading")                                \
+	X(HTTP_METHOD_UNKNOWN, "D322", "a method that we do not know")                       \
+	X(HTTP_PATH, "D323", "a path with dot segments, %2f, control octets or a broken escape") \
+	X(HTTP_ABORTED, "D324", "the client went away before the end")                       \
+	X(HTTP_FILE_CHANGED, "D325", "the file changed while it was being sent")
 
 enum drop {
 #define X(name, id, sentence) DROP_##name,

@@ -1,0 +1,94 @@
+/* Our HTTP/1.1 server's sockets: accepts, reads heads, sends files and texts.
+ *
+ * What a request means is the owner's business (hooks); how it is answered is
+ * core/http_reply.c's; when to read, send or give up core/http_session.c's.  It
+ * has no policy beyond its limits, opens no files and logs nothing.
+ *
+ * Runs on one libuv loop and must be called on that loop's thread only.  Files
+ * go out by sendfile, at most 256 KiB per turn, so that small answers pass bulk
+ * ones.  SIGPIPE must be ignored by the process: sendfile knows no MSG_NOSIGNAL.
+ */
+#pragma once
+
+#include "base/addr.h"
+#include "base/drop.h"
+#include "base/text.h"
+#include "wire/http.h"
+
+#include <sys/stat.h>
+#include <uv.h>
+
+struct http_server;
+
+struct http_peer {
+	struct ip4 addr, local_addr; /* local: which of our addresses it spoke to */
+	uint16_t port, local_port;
+	int listener_id;
+};
+
+struct http_target {
+	enum {
+		HTTP_TARGET_ERROR,
+		HTTP_TARGET_FILE,
+		HTTP_TARGET_TEXT,
+	} kind;
+	unsigned status;          /* of an error: 4xx or 5xx */
+	const char *message;      /* of an error, one sentence; copied before any other hook */
+	int fd;                   /* of a file; the server closes it */
+	struct stat st;           /* of that file, when it was opened */
+	struct text text;         /* moves to the server */
+	const char *content_type; /* a literal, or NULL: by the path's suffix */
+	void *cookie;             /* given back in http_access */
+};
+
+/* One request after its end.  All spans are the client's octets, unescaped. */
+struct http_access {
+	const struct http_peer *peer;
+	struct span method, target, user_agent; /* empty when the head never came */
+	unsigned status;      /* 0: no answer could be made */
+	uint64_t sent;        /* octets of the body */
+	uint64_t length;      /* what should have been sent: the range, 0 for HEAD */
+	uint64_t whole;       /* size of the file or text */
+	uint64_t duration_us; /* from the complete head on */
+	bool complete;
+	enum drop drop;       /* why the request was refused or cut short */
+	void *cookie;         /* of the target; NULL for a refused request */
+};
+
+/* The hooks run on the loop and must not close the server. */
+struct http_hooks {
+	/* Says what path (decoded, relative to the root; see http_decode_path) is.
+	 * *ret_target is zeroed before: HTTP_TARGET_ERROR. */
+	void (*resolve)(void *ctx, const struct http_peer *peer, const struct http_request *req,
+		struct span path, struct http_target *ret_target);
+	/* Once for each request that was resolved or refused. */
+	void (*done)(void *ctx, const struct http_access *access);
+	/* A connection was turned away at the door. */
+	void (*refused)(void *ctx, const struct http_peer *peer, enum drop why);
+};
+
+struct http_limits {
+	unsigned connections; /* 512 is sensible; at the limit an idle one gives way */
+	unsigned per_address; /* 64 */
+};
+
+typedef void (*http_server_closed)(void *ctx);
+
+/* hooks and ctx must outlive the server.  0 or -ENOMEM. */
+int http_server_new(uv_loop_t *loop, const struct http_hooks *hooks, void *ctx,
+	struct http_limits limits, struct http_server **ret) WARN_UNUSED;
+
+/* Listens on addr (0.0.0.0: all).  0 or -errno: -EADDRINUSE, -EACCES,
+ * -EADDRNOTAVAIL, … */
+int http_server_listen(struct http_server *srv, struct ip4 addr, uint16_t port,
+	int *ret_listener_id) WARN_UNUSED;
+
+/* Stops accepting there; connections that exist go on. */
+void http_server_unlisten(struct http_server *srv, int listener_id);
+
+/* Ends everything, transfers too; closed is called (later) when the loop has
+ * let go of it all, and only then may the server be freed. */
+void http_server_close(struct http_server *srv, http_server_closed closed, void *closed_ctx);
+
+/* After closed, or before the first listen; NULL is fine. */
+void http_server_free(struct http_server *srv);
