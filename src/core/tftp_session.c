@@ -1,0 +1,358 @@
+/* The TFTP transfer.  Never sends DATA twice for one ACK at windowsize 1, never
+ * resends DATA by itself to an address that has not yet answered. */
+#include "core/tftp_session.h"
+
+#include <errno.h>
+
+/* IPv4, UDP and TFTP headers: what a block must leave free of the path's MTU. */
+#define HEADERS 32
+/* An address that never answered gets at most this many OACKs for its request
+ * (promise T-13): more would make us an amplifier of forged ones. */
+#define OACKS_MAX 3
+/* Below this an ACK may have crossed what we just sent; also the first guess. */
+#define ROUND_TRIP_MIN_MS 10
+/* After 1 + 2 + 4 timeouts no copy of a packet is under way any more. */
+#define SILENT_BACKOFF 3
+
+static bool is_separator(uint8_t c)
+{
+	return c == '/' || c == '\\';
+}
+
+static bool is_dots(struct span segment)
+{
+	return span_eq(segment, SPAN_LIT(".")) || span_eq(segment, SPAN_LIT(".."));
+}
+
+int tftp_session_path(struct span name, uint8_t buf[TFTP_PATH_MAX], struct span *ret_path)
+{
+	struct wr w = wr_of(buf, TFTP_PATH_MAX);
+	size_t i = 0;
+
+	while (i < name.n) {
+		size_t start = i;
+
+		while (i < name.n && !is_separator(name.p[i])) {
+			if (name.p[i] < 0x20 || name.p[i] == 0x7f)
+				return -EINVAL;
+			i++;
+		}
+
+		struct span segment = { name.p + start, i - start };
+
+		if (is_dots(segment))
+			return -EINVAL;
+		if (segment.n > 0 && w.n > 0)
+			wr_u8(&w, '/');
+		wr_span(&w, segment);
+		i++;
+	}
+	if (w.full || w.n == 0 || is_separator(name.p[name.n - 1]))
+		return -EINVAL;
+	*ret_path = wr_done(&w);
+	return 0;
+}
+
+/* The option's value when it is a number from min to max. */
+static bool option_number(const struct tftp_request *request, struct span name, uint64_t min,
+	uint64_t max, uint64_t *ret_value)
+{
+	const struct span *s = tftp_option_find(request, name);
+	uint64_t v;
+
+	if (!s || tftp_number(*s, &v) < 0 || v < min || v > max)
+		return false;
+	*ret_value = v;
+	return true;
+}
+
+static uint32_t at_most(uint64_t v, uint32_t limit)
+{
+	return v < limit ? (uint32_t)v : limit;
+}
+
+static uint32_t blksize_limit(unsigned path_mtu)
+{
+	if (path_mtu < TFTP_BLKSIZE_MIN + HEADERS)
+		return TFTP_BLKSIZE_MIN;
+	return at_most(path_mtu - HEADERS, TFTP_BLKSIZE_MAX);
+}
+
+struct tftp_terms tftp_session_negotiate(
+	const struct tftp_request *request, uint64_t size, unsigned path_mtu)
+{
+	struct tftp_terms t = {
+		.size = size,
+		.blksize = TFTP_BLKSIZE_DEFAULT,
+		.windowsize = 1,
+		.timeout_s = TFTP_TIMEOUT_DEFAULT_S,
+	};
+	uint64_t v;
+
+	/* RFC 2348: the server's value may be less than the client's. */
+	if (option_number(request, SPAN_LIT("blksize"), TFTP_BLKSIZE_MIN, UINT64_MAX, &v)) {
+		t.has_blksize = true;
+		t.blksize = at_most(v, blksize_limit(path_mtu));
+	}
+	if (option_number(request, SPAN_LIT("windowsize"), 1, 65535, &v)) {
+		t.has_windowsize = true;
+		t.windowsize = at_most(v, TFTP_WINDOWSIZE_MAX);
+	}
+	/* RFC 2349: the client's value as it is, or no answer to it. */
+	if (option_number(request, SPAN_LIT("timeout"), 1, 255, &v)) {
+		t.has_timeout = true;
+		t.timeout_s = (uint32_t)v;
+	}
+	t.has_tsize = option_number(request, SPAN_LIT("tsize"), 0, UINT64_MAX, &v);
+	return t;
+}
+
+bool tftp_session_has_options(const struct tftp_terms *terms)
+{
+	return terms->has_blksize || terms->has_windowsize || terms->has_timeout ||
+		terms->has_tsize;
+}
+
+void tftp_session_put_oack(const struct tftp_terms *terms, struct wr *w)
+{
+	tftp_put_oack(w);
+	if (terms->has_blksize)
+		tftp_put_option(w, SPAN_LIT("blksize"), terms->blksize);
+	if (terms->has_timeout)
+		tftp_put_option(w, SPAN_LIT("timeout"), terms->timeout_s);
+	if (terms->has_tsize)
+		tftp_put_option(w, SPAN_LIT("tsize"), terms->size);
+	if (terms->has_windowsize)
+		tftp_put_option(w, SPAN_LIT("windowsize"), terms->windowsize);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* A timeout that the client chose above 60 s is obeyed by giving up first. */
+static uint64_t resend_ms(const struct tftp_session *s)
+{
+	uint64_t wait = s->terms.timeout_s * (uint64_t)1000;
+
+	for (unsigned i = 0; i < s->backoff && wait < TFTP_GIVE_UP_MS; i++)
+		wait *= 2;
+	return s->window_ms + wait;
+}
+
+static bool may_resend_by_timer(const struct tftp_session *s)
+{
+	return s->oack_open ? s->oacks < OACKS_MAX : s->proven;
+}
+
+static void set_deadline(struct tftp_session *s)
+{
+	s->deadline_ms = s->progress_ms + TFTP_GIVE_UP_MS;
+	if (may_resend_by_timer(s))
+		s->deadline_ms = earlier(s->deadline_ms, resend_ms(s));
+	if (s->restart_ms)
+		s->deadline_ms = earlier(s->deadline_ms, s->restart_ms);
+}
+
+static struct tftp_action send_nothing(struct tftp_session *s)
+{
+	set_deadline(s);
+	return (struct tftp_action){ .send = TFTP_SEND_NOTHING };
+}
+
+static struct tftp_action send_oack(struct tftp_session *s, uint64_t now_ms)
+{
+	s->fresh = s->oacks == 0;
+	s->resent += !s->fresh;
+	s->oacks++;
+	s->window_ms = now_ms;
+	set_deadline(s);
+	return (struct tftp_action){ .send = TFTP_SEND_OACK };
+}
+
+/* The whole window behind the last acknowledged block, new or again. */
+static struct tftp_action send_window(struct tftp_session *s, uint64_t now_ms)
+{
+	struct tftp_action a = {
+		.send = TFTP_SEND_BLOCKS,
+		.first = s->acked + 1,
+		.last = earlier(s->acked + s->terms.windowsize, s->final),
+	};
+
+	s->fresh = s->sent == s->acked;
+	s->resent += s->sent - s->acked;
+	s->sent = a.last;
+	s->window_ms = now_ms;
+	s->restart_ms = 0;
+	set_deadline(s);
+	return a;
+}
+
+static struct tftp_action restart_window(struct tftp_session *s, uint64_t now_ms)
+{
+	s->restarted = true;
+	return send_window(s, now_ms);
+}
+
+/* RFC 7440 4: an ACK that is not the window's last block asks for the window to
+ * begin behind it.  Within a round trip of our last sending it may also be the
+ * echo of something older, or of a client that acknowledges every block: then
+ * the restart waits that long, and an ACK of the rest makes it needless. */
+static struct tftp_action restart_window_soon(struct tftp_session *s, uint64_t now_ms)
+{
+	if (now_ms >= s->window_ms + s->round_trip_ms)
+		return restart_window(s, now_ms);
+	s->restart_ms = s->window_ms + s->round_trip_ms;
+	return send_nothing(s);
+}
+
+struct tftp_action tftp_session_start(
+	struct tftp_session *s, const struct tftp_terms *terms, uint64_t now_ms)
+{
+	*s = (struct tftp_session){
+		.terms = *terms,
+		.final = terms->size / terms->blksize + 1,
+		.progress_ms = now_ms,
+		.round_trip_ms = ROUND_TRIP_MIN_MS,
+		.oack_open = tftp_session_has_options(terms),
+	};
+	return s->oack_open ? send_oack(s, now_ms) : send_window(s, now_ms);
+}
+
+/* Karn: what was sent twice measures nothing. */
+static void measure_round_trip(struct tftp_session *s, uint64_t now_ms)
+{
+	if (!s->fresh)
+		return;
+	s->round_trip_ms = now_ms - s->window_ms;
+	if (s->round_trip_ms < ROUND_TRIP_MIN_MS)
+		s->round_trip_ms = ROUND_TRIP_MIN_MS;
+}
+
+static void note_progress(struct tftp_session *s, uint64_t now_ms)
+{
+	s->proven = true;
+	s->progress_ms = now_ms;
+	s->backoff = 0;
+	s->restarted = false;
+}
+
+static struct tftp_action oack_acked(struct tftp_session *s, uint16_t block, uint64_t now_ms)
+{
+	if (block != 0)
+		return send_nothing(s);
+	note_progress(s, now_ms);
+	measure_round_trip(s, now_ms);
+	s->oack_open = false;
+	return send_window(s, now_ms);
+}
+
+struct tftp_action tftp_session_ack(struct tftp_session *s, uint16_t block, uint64_t now_ms)
+{
+	uint16_t further = (uint16_t)(block - (uint16_t)s->acked);
+
+	if (s->outcome != TFTP_RUNNING)
+		return (struct tftp_action){ .send = TFTP_SEND_NOTHING };
+	if (s->oack_open)
+		return oack_acked(s, block, now_ms);
+	/* Ahead of what was sent, or long past: not of this window (T-9). */
+	if (further > s->sent - s->acked)
+		return send_nothing(s);
+	if (further == 0) {
+		/* RFC 1123 4.2.3.1: an answer to a duplicate ACK doubles every
+		 * packet from there on.  Once per window is harmless. */
+		if (s->terms.windowsize == 1 || s->restarted)
+			return send_nothing(s);
+		return restart_window_soon(s, now_ms);
+	}
+	s->acked += further;
+	note_progress(s, now_ms);
+	if (s->acked == s->final) {
+		s->outcome = TFTP_SENT;
+		return (struct tftp_action){ .send = TFTP_SEND_NOTHING };
+	}
+	if (s->acked < s->sent)
+		return restart_window_soon(s, now_ms);
+	measure_round_trip(s, now_ms);
+	return send_window(s, now_ms);
+}
+
+struct tftp_action tftp_session_tick(struct tftp_session *s, uint64_t now_ms)
+{
+	if (s->outcome != TFTP_RUNNING)
+		return (struct tftp_action){ .send = TFTP_SEND_NOTHING };
+	if (now_ms >= s->progress_ms + TFTP_GIVE_UP_MS) {
+		s->outcome = TFTP_TIMEOUT;
+		return (struct tftp_action){ .send = TFTP_SEND_NOTHING };
+	}
+	if (s->restart_ms && now_ms >= s->restart_ms)
+		return restart_window(s, now_ms);
+	if (!may_resend_by_timer(s) || now_ms < resend_ms(s))
+		return send_nothing(s);
+	s->backoff++;
+	s->restarted = false;
+	return s->oack_open ? send_oack(s, now_ms) : send_window(s, now_ms);
+}
+
+struct tftp_action tftp_session_repeat(struct tftp_session *s, uint64_t now_ms)
+{
+	if (s->outcome != TFTP_RUNNING)
+		return (struct tftp_action){ .send = TFTP_SEND_NOTHING };
+	/* Whoever acknowledged something has our answer: a copy from the network. */
+	if (s->proven)
+		return send_nothing(s);
+	return s->oack_open ? send_oack(s, now_ms) : send_window(s, now_ms);
+}
+
+void tftp_session_error(struct tftp_session *s, uint16_t code)
+{
+	if (s->outcome != TFTP_RUNNING)
+		return;
+	/* EDK2 asks for tsize first and aborts: ERROR 8, older builds ERROR 0
+	 * "User aborted the transfer" (firmware-quirks.md). */
+	if (s->oack_open && s->terms.has_tsize &&
+		(code == TFTP_ERROR_OPTIONS || code == TFTP_ERROR_OTHER))
+		s->outcome = TFTP_PROBE;
+	else
+		s->outcome = TFTP_ABORTED;
+}
+
+bool tftp_session_is_silent(const struct tftp_session *s)
+{
+	return s->proven && s->backoff >= SILENT_BACKOFF;
+}
+
+uint64_t tftp_session_offset(const struct tftp_terms *terms, uint64_t block)
+{
+	return (block - 1) * terms->blksize;
+}
+
+uint32_t tftp_session_length(const struct tftp_terms *terms, uint64_t block)
+{
+	return at_most(terms->size - tftp_session_offset(terms, block), terms->blksize);
+}
+
+uint64_t tftp_session_octets(const struct tftp_session *s)
+{
+	return earlier(s->acked * s->terms.blksize, s->terms.size);
+}
+
+const char *tftp_session_outcome_name(enum tftp_outcome outcome)
+{
+	static const char *const names[] = {
+		[TFTP_RUNNING] = "running",
+		[TFTP_SENT] = "sent",
+		[TFTP_PROBE] = "probe",
+		[TFTP_REFUSED] = "refused",
+		[TFTP_ABORTED] = "aborted",
+		[TFTP_TIMEOUT] = "timeout",
+		[TFTP_EVICTED] = "evicted",
+		[TFTP_SUPERSEDED] = "superseded",
+		[TFTP_CHANGED] = "changed",
+		[TFTP_FAILED] = "failed",
+		[TFTP_STOPPED] = "stopped",
+	};
+
+	return names[outcome];
+}

@@ -1,0 +1,636 @@
+/* core/tftp_session.c: names, terms, each rule of the promises, and then a small
+ * transfer under every fate that its first packets can have. */
+#include "core/tftp_session.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+/* ---- names ---- */
+
+static const struct {
+	struct span name;
+	const char *path; /* NULL: refused */
+} names[] = {
+	{ SPAN_LIT("ipxe.efi"), "ipxe.efi" },
+	{ SPAN_LIT("/ipxe.efi"), "ipxe.efi" },
+	{ SPAN_LIT("\\boot\\x64\\wdsnbp.com"), "boot/x64/wdsnbp.com" },
+	{ SPAN_LIT("//a///b\\/c"), "a/b/c" },
+	{ SPAN_LIT("a.b/..c/d.."), "a.b/..c/d.." },
+	{ SPAN_LIT("%2e%2e/x"), "%2e%2e/x" },
+	{ SPAN_LIT("gr\xc3\xbc\xc3\x9f"), "gr\xc3\xbc\xc3\x9f" },
+	{ SPAN_LIT(".."), NULL },
+	{ SPAN_LIT("."), NULL },
+	{ SPAN_LIT("../etc/passwd"), NULL },
+	{ SPAN_LIT("a/../b"), NULL },
+	{ SPAN_LIT("a\\..\\b"), NULL },
+	{ SPAN_LIT("a/./b"), NULL },
+	{ SPAN_LIT("a/.."), NULL },
+	{ SPAN_LIT("a/"), NULL },
+	{ SPAN_LIT("/"), NULL },
+	{ SPAN_LIT(""), NULL },
+	{ SPAN_LIT("a\nb"), NULL },
+	{ SPAN_LIT("a\0b"), NULL },
+	{ SPAN_LIT("a\x7f"), NULL },
+};
+
+static void cleans_names(void **state)
+{
+	uint8_t buf[TFTP_PATH_MAX], longest[TFTP_PATH_MAX + 2];
+	struct span path;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		int err = tftp_session_path(names[i].name, buf, &path);
+		bool ok = names[i].path ? err == 0 && span_eq(path, span_str(names[i].path))
+					: err < 0;
+
+		if (!ok)
+			fail_msg("name %zu: %s", i, names[i].path ? names[i].path : "refused");
+	}
+	memset(longest, 'x', sizeof(longest));
+	longest[0] = '/';
+	assert_int_equal(
+		tftp_session_path((struct span){ longest, TFTP_PATH_MAX + 1 }, buf, &path), 0);
+	assert_int_equal(path.n, TFTP_PATH_MAX);
+	assert_true(
+		tftp_session_path((struct span){ longest, TFTP_PATH_MAX + 2 }, buf, &path) < 0);
+}
+
+/* ---- options ---- */
+
+static const struct {
+	const char *name;
+	struct span options;
+	unsigned mtu;
+	struct span oack; /* after the opcode; none: no OACK */
+} agreements[] = {
+	{ "none", { NULL, 0 }, 1500, { NULL, 0 } },
+	{ "OVMF's", SPAN_LIT("tsize\0000\0blksize\0001468\0windowsize\0004\0"), 1500,
+		SPAN_LIT("blksize\0001468\0tsize\0001000\0windowsize\0004\0") },
+	{ "MTU", SPAN_LIT("blksize\00065464\0"), 1500, SPAN_LIT("blksize\0001468\0") },
+	{ "narrow MTU", SPAN_LIT("blksize\0001468\0"), 576, SPAN_LIT("blksize\000544\0") },
+	{ "absurd MTU", SPAN_LIT("blksize\0001468\0"), 3, SPAN_LIT("blksize\0008\0") },
+	{ "loopback", SPAN_LIT("blksize\00065464\0"), 65536, SPAN_LIT("blksize\00065464\0") },
+	{ "too large", SPAN_LIT("blksize\00065465\0"), 65536, SPAN_LIT("blksize\00065464\0") },
+	{ "past 64 bits", SPAN_LIT("blksize\00099999999999999999999\0"), 1500,
+		SPAN_LIT("blksize\0001468\0") },
+	{ "smallest", SPAN_LIT("blksize\0008\0"), 1500, SPAN_LIT("blksize\0008\0") },
+	{ "too small", SPAN_LIT("blksize\0007\0"), 1500, { NULL, 0 } },
+	{ "zero", SPAN_LIT("blksize\0000\0"), 1500, { NULL, 0 } },
+	{ "negative", SPAN_LIT("blksize\000-1\0"), 1500, { NULL, 0 } },
+	{ "no number", SPAN_LIT("blksize\000abc\0tsize\000x\0"), 1500, { NULL, 0 } },
+	{ "empty", SPAN_LIT("blksize\000\0"), 1500, { NULL, 0 } },
+	{ "twice: the first", SPAN_LIT("blksize\0001024\0BLKSIZE\0008\0"), 1500,
+		SPAN_LIT("blksize\0001024\0") },
+	{ "unknown", SPAN_LIT("multicast\000\0x\0001\0tsize\0000\0"), 1500,
+		SPAN_LIT("tsize\0001000\0") },
+	{ "timeout 0", SPAN_LIT("timeout\0000\0"), 1500, { NULL, 0 } },
+	{ "timeout 1", SPAN_LIT("timeout\0001\0"), 1500, SPAN_LIT("timeout\0001\0") },
+	{ "timeout 255", SPAN_LIT("timeout\000255\0"), 1500, SPAN_LIT("timeout\000255\0") },
+	{ "timeout 256", SPAN_LIT("timeout\000256\0"), 1500, { NULL, 0 } },
+	{ "window 0", SPAN_LIT("windowsize\0000\0"), 1500, { NULL, 0 } },
+	{ "window 65535", SPAN_LIT("windowsize\00065535\0"), 1500, SPAN_LIT("windowsize\00064\0") },
+	{ "window 65536", SPAN_LIT("windowsize\00065536\0"), 1500, { NULL, 0 } },
+};
+
+static void agrees_on_options(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(agreements); i++) {
+		uint8_t buf[256], oack[TFTP_OACK_MAX];
+		struct wr w = wr_of(buf, sizeof(buf)), o = wr_of(oack, sizeof(oack));
+		struct tftp_packet p;
+		struct tftp_terms t;
+
+		wr_span(&w, SPAN_LIT("\0\1f\0octet\0"));
+		wr_span(&w, agreements[i].options);
+		assert_int_equal(tftp_decode(wr_done(&w), &p), DROP_NONE);
+		t = tftp_session_negotiate(&p.request, 1000, agreements[i].mtu);
+		tftp_session_put_oack(&t, &o);
+		if (!span_eq(span_skip(wr_done(&o), 2), agreements[i].oack))
+			fail_msg("%s: another OACK", agreements[i].name);
+		if (tftp_session_has_options(&t) != (agreements[i].oack.n > 0))
+			fail_msg("%s: OACK or not", agreements[i].name);
+	}
+}
+
+static void oack_always_fits(void **state)
+{
+	struct tftp_terms t = { UINT64_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, true, true, true,
+		true };
+	uint8_t oack[TFTP_OACK_MAX];
+	struct wr o = wr_of(oack, sizeof(oack));
+
+	(void)state;
+	tftp_session_put_oack(&t, &o);
+	assert_false(o.full);
+}
+
+/* ---- rules, one by one ---- */
+
+static struct tftp_terms terms_of(uint64_t size, uint32_t windowsize, bool options)
+{
+	return (struct tftp_terms){
+		.size = size,
+		.blksize = 512,
+		.windowsize = windowsize,
+		.timeout_s = 1,
+		.has_windowsize = options,
+		.has_tsize = options,
+	};
+}
+
+static void expect_blocks(struct tftp_action a, uint64_t first, uint64_t last)
+{
+	assert_int_equal(a.send, TFTP_SEND_BLOCKS);
+	assert_int_equal(a.first, first);
+	assert_int_equal(a.last, last);
+}
+
+static void expect_nothing(struct tftp_action a)
+{
+	assert_int_equal(a.send, TFTP_SEND_NOTHING);
+}
+
+static struct tftp_session begin(uint64_t size, uint32_t windowsize, uint64_t now)
+{
+	struct tftp_terms t = terms_of(size, windowsize, windowsize > 0);
+	struct tftp_session s;
+
+	if (windowsize == 0) {
+		t.windowsize = 1;
+		expect_blocks(tftp_session_start(&s, &t, now), 1, 1);
+	} else {
+		assert_int_equal(tftp_session_start(&s, &t, now).send, TFTP_SEND_OACK);
+	}
+	return s;
+}
+
+static void ends_with_a_short_block(void **state)
+{
+	static const struct {
+		uint64_t size, final;
+		uint32_t last_length;
+	} v[] = { { 0, 1, 0 }, { 1, 1, 1 }, { 511, 1, 511 }, { 512, 2, 0 }, { 513, 2, 1 },
+		{ 1024, 3, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(v); i++) {
+		struct tftp_session s = begin(v[i].size, 0, 5);
+
+		assert_int_equal(s.final, v[i].final);
+		assert_int_equal(tftp_session_length(&s.terms, s.final), v[i].last_length);
+		for (uint64_t b = 1; b <= v[i].final; b++) {
+			assert_int_equal(s.outcome, TFTP_RUNNING);
+			(void)tftp_session_ack(&s, (uint16_t)b, 6);
+		}
+		assert_int_equal(s.outcome, TFTP_SENT);
+		assert_int_equal(tftp_session_octets(&s), v[i].size);
+		expect_nothing(tftp_session_ack(&s, 1, 7));
+		expect_nothing(tftp_session_tick(&s, 70000));
+		expect_nothing(tftp_session_repeat(&s, 70000));
+		tftp_session_error(&s, 0);
+		assert_int_equal(s.outcome, TFTP_SENT);
+	}
+}
+
+/* T-13: three OACKs, 1 and 2 seconds apart, then silence to the end. */
+static void sends_three_oacks(void **state)
+{
+	struct tftp_session s = begin(2000, 1, 1000);
+
+	(void)state;
+	assert_int_equal(s.deadline_ms, 2000);
+	assert_int_equal(tftp_session_tick(&s, 2000).send, TFTP_SEND_OACK);
+	assert_int_equal(s.deadline_ms, 4000);
+	assert_int_equal(tftp_session_tick(&s, 4000).send, TFTP_SEND_OACK);
+	assert_int_equal(s.deadline_ms, 61000);
+	expect_nothing(tftp_session_tick(&s, 60999));
+	expect_nothing(tftp_session_tick(&s, 61000));
+	assert_int_equal(s.outcome, TFTP_TIMEOUT);
+}
+
+static void data_is_not_resent_before_an_ack(void **state)
+{
+	struct tftp_session s = begin(2000, 0, 1000);
+
+	(void)state;
+	assert_int_equal(s.deadline_ms, 61000);
+	expect_nothing(tftp_session_tick(&s, 2000));
+	expect_blocks(tftp_session_repeat(&s, 5000), 1, 1);
+	assert_int_equal(s.deadline_ms, 61000);
+	assert_false(s.proven);
+	expect_blocks(tftp_session_ack(&s, 1, 6000), 2, 2);
+	assert_true(s.proven);
+	expect_nothing(tftp_session_repeat(&s, 6001));
+	assert_int_equal(s.deadline_ms, 7000);
+	expect_blocks(tftp_session_tick(&s, 7000), 2, 2);
+}
+
+static void backs_off_and_gives_up(void **state)
+{
+	static const uint64_t at[] = { 1, 3, 7, 15, 31 };
+	struct tftp_session s = begin(2000, 1, 0);
+
+	(void)state;
+	expect_blocks(tftp_session_ack(&s, 0, 0), 1, 1);
+	for (size_t i = 0; i < ARRAY_LEN(at); i++) {
+		assert_int_equal(s.deadline_ms, at[i] * 1000);
+		assert_int_equal(tftp_session_is_silent(&s), i >= 3);
+		expect_blocks(tftp_session_tick(&s, at[i] * 1000), 1, 1);
+	}
+	assert_int_equal(s.resent, 5);
+	assert_int_equal(s.deadline_ms, 60000);
+	expect_nothing(tftp_session_tick(&s, 60000));
+	assert_int_equal(s.outcome, TFTP_TIMEOUT);
+}
+
+static void progress_resets_the_backoff(void **state)
+{
+	struct tftp_session s = begin(2000, 1, 0);
+
+	(void)state;
+	(void)tftp_session_ack(&s, 0, 0);
+	(void)tftp_session_tick(&s, 1000);
+	(void)tftp_session_tick(&s, 3000);
+	expect_blocks(tftp_session_ack(&s, 1, 3500), 2, 2);
+	assert_int_equal(s.deadline_ms, 4500);
+}
+
+static void long_timeout_gives_up_at_60_s(void **state)
+{
+	struct tftp_terms t = terms_of(2000, 1, true);
+	struct tftp_session s;
+
+	(void)state;
+	t.timeout_s = 255;
+	(void)tftp_session_start(&s, &t, 0);
+	assert_int_equal(s.deadline_ms, 60000);
+	t.timeout_s = 20;
+	(void)tftp_session_start(&s, &t, 0);
+	assert_int_equal(s.deadline_ms, 20000);
+}
+
+/* T-8 */
+static void no_data_for_a_duplicate_ack(void **state)
+{
+	struct tftp_session s = begin(5000, 1, 0);
+
+	(void)state;
+	expect_blocks(tftp_session_ack(&s, 0, 10), 1, 1);
+	expect_nothing(tftp_session_ack(&s, 0, 11));
+	expect_blocks(tftp_session_ack(&s, 1, 20), 2, 2);
+	for (uint64_t now = 20; now < 900; now += 100)
+		expect_nothing(tftp_session_ack(&s, 1, now));
+	assert_int_equal(s.deadline_ms, 1020);
+}
+
+/* T-9 */
+static void ack_of_what_was_not_sent_is_ignored(void **state)
+{
+	struct tftp_session s = begin(50000, 4, 0);
+
+	(void)state;
+	expect_nothing(tftp_session_ack(&s, 1, 1));
+	expect_blocks(tftp_session_ack(&s, 0, 1), 1, 4);
+	expect_nothing(tftp_session_ack(&s, 5, 100));
+	expect_nothing(tftp_session_ack(&s, 256, 100));
+	expect_nothing(tftp_session_ack(&s, 65535, 100));
+	expect_blocks(tftp_session_ack(&s, 4, 100), 5, 8);
+	expect_nothing(tftp_session_ack(&s, 3, 500));
+	assert_int_equal(s.resent, 0);
+}
+
+/* RFC 7440 4 */
+static void restarts_the_window(void **state)
+{
+	struct tftp_session s = begin(50000, 4, 0);
+
+	(void)state;
+	expect_blocks(tftp_session_ack(&s, 0, 5), 1, 4);
+	/* block 3 was lost; a round trip (10 ms at least) has passed */
+	expect_blocks(tftp_session_ack(&s, 2, 20), 3, 6);
+	assert_int_equal(s.resent, 2);
+	/* the same, seen from block 4 of the first sending: once is enough */
+	expect_nothing(tftp_session_ack(&s, 2, 21));
+	expect_nothing(tftp_session_ack(&s, 2, 500));
+	expect_blocks(tftp_session_tick(&s, 1020), 3, 6);
+	/* the first block of a window was lost */
+	expect_blocks(tftp_session_ack(&s, 6, 1030), 7, 10);
+	expect_blocks(tftp_session_ack(&s, 6, 1050), 7, 10);
+	expect_nothing(tftp_session_ack(&s, 6, 1070));
+}
+
+static void restarts_at_most_once_per_round_trip(void **state)
+{
+	struct tftp_session s = begin(50000, 4, 0);
+
+	(void)state;
+	expect_blocks(tftp_session_ack(&s, 0, 100), 1, 4);
+	assert_int_equal(s.round_trip_ms, 100);
+	/* a client that acknowledges every block causes no second copy */
+	expect_nothing(tftp_session_ack(&s, 1, 150));
+	expect_nothing(tftp_session_ack(&s, 2, 150));
+	expect_nothing(tftp_session_ack(&s, 3, 151));
+	assert_int_equal(s.deadline_ms, 200);
+	expect_blocks(tftp_session_ack(&s, 4, 152), 5, 8);
+	assert_int_equal(s.resent, 0);
+	/* an early ACK that was meant: the restart comes when it may */
+	expect_nothing(tftp_session_ack(&s, 6, 160));
+	assert_int_equal(s.deadline_ms, 152 + s.round_trip_ms);
+	expect_blocks(tftp_session_tick(&s, s.deadline_ms), 7, 10);
+}
+
+static void errors_end_it(void **state)
+{
+	struct tftp_session s = begin(2000, 1, 0);
+
+	(void)state;
+	tftp_session_error(&s, 8);
+	assert_int_equal(s.outcome, TFTP_PROBE);
+	s = begin(2000, 1, 0);
+	tftp_session_error(&s, 0);
+	assert_int_equal(s.outcome, TFTP_PROBE);
+	s = begin(2000, 1, 0);
+	tftp_session_error(&s, 3);
+	assert_int_equal(s.outcome, TFTP_ABORTED);
+	s = begin(2000, 1, 0);
+	(void)tftp_session_ack(&s, 0, 1);
+	tftp_session_error(&s, 8);
+	assert_int_equal(s.outcome, TFTP_ABORTED);
+	s = begin(2000, 0, 0);
+	tftp_session_error(&s, 0);
+	assert_int_equal(s.outcome, TFTP_ABORTED);
+}
+
+static void names_outcomes(void **state)
+{
+	(void)state;
+	for (int i = TFTP_RUNNING; i <= TFTP_STOPPED; i++)
+		assert_non_null(tftp_session_outcome_name((enum tftp_outcome)i));
+	assert_string_equal(tftp_session_outcome_name(TFTP_PROBE), "probe");
+}
+
+/* T-10: three times round, at windows that divide 65536 and that do not. */
+static void block_numbers_wrap(void **state)
+{
+	static const uint32_t windows[] = { 1, 4, 7, 64 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(windows); i++) {
+		const uint64_t blocks = 3 * 65536 + 5;
+		struct tftp_session s = begin(512 * (blocks - 1), windows[i], 0);
+		struct tftp_action a = tftp_session_ack(&s, 0, 0);
+		uint64_t got = 0;
+
+		while (s.outcome == TFTP_RUNNING) {
+			expect_blocks(a, got + 1, a.last);
+			got = a.last;
+			a = tftp_session_ack(&s, (uint16_t)got, 1);
+		}
+		assert_int_equal(s.outcome, TFTP_SENT);
+		assert_int_equal(got, blocks);
+		assert_int_equal(s.resent, 0);
+	}
+}
+
+/* ---- every fate of the first packets ---- */
+
+enum fate {
+	DELIVER,
+	LOSE,
+	DUPLICATE, /* the copy 3 ms behind */
+	DELAY,     /* overtaken by what follows at once */
+	DELAY_LONG, /* past both sides' first timeout */
+	FATES,
+};
+
+#define FATED     6
+#define FATES_ALL (FATES * FATES * FATES * FATES * FATES * FATES)
+#define ONE_WAY   2 /* ms */
+#define SIZE      1400 /* 3 blocks */
+#define IN_FLIGHT 256
+
+enum kind { RRQ, ACK, OACK, DATA };
+
+struct packet {
+	uint64_t at;
+	enum kind kind;
+	uint64_t block; /* unwrapped; the file is small */
+};
+
+struct world {
+	unsigned pattern; /* in base FATES, the first packet's fate lowest */
+	unsigned n_packets;
+	uint64_t now;
+	struct packet flying[IN_FLIGHT];
+	size_t n_flying;
+
+	struct tftp_terms terms;
+	struct tftp_session server;
+	bool server_runs, server_ended;
+	unsigned data_sent[8], timer_sent[8];
+
+	bool started, finished; /* the client */
+	uint64_t got, client_deadline;
+	unsigned in_window, client_tries;
+};
+
+static void fly(struct world *w, enum kind kind, uint64_t block, uint64_t delay)
+{
+	assert_true(w->n_flying < IN_FLIGHT);
+	w->flying[w->n_flying++] = (struct packet){ w->now + delay, kind, block };
+}
+
+static void send_packet(struct world *w, enum kind kind, uint64_t block)
+{
+	enum fate fate = DELIVER;
+
+	if (w->n_packets++ < FATED) {
+		fate = (enum fate)(w->pattern % FATES);
+		w->pattern /= FATES;
+	}
+	if (fate == LOSE)
+		return;
+	if (fate == DUPLICATE)
+		fly(w, kind, block, ONE_WAY + 3);
+	fly(w, kind, block, fate == DELAY ? 15 : fate == DELAY_LONG ? 2500 : ONE_WAY);
+}
+
+static void server_do(struct world *w, struct tftp_action a, bool by_timer)
+{
+	w->server_ended = w->server.outcome != TFTP_RUNNING;
+	if (a.send == TFTP_SEND_OACK)
+		send_packet(w, OACK, 0);
+	if (a.send != TFTP_SEND_BLOCKS)
+		return;
+	for (uint64_t b = a.first; b <= a.last; b++) {
+		w->data_sent[b]++;
+		w->timer_sent[b] += by_timer;
+		send_packet(w, DATA, b);
+	}
+}
+
+static void server_take(struct world *w, const struct packet *p)
+{
+	/* The edge starts one transfer and would open another for an RRQ after
+	 * its end; this client answers only the first one's port. */
+	if (p->kind == RRQ && !w->server_runs) {
+		w->server_runs = true;
+		server_do(w, tftp_session_start(&w->server, &w->terms, w->now), false);
+	} else if (p->kind == RRQ) {
+		server_do(w, tftp_session_repeat(&w->server, w->now), true);
+	} else {
+		server_do(w, tftp_session_ack(&w->server, (uint16_t)p->block, w->now), false);
+	}
+}
+
+static void client_ack(struct world *w)
+{
+	w->in_window = 0;
+	send_packet(w, ACK, w->got);
+}
+
+/* RFC 1350 with RFC 7440: acknowledges a window's last block and the file's,
+ * and at a gap, or when something old comes, the last one that was in order. */
+static void client_take(struct world *w, const struct packet *p)
+{
+	w->client_deadline = w->now + 2000;
+	w->client_tries = 0;
+	if (p->kind == OACK) {
+		w->started = true;
+		if (w->got == 0)
+			client_ack(w);
+		return;
+	}
+	w->started = true;
+	if (p->block != w->got + 1) {
+		client_ack(w);
+		return;
+	}
+	w->got++;
+	w->finished = w->got == SIZE / 512 + 1;
+	if (++w->in_window == w->terms.windowsize || w->finished)
+		client_ack(w);
+}
+
+static void client_tick(struct world *w)
+{
+	/* a finished client lingers (RFC 1350 6) but says nothing by itself */
+	w->client_deadline = w->now + 2000;
+	if (w->finished || w->client_tries++ > 15)
+		w->client_deadline = UINT64_MAX;
+	else if (w->started)
+		client_ack(w);
+	else
+		send_packet(w, RRQ, 0);
+}
+
+static size_t next_packet(const struct world *w)
+{
+	size_t best = 0;
+
+	for (size_t i = 1; i < w->n_flying; i++)
+		if (w->flying[i].at < w->flying[best].at)
+			best = i;
+	return best;
+}
+
+/* Moves to the next thing that happens; false when nothing will. */
+static bool world_step(struct world *w)
+{
+	size_t next = next_packet(w);
+	uint64_t packet_at = w->n_flying ? w->flying[next].at : UINT64_MAX;
+	uint64_t server_at =
+		w->server_runs && !w->server_ended ? w->server.deadline_ms : UINT64_MAX;
+
+	if (packet_at == UINT64_MAX && server_at == UINT64_MAX && w->client_deadline == UINT64_MAX)
+		return false;
+	if (packet_at <= server_at && packet_at <= w->client_deadline) {
+		struct packet p = w->flying[next];
+
+		w->now = packet_at;
+		memmove(&w->flying[next], &w->flying[next + 1],
+			(--w->n_flying - next) * sizeof(p));
+		if (p.kind == RRQ || p.kind == ACK)
+			server_take(w, &p);
+		else
+			client_take(w, &p);
+	} else if (server_at <= w->client_deadline) {
+		w->now = server_at;
+		server_do(w, tftp_session_tick(&w->server, w->now), true);
+	} else {
+		w->now = w->client_deadline;
+		client_tick(w);
+	}
+	return true;
+}
+
+static void run_pattern(unsigned pattern, uint32_t windowsize, bool options)
+{
+	struct world w = {
+		.pattern = pattern,
+		.terms = terms_of(SIZE, windowsize, options),
+		.client_deadline = UINT64_MAX,
+		.now = 1000,
+	};
+	unsigned steps = 0;
+
+	client_tick(&w);
+	while (world_step(&w) && ++steps < 10000)
+		if (w.server_runs && w.now > w.server.progress_ms + TFTP_GIVE_UP_MS &&
+			!w.server_ended)
+			fail_msg("pattern %u window %u: alive after 60 s", pattern, windowsize);
+	if (steps == 10000)
+		fail_msg("pattern %u window %u: no end", pattern, windowsize);
+	/* At most six packets were touched, so the file must arrive. */
+	if (!w.finished)
+		fail_msg("pattern %u window %u: no file", pattern, windowsize);
+	if (w.server.outcome != TFTP_SENT)
+		fail_msg("pattern %u window %u: %s", pattern, windowsize,
+			tftp_session_outcome_name(w.server.outcome));
+	if (w.server.oacks > 3 + FATED)
+		fail_msg("pattern %u window %u: %u OACKs", pattern, windowsize, w.server.oacks);
+	for (unsigned b = 1; windowsize == 1 && b <= SIZE / 512 + 1; b++)
+		if (w.data_sent[b] > w.timer_sent[b] + 1)
+			fail_msg("pattern %u: DATA(%u) for a duplicate ACK", pattern, b);
+}
+
+static void survives_every_pattern(void **state)
+{
+	(void)state;
+	for (unsigned pattern = 0; pattern < FATES_ALL; pattern++) {
+		run_pattern(pattern, 1, false);
+		run_pattern(pattern, 1, true);
+		run_pattern(pattern, 2, true);
+		run_pattern(pattern, 3, true);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(cleans_names),
+		cmocka_unit_test(agrees_on_options),
+		cmocka_unit_test(oack_always_fits),
+		cmocka_unit_test(ends_with_a_short_block),
+		cmocka_unit_test(sends_three_oacks),
+		cmocka_unit_test(data_is_not_resent_before_an_ack),
+		cmocka_unit_test(backs_off_and_gives_up),
+		cmocka_unit_test(progress_resets_the_backoff),
+		cmocka_unit_test(long_timeout_gives_up_at_60_s),
+		cmocka_unit_test(no_data_for_a_duplicate_ack),
+		cmocka_unit_test(ack_of_what_was_not_sent_is_ignored),
+		cmocka_unit_test(restarts_the_window),
+		cmocka_unit_test(restarts_at_most_once_per_round_trip),
+		cmocka_unit_test(errors_end_it),
+		cmocka_unit_test(names_outcomes),
+		cmocka_unit_test(block_numbers_wrap),
+		cmocka_unit_test(survives_every_pattern),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
