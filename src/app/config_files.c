@@ -260,9 +260,10 @@ int config_files_check(const struct config *cfg, struct config_errors *errs)
 	return errs->n > before || errs->failed ? -ENOENT : 0;
 }
 
-int config_files_load(
-	const char *path, struct config_errors *errs, struct text *source, struct config **ret_config)
+int config_files_load(const char *path, const struct config_override *o, struct config_errors *errs,
+	struct text *source, struct config **ret_config)
 {
+	char message[CONFIG_MESSAGE_MAX];
 	struct config *cfg;
 	int r = config_files_read(path, errs, source);
 
@@ -271,6 +272,8 @@ int config_files_load(
 	r = config_load_partly(path, text_span(source), errs, &cfg);
 	if (r < 0)
 		return r;
+	if (o && config_override_apply(cfg, o, message) == -EINVAL)
+		config_error_add(errs, nowhere, "%s", message);
 	r = config_files_check(cfg, errs);
 	if (r == 0 && errs->n > 0)
 		r = -EINVAL;

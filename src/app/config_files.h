@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/config_load.h"
+#include "core/config_override.h"
 
 #define CONFIG_FILE_DEFAULT "/etc/bootsmith/bootsmith.yaml"
 
@@ -19,12 +20,12 @@ int config_files_read(const char *path, struct config_errors *errs, struct text 
  * errs, which is sorted. */
 int config_files_check(const struct config *cfg, struct config_errors *errs) WARN_UNUSED;
 
-/* All of it, as every verb with -c FILE starts: reads, loads, looks for the files,
- * and collects the mistakes of all three.  source (empty before) has the file's
+/* All of it, as every verb with -c FILE starts: reads, loads, lets the command
+ * line have its say (o, or NULL), looks for the files, and collects the mistakes.  source (empty before) has the file's
  * text afterwards, also on failure, for config_files_print_errors(); the caller
  * frees it.  0; or negative, with errors in errs unless -ENOMEM. */
-int config_files_load(const char *path, struct config_errors *errs, struct text *source,
-	struct config **ret_config) WARN_UNUSED;
+int config_files_load(const char *path, const struct config_override *o, struct config_errors *errs,
+	struct text *source, struct config **ret_config) WARN_UNUSED;
 
 /* Every mistake with its line, and their number: "3 mistakes in FILE". */
 void config_files_print_errors(const char *path, struct span source, const struct config_errors *errs,

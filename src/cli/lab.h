@@ -1,9 +1,6 @@
 /* The verb "lab": virtual networks, and machines that boot from them. */
 #pragma once
 
-/* argv[0] is "lab"; returns the process's exit code: 0 well, 1 failed, 2 wrong usage. */
-int verb_lab(int argc, char **argv);
-
 /* Its two sub-verbs; argv[0] is the name that complaints begin with. */
 int lab_network(int argc, char **argv);
 int lab_node(int argc, char **argv);

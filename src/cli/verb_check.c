@@ -3,7 +3,7 @@
  * Starts nothing and changes nothing.
  */
 #include "app/config_files.h"
-#include "cli/verb_check.h"
+#include "cli/verbs.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@ static int check_file(const char *file)
 	struct config_errors errs = { 0 };
 	struct config *cfg = NULL;
 	struct text source = { 0 }, out = { 0 };
-	int r = config_files_load(file, &errs, &source, &cfg);
+	int r = config_files_load(file, NULL, &errs, &source, &cfg);
 
 	if (r == 0) {
 		print_summary(file, cfg);

@@ -1,5 +1,6 @@
 /* bootsmith lab: chooses the sub-verb. */
 #include "cli/lab.h"
+#include "cli/verbs.h"
 
 #include "base/bytes.h"
 

@@ -108,6 +108,12 @@ static struct src_pos pos_of(const struct fy_mark *mark)
 	return (struct src_pos){ (unsigned)mark->line + 1, (unsigned)mark->column + 1 };
 }
 
+/* libfyaml (0.7.12) marks quoted texts, aliases and anchors behind their opening sign. */
+static struct src_pos before_sign(struct src_pos pos)
+{
+	return (struct src_pos){ pos.line, pos.col > 1 ? pos.col - 1 : pos.col };
+}
+
 static int by_key(const void *a, const void *b)
 {
 	const struct yaml *x = *(const struct yaml *const *)a, *y = *(const struct yaml *const *)b;
@@ -191,6 +197,8 @@ static int add_scalar(struct builder *b, struct fy_event *event, struct yaml *v)
 
 	if (!p)
 		return -ENOMEM;
+	if (style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED)
+		v->pos = before_sign(v->pos);
 	/* Block scalars end in the newline that the eye does not see. */
 	while ((style == FYSS_LITERAL || style == FYSS_FOLDED) && n > 0 && p[n - 1] == '\n')
 		n--;
@@ -217,13 +225,13 @@ static int refuse_extras(struct builder *b, struct fy_event *event)
 	struct fy_token *anchor = fy_event_get_anchor_token(event), *tag = fy_event_get_tag_token(event);
 
 	if (event->type == FYET_ALIAS) {
-		config_error_add(b->errs, pos_of(fy_event_start_mark(event)),
+		config_error_add(b->errs, before_sign(pos_of(fy_event_start_mark(event))),
 			"aliases (*name) are not read in this file: write the value out "
 			"(a text that starts with * must stand in quotes)");
 		return -EINVAL;
 	}
 	if (anchor) {
-		config_error_add(b->errs, pos_of(fy_token_start_mark(anchor)),
+		config_error_add(b->errs, before_sign(pos_of(fy_token_start_mark(anchor))),
 			"anchors (&name) are not read in this file: write the value out where it is needed "
 			"(a text that starts with & must stand in quotes)");
 		return -EINVAL;

@@ -25,7 +25,7 @@ static int close_with_errno(int fd)
 	return r;
 }
 
-int dhcp4_socket_open(const char *ifname, uint16_t port, int *ret_fd)
+int dhcp4_socket_open(const char *ifname, uint16_t port, bool beside, int *ret_fd)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(port) };
 	const int on = 1, size = RECEIVE_BUFFER;
@@ -40,7 +40,12 @@ int dhcp4_socket_open(const char *ifname, uint16_t port, int *ret_fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	if (ifname && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, ifname, (socklen_t)strlen(ifname) + 1) < 0)
 		return close_with_errno(fd);
+	if (beside && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+		return close_with_errno(fd);
 	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+		return close_with_errno(fd);
+	/* Only now: a bind with it would not notice a server that allows it too. */
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
 		return close_with_errno(fd);
 	*ret_fd = fd;
 	return 0;

@@ -8,10 +8,12 @@
 #include "core/served.h"
 #include "wire/frame.h"
 
-/* Binds UDP port 67 (or another) on one interface; ifname NULL: on all that have
- * no socket of their own (relayed networks).  Non-blocking, reports where each
- * packet was sent to.  -errno: -EADDRINUSE, -EACCES, -ENODEV, … */
-int dhcp4_socket_open(const char *ifname, uint16_t port, int *ret_fd) WARN_UNUSED;
+/* Binds a UDP port on one interface; ifname NULL: on all that have no socket of
+ * their own (relayed networks).  beside: another socket of ours of the other
+ * kind is open, so the address must be shared, and another program that shares
+ * it too goes unnoticed; otherwise any other socket is -EADDRINUSE.
+ * Non-blocking, reports where each packet was sent to.  -EACCES, -ENODEV, … */
+int dhcp4_socket_open(const char *ifname, uint16_t port, bool beside, int *ret_fd) WARN_UNUSED;
 /* A socket for dhcp4_socket_send_frame() on any interface. */
 int dhcp4_socket_open_raw(int *ret_fd) WARN_UNUSED;
 /* A non-blocking packet socket that sees UDP packets to `port` on an interface. */

@@ -2,10 +2,10 @@
 #include "edge/netif.h"
 
 #include <errno.h>
+#include <linux/if.h>
 #include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -138,7 +138,7 @@ static int read_dump(int fd, struct listing *l)
 int netif_list(struct iface_view **ret_list, size_t *ret_n)
 {
 	struct listing l = { 0 };
-	int fd, r;
+	int fd = -1, r;
 
 	r = netlink_open(0, 0, &fd);
 	if (r < 0)

@@ -225,7 +225,8 @@ static bool encode_hex(struct span s, struct wr *w)
 	uint8_t octets[255];
 	size_t n = 0;
 
-	if ((digits.n + (prefixed ? 0 : 1)) % step != 0 || digits.n < 2)
+	/* One pair alone is no hex: "10" is a number. */
+	if ((digits.n + (prefixed ? 0 : 1)) % step != 0 || digits.n < (prefixed ? 2u : 5u))
 		return false;
 	for (size_t i = 0; i < digits.n; i += step) {
 		int high = hex_digit(digits.p[i]), low = hex_digit(digits.p[i + 1]);

@@ -1,0 +1,165 @@
+/* Sentences about the daemon itself. */
+#include "app/banner.h"
+
+static void say_pools(const struct served *s, struct text *out)
+{
+	if (s->n_pools == 0)
+		text_adds(out, ", no pool (reservations only)");
+	for (size_t i = 0; i < s->n_pools; i++) {
+		text_adds(out, i ? ", " : ", pool ");
+		text_addf(out, "%s-%s", ip4_str(s->pools[i].first).s, ip4_str(s->pools[i].last).s);
+	}
+	if (s->n_reservations)
+		text_addf(out, ", %zu reserved", s->n_reservations);
+}
+
+static void say_served(struct log *log, const struct served *s)
+{
+	struct text t = { 0 };
+
+	text_addf(&t, "%s: serving %s/%u", s->cfg->name, ip4_str(s->subnet).s, s->prefix_len);
+	if (s->server.v)
+		text_addf(&t, " as %s", ip4_str(s->server).s);
+	else
+		text_adds(&t, " through relays");
+	say_pools(s, &t);
+	if (s->router.v)
+		text_addf(&t, ", router %s", ip4_str(s->router).s);
+	log_say(log, LOG_INFO, "net", "%s", text_str(&t));
+	text_free(&t);
+}
+
+static const struct served *find_served(const struct site *site, const struct network *net)
+{
+	for (size_t i = 0; i < site->nets->n; i++)
+		if (site->nets->list[i].cfg == net)
+			return &site->nets->list[i];
+	return NULL;
+}
+
+static enum network_state state_of(const struct network *net, const struct served *served,
+	const struct iface_view *ifaces, size_t n)
+{
+	if (net->dhcp == DHCP_OFF)
+		return NETWORK_OFF;
+	if (served)
+		return NETWORK_SERVED;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(ifaces[i].name, net->interface) == 0)
+			return ifaces[i].up ? NETWORK_NO_ADDRESS : NETWORK_DOWN;
+	return NETWORK_NO_INTERFACE;
+}
+
+static void say_waiting(struct log *log, const struct network *net, enum network_state state, bool was_served)
+{
+	const char *lost = was_served ? " (it was served until now)" : "";
+
+	switch (state) {
+	case NETWORK_NO_INTERFACE:
+		log_say(log, LOG_WARNING, "net", "%s: there is no such interface%s: waiting for it; `ip link` lists those there are",
+			net->interface, lost);
+		break;
+	case NETWORK_DOWN:
+		log_say(log, LOG_WARNING, "net", "%s is down%s: waiting for it to come up (`ip link set %s up`)",
+			net->interface, lost, net->interface);
+		break;
+	case NETWORK_NO_ADDRESS:
+		if (net->has_subnet)
+			log_say(log, LOG_WARNING, "net", "%s has no address in %s/%u%s: waiting for one (`ip addr add … dev %s`)",
+				net->interface, ip4_str(net->subnet).s, net->prefix_len, lost, net->interface);
+		else
+			log_say(log, LOG_WARNING, "net", "%s has no IPv4 address%s: waiting for one (`ip addr add … dev %s`)",
+				net->interface, lost, net->interface);
+		break;
+	case NETWORK_OFF:
+		log_say(log, LOG_INFO, "net", "%s: DHCP is off there (dhcp: off)", net->name);
+		break;
+	case NETWORK_UNTOLD:
+	case NETWORK_SERVED:
+		break;
+	}
+}
+
+void banner_say_networks(struct site *site, const struct iface_view *ifaces, size_t n_ifaces,
+	struct network_told *told, bool *began)
+{
+	for (size_t i = 0; i < site->cfg->n_networks; i++) {
+		const struct network *net = &site->cfg->networks[i];
+		const struct served *s = find_served(site, net);
+		struct network_told now = { .state = state_of(net, s, ifaces, n_ifaces) };
+
+		if (s)
+			now.server = s->server;
+		began[i] = now.state == NETWORK_SERVED &&
+			(told[i].state != NETWORK_SERVED || !ip4_eq(told[i].server, now.server));
+		if (began[i])
+			say_served(site->log, s);
+		else if (now.state != told[i].state)
+			say_waiting(site->log, net, now.state, told[i].state == NETWORK_SERVED);
+		told[i] = now;
+	}
+}
+
+static void say_root(struct site *site, const char *what, const char *path, int fd)
+{
+	if (fd >= 0)
+		log_say(site->log, LOG_INFO, "files", "%s root %s", what, path);
+	else
+		log_say(site->log, LOG_WARNING, "files",
+			"the %s root %s is missing: make it (`mkdir -p %s`), or name another one; it is looked for again at each request",
+			what, path, path);
+}
+
+static void say_loaders(struct site *site)
+{
+	const struct config *cfg = site->cfg;
+	struct text found = { 0 };
+
+	for (enum arch a = ARCH_BIOS; a < ARCH_OTHER; a++) {
+		char path[4096];
+
+		if (!cfg->loaders.file[a])
+			continue;
+		site_loader_path(cfg, a, path, sizeof(path));
+		if (cfg->loaders.present[a])
+			text_addf(&found, "%s%s %s", found.n ? ", " : "", arch_name(a), path);
+		else
+			log_say(site->log, LOG_WARNING, "files",
+				"the loader for %s is missing: %s (`apt install ipxe` brings it; loaders: names another one); such machines get an address only",
+				arch_name(a), path);
+	}
+	if (found.n)
+		log_say(site->log, LOG_INFO, "files", "iPXE loaders: %s", text_str(&found));
+	text_free(&found);
+}
+
+static void say_try(struct site *site)
+{
+	for (size_t i = 0; i < site->nets->n; i++) {
+		const struct served *s = &site->nets->list[i];
+
+		if (!s->server.v)
+			continue;
+		if (site->cfg->n_profiles == 0)
+			log_say(site->log, LOG_INFO, "files",
+				"machines run %s/boot.ipxe (try: curl %s/boot.ipxe)", site->cfg->http_root,
+				locate_base_url(site->cfg, s->server).s);
+		else
+			log_say(site->log, LOG_INFO, "files", "files are at %s/ (try: curl -I %s/)",
+				locate_base_url(site->cfg, s->server).s, locate_base_url(site->cfg, s->server).s);
+		return;
+	}
+}
+
+void banner_say(struct site *site)
+{
+	const struct config *cfg = site->cfg;
+
+	log_say(site->log, LOG_INFO, "config", "%s: %zu networks, %zu profiles, %zu machines, %zu rules, default profile %s",
+		cfg->file ? cfg->file : "no configuration file", cfg->n_networks, cfg->n_profiles, cfg->n_machines,
+		cfg->n_rules, cfg->default_profile ? cfg->default_profile->name : "none");
+	say_root(site, "HTTP", cfg->http_root, site->files.http_root);
+	say_root(site, "TFTP", cfg->tftp_root, site->files.tftp_root);
+	say_loaders(site);
+	say_try(site);
+}

@@ -1,0 +1,100 @@
+/* Sentences about DHCPv4. */
+#include "app/dhcp4_line.h"
+
+#include "base/escape.h"
+
+static void say_boot(const struct dhcp4_plan *p, struct text *out)
+{
+	char rule[RULE_TEXT_MAX];
+
+	if (p->facts.client == CLIENT_DHCP)
+		return;
+	if (p->bootfile.n) {
+		text_adds(out, ", boot ");
+		escape_log(out, p->bootfile, 256);
+		if (p->answer.transport == TRANSPORT_TFTP)
+			text_adds(out, " by TFTP");
+	} else {
+		text_adds(out, ", nothing to boot");
+	}
+	text_addf(out, ": %s", p->answer.why);
+	if (p->answer.profile) {
+		answer_rule_text(&p->answer, rule);
+		text_addf(out, " [profile %s by %s]", p->answer.profile->name, rule);
+	}
+}
+
+static void say_reply(const struct dhcp4_plan *p, struct text *out)
+{
+	text_addf(out, " -> %s", dhcp4_type_name(p->reply_type));
+	if (p->reply_type == DHCP4_NAK) {
+		text_addf(out, ": %s", p->note);
+		return;
+	}
+	if (p->out.yiaddr.v)
+		text_addf(out, " %s", ip4_str(p->out.yiaddr).s);
+	text_addf(out, " on %s", p->net->cfg->name);
+	if (p->out.giaddr.v)
+		text_addf(out, " by relay %s", ip4_str(p->out.giaddr).s);
+	say_boot(p, out);
+}
+
+static void say(struct site *site, const struct dhcp4_msg *msg, const struct dhcp4_plan *p,
+	unsigned long hidden, struct text *out)
+{
+	site_machine_text(site, &p->facts, msg->ciaddr, out);
+	text_addf(out, " %s: %s", facts_kind_text(&p->facts), dhcp4_type_name(msg->type));
+	if (p->drop != DROP_NONE)
+		text_addf(out, " dropped, %s: %s", drop_id(p->drop), drop_sentence(p->drop));
+	else if (p->reply_type)
+		say_reply(p, out);
+	else if (p->lease)
+		text_addf(out, " %s: %s", ip4_str(p->lease->address).s, p->note);
+	if (hidden)
+		text_addf(out, " (and %lu more like this in the last second)", hidden);
+}
+
+static enum log_level level_of(const struct dhcp4_plan *p)
+{
+	/* Another server's client is everyday life; the rest of the drops is not. */
+	if (p->drop != DROP_NONE)
+		return p->drop == DROP_OTHER_SERVER ? LOG_INFO : LOG_WARNING;
+	return p->answer.missing_loader ? LOG_WARNING : LOG_INFO;
+}
+
+void dhcp4_line_of_plan(struct site *site, const struct dhcp4_msg *msg, const struct dhcp4_plan *p,
+	struct text *ret_line)
+{
+	struct text sentence = { 0 };
+	unsigned long hidden = 0;
+	struct mac_text mac = mac_str(p->facts.mac);
+	struct ip4_text address = ip4_str(p->lease ? p->lease->address : p->out.yiaddr);
+	char rule[RULE_TEXT_MAX] = "";
+	bool answered = p->drop == DROP_NONE && p->reply_type;
+
+	if (p->drop != DROP_NONE && !log_drop_due(site->log, p->drop, &hidden))
+		return;
+	say(site, msg, p, hidden, &sentence);
+	answer_rule_text(&p->answer, rule);
+
+	const struct log_field fields[] = {
+		FIELD_STR("mac", p->facts.has_mac ? mac.s : NULL),
+		FIELD_STR("machine", p->answer.machine ? p->answer.machine->name : NULL),
+		FIELD_STR("client", client_name(p->facts.client)),
+		FIELD_STR("arch", p->facts.has_arch ? facts_arch_name(&p->facts) : NULL),
+		FIELD_STR("network", p->net ? p->net->cfg->name : NULL),
+		FIELD_STR("request", dhcp4_type_name(msg->type)),
+		FIELD_STR("reply", answered ? dhcp4_type_name(p->reply_type) : NULL),
+		FIELD_STR("address", p->lease || answered ? address.s : NULL),
+		FIELD_TEXT("bootfile", p->bootfile),
+		FIELD_STR("profile", p->answer.profile ? p->answer.profile->name : NULL),
+		FIELD_STR("rule", p->answer.profile ? rule : NULL),
+		FIELD_STR("why", p->answer.why),
+		FIELD_STR("drop", p->drop != DROP_NONE ? drop_id(p->drop) : NULL),
+		FIELD_TEXT("hostname", p->facts.hostname),
+		FIELD_TEXT("vendor_class", p->facts.vendor_class),
+	};
+
+	log_compose(site->log, level_of(p), "dhcp", fields, ARRAY_LEN(fields), text_span(&sentence), ret_line);
+	text_free(&sentence);
+}

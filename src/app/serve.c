@@ -1,0 +1,448 @@
+/* The daemon.  start -> refresh (interfaces) -> loop -> stop. */
+#include "app/serve.h"
+
+#include "app/banner.h"
+#include "app/config_files.h"
+#include "app/other_server.h"
+#include "app/service_dhcp4.h"
+#include "app/service_http.h"
+#include "app/service_tftp.h"
+#include "edge/clock.h"
+#include "edge/netif.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define RETRY_MS    5000 /* for ports that could not be opened */
+#define DEBOUNCE_MS 20   /* an interface that changes sends several messages */
+
+struct daemon {
+	const struct serve_options *options;
+	uv_loop_t loop;
+	struct site site;
+	struct service_dhcp4 *dhcp4;
+	struct service_tftp *tftp;
+	struct service_http *http;
+	struct network_told *told; /* per configured network */
+	int lock_fd, monitor_fd;
+	uv_poll_t monitor;
+	uv_timer_t refresh_timer, retry_timer;
+	uv_signal_t signals[3];
+	int64_t start_us;
+};
+
+/* Loads the configuration as the command line wants it.  Mistakes go to *report. */
+static int load_config(const struct serve_options *o, struct text *report, struct config **ret)
+{
+	char message[CONFIG_MESSAGE_MAX];
+	struct config_errors errs = { 0 };
+	struct text source = { 0 };
+	struct config *cfg = NULL;
+	int r;
+
+	if (o->config_file) {
+		r = config_files_load(o->config_file, &o->override, &errs, &source, ret);
+		if (r < 0)
+			config_files_print_errors(o->config_file, text_span(&source), &errs, report);
+		config_errors_free(&errs);
+		text_free(&source);
+		return r;
+	}
+	r = config_new(&cfg);
+	if (r < 0)
+		return r;
+	r = config_override_apply(cfg, &o->override, message);
+	if (r < 0) {
+		if (r == -EINVAL)
+			text_addf(report, "bootsmith: %s\n", message);
+		config_free(cfg);
+		return r;
+	}
+	*ret = cfg;
+	return 0;
+}
+
+static int open_files(struct config *cfg, struct site_files *ret, struct text *report)
+{
+	const char *missing = "";
+	int r = site_files_open(cfg, ret, &missing);
+
+	if (r < 0)
+		text_addf(report, "bootsmith: %s: %s: name a regular file that can be read\n", missing, strerror(-r));
+	return r;
+}
+
+/* Where TFTP and HTTP listen: our address in each network; all of them where
+ * relays bring clients from networks that we have no address in. */
+static size_t listening_addresses(const struct served_set *nets, struct ip4 *addrs, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < nets->n; i++) {
+		struct ip4 a = nets->list[i].server;
+		bool known = false;
+
+		if (a.v == 0) {
+			addrs[0] = a;
+			return 1;
+		}
+		for (size_t k = 0; k < n; k++)
+			known = known || ip4_eq(addrs[k], a);
+		if (!known && n < max)
+			addrs[n++] = a;
+	}
+	return n;
+}
+
+static void on_retry(uv_timer_t *t);
+
+/* Brings sockets in step with site.nets; asks again later for those that failed. */
+static void update_services(struct daemon *d)
+{
+	struct ip4 addrs[64];
+	size_t n = listening_addresses(d->site.nets, addrs, ARRAY_LEN(addrs));
+	unsigned failed = 0;
+
+	failed += service_dhcp4_update(d->dhcp4);
+	failed += service_tftp_update(d->tftp, addrs, n);
+	failed += service_http_update(d->http, addrs, n);
+	if (failed)
+		(void)uv_timer_start(&d->retry_timer, on_retry, RETRY_MS, 0);
+	else
+		(void)uv_timer_stop(&d->retry_timer);
+}
+
+static void on_retry(uv_timer_t *t)
+{
+	update_services(t->data);
+}
+
+/* Looks at the interfaces anew. */
+static int refresh(struct daemon *d)
+{
+	struct site *site = &d->site;
+	struct iface_view *ifaces;
+	struct served_set *nets;
+	bool *began;
+	size_t n;
+	int r;
+
+	r = netif_list(&ifaces, &n);
+	if (r < 0) {
+		log_say(site->log, LOG_ERROR, "net", "the interfaces cannot be listed: %s", strerror(-r));
+		return r;
+	}
+	began = calloc(site->cfg->n_networks + 1, sizeof(*began));
+	if (!began || served_build(site->cfg, ifaces, n, &nets) < 0) {
+		free(began);
+		free(ifaces);
+		return -ENOMEM;
+	}
+	served_free(site->nets);
+	site->nets = nets;
+	banner_say_networks(site, ifaces, n, d->told, began);
+	update_services(d);
+	for (size_t i = 0; i < nets->n; i++)
+		if (began[nets->list[i].cfg - site->cfg->networks])
+			other_server_probe(&d->loop, site->log, &nets->list[i]);
+	free(began);
+	free(ifaces);
+	return 0;
+}
+
+static void on_refresh(uv_timer_t *t)
+{
+	(void)refresh(t->data);
+}
+
+static void on_monitor(uv_poll_t *h, int status, int events)
+{
+	struct daemon *d = h->data;
+
+	(void)status;
+	(void)events;
+	netif_monitor_drain(d->monitor_fd);
+	(void)uv_timer_start(&d->refresh_timer, on_refresh, DEBOUNCE_MS, 0);
+}
+
+/* What only a restart can change stays as it is, and is named. */
+static void keep_what_needs_restart(struct daemon *d, struct config *next)
+{
+	const struct config *now = d->site.cfg;
+	struct text changed = { 0 };
+
+	if (strcmp(now->state_dir, next->state_dir) != 0)
+		text_adds(&changed, " state_dir");
+	if (strcmp(now->control_socket, next->control_socket) != 0)
+		text_adds(&changed, " control.socket");
+	if (now->tftp_port != next->tftp_port)
+		text_adds(&changed, " tftp.port");
+	if (now->http_port != next->http_port)
+		text_adds(&changed, " http.port");
+	if (changed.n)
+		log_say(d->site.log, LOG_WARNING, "config", "changed, but takes a restart:%s", text_str(&changed));
+	text_free(&changed);
+	next->tftp_port = now->tftp_port;
+	next->http_port = now->http_port;
+	next->state_dir = arena_strdup(&next->arena, span_str(now->state_dir));
+	next->control_socket = arena_strdup(&next->arena, span_str(now->control_socket));
+}
+
+/* Puts a loaded configuration in force. */
+static int adopt(struct daemon *d, struct config *next, struct text *report)
+{
+	struct network_told *told = calloc(next->n_networks + 1, sizeof(*told));
+	struct config *old = d->site.cfg;
+	struct served_set *nets = NULL;
+	struct site_files files;
+	int r = -ENOMEM;
+
+	if (told)
+		r = served_build(next, NULL, 0, &nets);
+	if (r == 0)
+		r = open_files(next, &files, report);
+	if (r < 0) {
+		served_free(nets);
+		free(told);
+		return r;
+	}
+	if (old) {
+		keep_what_needs_restart(d, next);
+		site_files_close(&d->site.files);
+	}
+	d->site.cfg = next;
+	d->site.files = files;
+	free(d->told);
+	d->told = told;
+	served_free(d->site.nets);
+	d->site.nets = nets; /* until refresh() looks at the interfaces */
+	config_free(old);
+	return 0;
+}
+
+static void say_report(struct daemon *d, const struct text *report)
+{
+	const char *line = text_str(report);
+
+	while (*line) {
+		size_t n = strcspn(line, "\n");
+
+		log_say(d->site.log, LOG_ERROR, "config", "%.*s", (int)n, line);
+		line += n + (line[n] == '\n');
+	}
+}
+
+static void on_reload(struct daemon *d)
+{
+	struct text report = { 0 };
+	struct config *next = NULL;
+
+	if (load_config(d->options, &report, &next) < 0) {
+		say_report(d, &report);
+		log_say(d->site.log, LOG_ERROR, "config", "not loaded: the configuration in force stays");
+	} else if (adopt(d, next, &report) < 0) {
+		say_report(d, &report);
+		config_free(next);
+		log_say(d->site.log, LOG_ERROR, "config", "not loaded: the configuration in force stays");
+	} else {
+		log_say(d->site.log, LOG_INFO, "config", "loaded anew");
+		(void)refresh(d);
+		banner_say(&d->site);
+	}
+	text_free(&report);
+}
+
+static void close_handle(uv_handle_t *h)
+{
+	if (!uv_is_closing(h))
+		uv_close(h, NULL);
+}
+
+static void stop(struct daemon *d, int signum)
+{
+	log_say(d->site.log, LOG_INFO, "serve", "stopping (%s)", signum == SIGINT ? "SIGINT" : "SIGTERM");
+	service_dhcp4_close(d->dhcp4);
+	service_tftp_close(d->tftp);
+	service_http_close(d->http);
+	store_close(d->site.store);
+	close_handle((uv_handle_t *)&d->monitor);
+	close_handle((uv_handle_t *)&d->refresh_timer);
+	close_handle((uv_handle_t *)&d->retry_timer);
+	for (size_t i = 0; i < ARRAY_LEN(d->signals); i++)
+		close_handle((uv_handle_t *)&d->signals[i]);
+}
+
+static void on_signal(uv_signal_t *h, int signum)
+{
+	struct daemon *d = h->data;
+
+	if (signum == SIGHUP)
+		on_reload(d);
+	else
+		stop(d, signum);
+}
+
+/* Transfers and connections each take descriptors. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
+		l.rlim_cur = l.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &l);
+	}
+}
+
+static int lock_state(struct daemon *d)
+{
+	const char *dir = d->site.cfg->state_dir;
+	int pid, r = store_lock(dir, &d->lock_fd, &pid);
+
+	if (r == 0)
+		return 0;
+	if (r == -EWOULDBLOCK)
+		(void)fprintf(stderr,
+			"bootsmith: another bootsmith (process %d) runs on the state directory %s: stop it, or give this one another --state-dir\n",
+			pid, dir);
+	else
+		(void)fprintf(stderr, "bootsmith: the state directory %s cannot be used: %s: make it writable, or name another with --state-dir\n",
+			dir, strerror(-r));
+	return r;
+}
+
+static int start_services(struct daemon *d)
+{
+	int r = service_dhcp4_new(&d->loop, &d->site, &d->dhcp4);
+
+	if (r == -EPERM || r == -EACCES)
+		(void)fprintf(stderr,
+			"bootsmith: no permission to open network sockets: run it as root, or with the capabilities CAP_NET_RAW and CAP_NET_BIND_SERVICE\n");
+	if (r < 0)
+		return r;
+	r = service_tftp_new(&d->loop, &d->site, &d->tftp);
+	if (r == 0)
+		r = service_http_new(&d->loop, &d->site, &d->http);
+	if (r == 0)
+		r = netif_monitor_open(&d->monitor_fd);
+	if (r == 0)
+		r = uv_poll_init(&d->loop, &d->monitor, d->monitor_fd);
+	if (r == 0)
+		r = uv_poll_start(&d->monitor, UV_READABLE, on_monitor);
+	return r;
+}
+
+static int start_state(struct daemon *d)
+{
+	int r = lease_table_new(&d->site.leases);
+
+	if (r == 0)
+		r = clients_new(&d->site.clients);
+	if (r == 0)
+		r = store_open(&d->loop, d->site.cfg->state_dir, &d->site.store);
+	return r;
+}
+
+static void start_handles(struct daemon *d)
+{
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+
+	d->monitor.data = d;
+	(void)uv_timer_init(&d->loop, &d->refresh_timer);
+	(void)uv_timer_init(&d->loop, &d->retry_timer);
+	d->refresh_timer.data = d->retry_timer.data = d;
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		(void)uv_signal_init(&d->loop, &d->signals[i]);
+		d->signals[i].data = d;
+		(void)uv_signal_start(&d->signals[i], on_signal, numbers[i]);
+	}
+}
+
+/* Something must be open, or there is nobody whom we could serve: all ports of
+ * other programs, or no permission. */
+static bool serves_nobody(const struct daemon *d)
+{
+	return d->site.nets->n > 0 && service_dhcp4_open_count(d->dhcp4) == 0 &&
+		service_tftp_open_count(d->tftp) == 0 && service_http_open_count(d->http) == 0;
+}
+
+static int start(struct daemon *d)
+{
+	struct text report = { 0 };
+	struct config *cfg = NULL;
+	int r;
+
+	r = load_config(d->options, &report, &cfg);
+	if (r == 0)
+		r = adopt(d, cfg, &report);
+	if (r < 0 && cfg && cfg != d->site.cfg)
+		config_free(cfg);
+	if (r < 0)
+		(void)fputs(report.n ? text_str(&report) : "bootsmith: out of memory\n", stderr);
+	text_free(&report);
+	if (r < 0)
+		return r;
+	/* The sockets' permission comes first: who lacks it will lack the
+	 * directory's too, and this is the sentence that helps. */
+	start_handles(d);
+	r = start_services(d);
+	if (r == 0)
+		r = lock_state(d);
+	if (r == 0)
+		r = start_state(d);
+	if (r < 0)
+		return r;
+	log_say(d->site.log, LOG_INFO, "serve", "bootsmith %s starts", BOOTSMITH_VERSION);
+	r = refresh(d);
+	if (r < 0)
+		return r;
+	banner_say(&d->site);
+	if (serves_nobody(d)) {
+		(void)fprintf(stderr, "bootsmith: no port could be opened; the lines above say why\n");
+		return -EADDRINUSE;
+	}
+	log_say(d->site.log, LOG_INFO, "serve", "ready after %lld ms", (long long)(clock_mono_us() - d->start_us) / 1000);
+	return 0;
+}
+
+static void daemon_free(struct daemon *d)
+{
+	(void)uv_loop_close(&d->loop);
+	lease_table_free(d->site.leases);
+	clients_free(d->site.clients);
+	served_free(d->site.nets);
+	if (d->site.cfg)
+		site_files_close(&d->site.files);
+	config_free(d->site.cfg);
+	free(d->told);
+	if (d->monitor_fd >= 0)
+		close(d->monitor_fd);
+	if (d->lock_fd >= 0)
+		close(d->lock_fd);
+	log_free(d->site.log);
+}
+
+int serve_run(const struct serve_options *options)
+{
+	struct daemon d = { .options = options, .lock_fd = -1, .monitor_fd = -1, .start_us = clock_mono_us() };
+	int r;
+
+	(void)signal(SIGPIPE, SIG_IGN); /* sendfile() knows no MSG_NOSIGNAL */
+	raise_descriptor_limit();
+	if (uv_loop_init(&d.loop) < 0 || log_new(STDOUT_FILENO, options->log_json, &d.site.log) < 0) {
+		(void)fprintf(stderr, "bootsmith: out of memory or descriptors\n");
+		return 1;
+	}
+	r = start(&d);
+	if (r == 0) {
+		(void)uv_run(&d.loop, UV_RUN_DEFAULT);
+		log_say(d.site.log, LOG_INFO, "serve", "stopped");
+		daemon_free(&d);
+	}
+	/* After a failed start the process ends here and now: services half begun
+	 * are the kernel's to take down. */
+	return r == 0 ? 0 : 1;
+}

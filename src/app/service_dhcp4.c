@@ -1,0 +1,439 @@
+/* The way of a DHCPv4 packet, from top to bottom:
+ *
+ *   on_readable -> dhcp4_socket_recv -> on_packet -> dhcp4_decode -> dhcp4_plan
+ *   -> reply_new (dhcp4_encode) -> store_commit -> on_committed -> reply_send
+ */
+#include "app/service_dhcp4.h"
+
+#include "app/dhcp4_line.h"
+#include "edge/clock.h"
+#include "edge/dhcp4_socket.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#define PACKET_MAX  4096u
+#define BATCH_MAX   64 /* packets per turn, so that TFTP and HTTP get theirs */
+#define ARENA_LIMIT (64u << 10)
+#define PENDING_MAX 4096u /* replies that wait for the store */
+
+struct port {
+	struct service_dhcp4 *service;
+	unsigned ifindex; /* 0: all interfaces without a port of their own */
+	char name[16];
+	int fd; /* -1: could not be opened yet */
+	int error; /* the error that has had its line */
+	bool wanted;
+	uv_poll_t poll;
+	struct port *next;
+};
+
+struct service_dhcp4 {
+	uv_loop_t *loop;
+	struct site *site;
+	int raw_fd;
+	struct port *ports;
+	struct arena arena;
+	unsigned pending, closing_ports;
+	bool closing;
+	uint8_t buf[PACKET_MAX];
+};
+
+/* A reply that waits for its commit. */
+struct reply {
+	struct service_dhcp4 *service;
+	struct dhcp4_rx rx;
+	enum dhcp4_dest dest;
+	struct ip4 dest_addr, server;
+	struct mac client_mac;
+	bool send; /* DECLINE and RELEASE are committed too, but not answered */
+	struct text line;
+	size_t n;
+	uint8_t data[];
+};
+
+int service_dhcp4_new(uv_loop_t *loop, struct site *site, struct service_dhcp4 **ret)
+{
+	struct service_dhcp4 *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->loop = loop;
+	s->site = site;
+	arena_init(&s->arena, ARENA_LIMIT);
+	r = dhcp4_socket_open_raw(&s->raw_fd);
+	if (r < 0) {
+		free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+static struct port *find_port(struct service_dhcp4 *s, unsigned ifindex)
+{
+	struct port *p;
+
+	LL_FOREACH(s->ports, p)
+		if (p->ifindex == ifindex)
+			return p;
+	return NULL;
+}
+
+static void reply_free(struct reply *r)
+{
+	text_free(&r->line);
+	free(r);
+}
+
+/* From which port and interface a reply leaves: that of the request. */
+static int send_udp(struct service_dhcp4 *s, const struct reply *r, struct ip4 to, uint16_t port,
+	struct span data)
+{
+	struct port *p = find_port(s, r->rx.ifindex);
+	bool relayed = r->dest == DHCP4_TO_RELAY;
+
+	if (!p || p->fd < 0)
+		p = find_port(s, 0);
+	if (!p || p->fd < 0)
+		return -ENETDOWN; /* the interface went away meanwhile */
+	/* A relay is answered from the address that it spoke to: the server
+	 * identifier may be one of its own (RFC 5107). */
+	return dhcp4_socket_send(p->fd, relayed ? 0 : r->rx.ifindex, relayed ? r->rx.local : r->server, to,
+		port, data);
+}
+
+static int reply_send(struct service_dhcp4 *s, const struct reply *r)
+{
+	const struct ip4 everybody = { 0xffffffffu };
+	const struct served *net = served_by_ifindex(s->site->nets, r->rx.ifindex);
+	struct span data = { r->data, r->n };
+
+	switch (r->dest) {
+	case DHCP4_TO_RELAY:
+		return send_udp(s, r, r->dest_addr, DHCP4_SERVER_PORT, data);
+	case DHCP4_TO_ADDRESS:
+		return send_udp(s, r, r->dest_addr, DHCP4_CLIENT_PORT, data);
+	case DHCP4_TO_BROADCAST:
+		return send_udp(s, r, everybody, DHCP4_CLIENT_PORT, data);
+	case DHCP4_TO_FRAME:
+		break;
+	}
+	if (!net)
+		return -ENETDOWN;
+
+	struct frame4 f = {
+		.src_mac = net->mac,
+		.dst_mac = r->client_mac,
+		.src = r->server,
+		.dst = r->dest_addr,
+		.src_port = DHCP4_SERVER_PORT,
+		.dst_port = DHCP4_CLIENT_PORT,
+		.payload = data,
+	};
+
+	return dhcp4_socket_send_frame(s->raw_fd, r->rx.ifindex, &f);
+}
+
+static void service_maybe_free(struct service_dhcp4 *s)
+{
+	if (!s->closing || s->closing_ports || s->pending)
+		return;
+	close(s->raw_fd);
+	arena_free(&s->arena);
+	free(s);
+}
+
+static void finish_reply(struct service_dhcp4 *s, struct reply *r, int result)
+{
+	if (result < 0) {
+		log_say(s->site->log, LOG_ERROR, "dhcp", "a lease could not be stored (%s): the client was not answered",
+			strerror(-result));
+	} else {
+		result = r->send ? reply_send(s, r) : 0;
+		if (result < 0)
+			log_say(s->site->log, LOG_WARNING, "dhcp", "a reply could not be sent: %s", strerror(-result));
+		log_write(s->site->log, &r->line);
+	}
+	reply_free(r);
+}
+
+static void on_committed(void *ctx, int result)
+{
+	struct reply *r = ctx;
+	struct service_dhcp4 *s = r->service;
+
+	s->pending--;
+	finish_reply(s, r, result);
+	service_maybe_free(s);
+}
+
+/* Encodes the plan's reply, if it has one.  NULL: out of memory, or it does not
+ * fit the client (which the plan then says). */
+static struct reply *reply_new(struct service_dhcp4 *s, const struct dhcp4_rx *rx, struct dhcp4_plan *plan)
+{
+	struct reply *r = malloc(sizeof(*r) + plan->max_size + DHCP4_REPLY_MIN);
+	struct wr w;
+
+	if (!r)
+		return NULL;
+	*r = (struct reply){
+		.service = s,
+		.rx = *rx,
+		.dest = plan->dest,
+		.dest_addr = plan->dest_addr,
+		.server = plan->server,
+		.client_mac = plan->facts.mac,
+		.send = plan->reply_type != 0,
+	};
+	w = wr_of(r->data, plan->max_size + DHCP4_REPLY_MIN);
+	if (r->send && dhcp4_encode(&plan->out, plan->max_size, &w) < 0) {
+		plan->drop = DROP_REPLY_TOO_LARGE;
+		free(r);
+		return NULL;
+	}
+	r->n = w.n;
+	return r;
+}
+
+static void log_plan(struct service_dhcp4 *s, const struct dhcp4_msg *msg, const struct dhcp4_plan *plan)
+{
+	struct text line = { 0 };
+
+	dhcp4_line_of_plan(s->site, msg, plan, &line);
+	log_write(s->site->log, &line);
+	text_free(&line);
+}
+
+static void answer(struct service_dhcp4 *s, const struct dhcp4_msg *msg, const struct dhcp4_rx *rx,
+	struct dhcp4_plan *plan)
+{
+	struct reply *r = reply_new(s, rx, plan);
+	struct lease_record record;
+
+	if (!r) {
+		log_plan(s, msg, plan);
+		return;
+	}
+	dhcp4_line_of_plan(s->site, msg, plan, &r->line);
+	if (!plan->commit) {
+		finish_reply(s, r, 0);
+		return;
+	}
+	if (s->pending >= PENDING_MAX) { /* the store hangs: the client asks again */
+		finish_reply(s, r, -EBUSY);
+		return;
+	}
+	lease_to_record(plan->lease, &record);
+	s->pending++;
+	if (store_commit(s->site->store, &record, on_committed, r) < 0)
+		on_committed(r, -ENOMEM);
+}
+
+static void log_undecoded(struct service_dhcp4 *s, const struct dhcp4_packet *p, const struct dhcp4_msg *msg,
+	enum drop why)
+{
+	unsigned long hidden;
+	struct ip4_text source = ip4_str(p->source);
+	struct mac mac;
+
+	if (!log_drop_due(s->site->log, why, &hidden))
+		return;
+	memcpy(mac.b, msg->chaddr, sizeof(mac.b));
+
+	const struct log_field fields[] = {
+		FIELD_STR("drop", drop_id(why)),
+		FIELD_STR("source", source.s),
+		FIELD_STR("mac", mac_str(mac).s),
+		FIELD_NUMBER("octets", p->data.n),
+		FIELD_NUMBER("hidden", hidden),
+	};
+
+	log_event(s->site->log, LOG_WARNING, "dhcp", fields, ARRAY_LEN(fields),
+		"%s: a packet of %zu octets from %s dropped, %s: %s", mac_str(mac).s, p->data.n, source.s,
+		drop_id(why), drop_sentence(why));
+}
+
+static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p)
+{
+	struct site *site = s->site;
+	const struct dhcp4_server server = { .cfg = site->cfg, .nets = site->nets, .leases = site->leases };
+	const struct dhcp4_rx rx = { .ifindex = p->ifindex, .source = p->source, .local = p->local };
+	struct dhcp4_msg msg;
+	struct dhcp4_plan plan;
+	enum drop why;
+
+	why = dhcp4_decode(&s->arena, p->data, &msg);
+	if (p->truncated)
+		why = DROP_TRUNCATED;
+	if (why != DROP_NONE) {
+		log_undecoded(s, p, &msg, why);
+		return;
+	}
+	dhcp4_plan(&server, &msg, &rx, clock_lease_s(), &s->arena, &plan);
+	if (plan.drop != DROP_NONE) {
+		log_plan(s, &msg, &plan);
+		return;
+	}
+	if (plan.reply_type == DHCP4_OFFER || plan.reply_type == DHCP4_ACK)
+		clients_remember(site->clients, &plan.facts, plan.out.yiaddr);
+	answer(s, &msg, &rx, &plan);
+}
+
+static void on_readable(uv_poll_t *h, int status, int events)
+{
+	struct port *port = h->data;
+	struct service_dhcp4 *s = port->service;
+	struct dhcp4_packet p;
+
+	(void)events;
+	if (status < 0)
+		return; /* the interface is going: the monitor will say so */
+	for (int i = 0; i < BATCH_MAX; i++) {
+		if (dhcp4_socket_recv(port->fd, s->buf, sizeof(s->buf), &p) < 0)
+			return;
+		on_packet(s, &p);
+		arena_reset(&s->arena);
+	}
+}
+
+static void on_port_closed(uv_handle_t *h)
+{
+	struct port *p = h->data;
+	struct service_dhcp4 *s = p->service;
+
+	close(p->fd);
+	free(p);
+	s->closing_ports--;
+	service_maybe_free(s);
+}
+
+static void port_close(struct service_dhcp4 *s, struct port *p)
+{
+	LL_DELETE(s->ports, p);
+	if (p->fd < 0) {
+		free(p);
+		return;
+	}
+	s->closing_ports++;
+	uv_poll_stop(&p->poll);
+	uv_close((uv_handle_t *)&p->poll, on_port_closed);
+}
+
+static void explain_error(struct service_dhcp4 *s, const struct port *p, int r)
+{
+	const char *where = p->ifindex ? p->name : "all interfaces";
+
+	if (r == -EADDRINUSE)
+		log_say(s->site->log, LOG_ERROR, "dhcp",
+			"UDP port %d on %s is in use: stop the other DHCP server (`ss -lunp sport = :%d` names it); trying again every 5 s",
+			DHCP4_SERVER_PORT, where, DHCP4_SERVER_PORT);
+	else if (r == -EACCES || r == -EPERM)
+		log_say(s->site->log, LOG_ERROR, "dhcp",
+			"UDP port %d on %s may not be opened: run bootsmith as root, or with CAP_NET_BIND_SERVICE and CAP_NET_RAW",
+			DHCP4_SERVER_PORT, where);
+	else
+		log_say(s->site->log, LOG_ERROR, "dhcp", "UDP port %d on %s: %s; trying again every 5 s",
+			DHCP4_SERVER_PORT, where, strerror(-r));
+}
+
+/* Is a socket of the other kind (one interface, all interfaces) open? */
+static bool has_other_kind(const struct service_dhcp4 *s, const struct port *p)
+{
+	const struct port *q;
+
+	LL_FOREACH(s->ports, q)
+		if (q->fd >= 0 && (q->ifindex == 0) != (p->ifindex == 0))
+			return true;
+	return false;
+}
+
+static int port_open(struct service_dhcp4 *s, struct port *p)
+{
+	int r = dhcp4_socket_open(p->ifindex ? p->name : NULL, DHCP4_SERVER_PORT, has_other_kind(s, p), &p->fd);
+
+	if (r < 0) {
+		p->fd = -1;
+		if (r != p->error)
+			explain_error(s, p, r);
+		p->error = r;
+		return r;
+	}
+	p->error = 0;
+	r = uv_poll_init(s->loop, &p->poll, p->fd);
+	if (r == 0) {
+		p->poll.data = p;
+		r = uv_poll_start(&p->poll, UV_READABLE, on_readable);
+	}
+	return r;
+}
+
+static int want_port(struct service_dhcp4 *s, unsigned ifindex, const char *name)
+{
+	struct port *p = find_port(s, ifindex);
+
+	if (!p) {
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			return -ENOMEM;
+		p->service = s;
+		p->ifindex = ifindex;
+		strncpy(p->name, name, sizeof(p->name) - 1);
+		p->fd = -1;
+		LL_PREPEND(s->ports, p);
+	}
+	p->wanted = true;
+	return p->fd < 0 ? port_open(s, p) : 0;
+}
+
+unsigned service_dhcp4_update(struct service_dhcp4 *s)
+{
+	const struct served_set *nets = s->site->nets;
+	struct port *p, *next;
+	unsigned failed = 0;
+	bool relayed = false;
+
+	LL_FOREACH(s->ports, p)
+		p->wanted = false;
+	for (size_t i = 0; i < nets->n; i++) {
+		const struct served *net = &nets->list[i];
+
+		if (net->cfg->dhcp == DHCP_OFF)
+			continue;
+		if (net->ifindex)
+			failed += want_port(s, net->ifindex, net->cfg->interface) < 0;
+		else
+			relayed = true;
+	}
+	if (relayed)
+		failed += want_port(s, 0, "") < 0;
+	LL_FOREACH_SAFE(s->ports, p, next)
+		if (!p->wanted)
+			port_close(s, p);
+	return failed;
+}
+
+unsigned service_dhcp4_open_count(const struct service_dhcp4 *s)
+{
+	const struct port *p;
+	unsigned n = 0;
+
+	LL_FOREACH(s->ports, p)
+		n += p->fd >= 0;
+	return n;
+}
+
+void service_dhcp4_close(struct service_dhcp4 *s)
+{
+	struct port *p, *next;
+
+	if (!s)
+		return;
+	s->closing = true;
+	LL_FOREACH_SAFE(s->ports, p, next)
+		port_close(s, p);
+	service_maybe_free(s);
+}

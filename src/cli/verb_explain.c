@@ -1,0 +1,378 @@
+/* bootsmith explain: what a client would be told, and why, as text or JSON. */
+#include "app/config_files.h"
+#include "app/explain.h"
+#include "base/escape.h"
+#include "cli/options.h"
+#include "cli/verbs.h"
+
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char help[] =
+	"usage: bootsmith explain [-c FILE] [--mac MAC] [--arch NAME|N] [--vendor-class TEXT]\n"
+	"                         [--user-class TEXT] [--uuid UUID] [--giaddr IP] [--json]\n"
+	"\n"
+	"Says what such a client would be told, and by which rule. Sends nothing.\n"
+	"\n"
+	"  -c, --config FILE    the configuration (default: /etc/bootsmith/bootsmith.yaml where that exists)\n"
+	"  -i, --interface IFACE, --http-root DIR, --tftp-root DIR, --profile NAME: as for `bootsmith serve`\n"
+	"      --mac MAC        its hardware address\n"
+	"      --arch NAME|N    its architecture: bios, ia32, x64, arm32, arm64, a name or number of the\n"
+	"                       IANA registry (x64-uefi-http, 16); without: a plain DHCP client\n"
+	"      --vendor-class TEXT  option 60, such as PXEClient:Arch:00007:UNDI:003000\n"
+	"      --user-class TEXT    option 77, such as iPXE\n"
+	"      --uuid UUID      its SMBIOS UUID\n"
+	"      --giaddr IP      the relay agent that its request comes through\n"
+	"      --json           one JSON document\n"
+	"  -h, --help           this text\n"
+	"\n"
+	"Exit code: 0 well, 1 it could not be told, 2 wrong usage.\n";
+
+enum long_only {
+	OPT_L_MAC = 256,
+	OPT_L_ARCH,
+	OPT_L_VENDOR_CLASS,
+	OPT_L_USER_CLASS,
+	OPT_L_UUID,
+	OPT_L_GIADDR,
+	OPT_L_PCAP,
+	OPT_L_JSON,
+	OPT_L_HTTP_ROOT,
+	OPT_L_TFTP_ROOT,
+	OPT_L_PROFILE,
+};
+
+static const struct option long_options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "interface", required_argument, NULL, 'i' },
+	{ "mac", required_argument, NULL, OPT_L_MAC },
+	{ "arch", required_argument, NULL, OPT_L_ARCH },
+	{ "vendor-class", required_argument, NULL, OPT_L_VENDOR_CLASS },
+	{ "user-class", required_argument, NULL, OPT_L_USER_CLASS },
+	{ "uuid", required_argument, NULL, OPT_L_UUID },
+	{ "giaddr", required_argument, NULL, OPT_L_GIADDR },
+	{ "pcap", required_argument, NULL, OPT_L_PCAP },
+	{ "json", no_argument, NULL, OPT_L_JSON },
+	{ "http-root", required_argument, NULL, OPT_L_HTTP_ROOT },
+	{ "tftp-root", required_argument, NULL, OPT_L_TFTP_ROOT },
+	{ "profile", required_argument, NULL, OPT_L_PROFILE },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct parsed {
+	struct explain_question q;
+	struct config_override override;
+	const char *interfaces[INTERFACES_MAX];
+	const char *config;
+	bool json, help;
+};
+
+static int take_arch(struct parsed *p, const char *text)
+{
+	const struct arch_type *type = arch_type_find_name(span_str(text));
+	char *end;
+	unsigned long n = strtoul(text, &end, 0);
+
+	if (type)
+		n = type->number;
+	else if (*text == '\0' || *end != '\0' || n > UINT16_MAX)
+		return options_wrong_usage("explain", "\"%s\" is no architecture", text);
+	p->q.has_arch = true;
+	p->q.arch = (uint16_t)n;
+	return 0;
+}
+
+static int take_option(struct parsed *p, int c)
+{
+	struct config_override *o = &p->override;
+
+	switch (c) {
+	case 'c':
+		p->config = optarg;
+		return 0;
+	case 'i':
+		if (o->n_interfaces == INTERFACES_MAX)
+			return options_wrong_usage("explain", "more than %d interfaces", INTERFACES_MAX);
+		p->interfaces[o->n_interfaces++] = optarg;
+		return 0;
+	case OPT_L_MAC:
+		p->q.has_mac = mac_parse(span_str(optarg), &p->q.mac) == 0;
+		return p->q.has_mac ? 0 : options_wrong_usage("explain", "\"%s\" is no MAC address", optarg);
+	case OPT_L_ARCH:
+		return take_arch(p, optarg);
+	case OPT_L_VENDOR_CLASS:
+		p->q.vendor_class = optarg;
+		return 0;
+	case OPT_L_USER_CLASS:
+		p->q.user_class = optarg;
+		return 0;
+	case OPT_L_UUID:
+		p->q.has_uuid = uuid_parse(span_str(optarg), &p->q.uuid) == 0;
+		return p->q.has_uuid ? 0 : options_wrong_usage("explain", "\"%s\" is no UUID", optarg);
+	case OPT_L_GIADDR:
+		if (ip4_parse(span_str(optarg), &p->q.giaddr) < 0)
+			return options_wrong_usage("explain", "\"%s\" is no IPv4 address", optarg);
+		return 0;
+	case OPT_L_PCAP:
+		return options_wrong_usage("explain", "--pcap is not in this version");
+	case OPT_L_JSON:
+		p->json = true;
+		return 0;
+	case OPT_L_HTTP_ROOT:
+		o->http_root = optarg;
+		return 0;
+	case OPT_L_TFTP_ROOT:
+		o->tftp_root = optarg;
+		return 0;
+	case OPT_L_PROFILE:
+		o->profile = optarg;
+		return 0;
+	case 'h':
+		p->help = true;
+		return 0;
+	default:
+		return options_wrong_usage("explain", "wrong option");
+	}
+}
+
+static const char *transport_name(enum transport t)
+{
+	return t == TRANSPORT_TFTP ? "tftp" : t == TRANSPORT_HTTP ? "http" : NULL;
+}
+
+/* An option's value for people: by its type, else in hexadecimal. */
+static void option_text(const struct dhcp4_out_option *o, struct text *out)
+{
+	const struct dhcp4_option_info *info = dhcp4_option_find(o->code);
+	struct rd r = rd_of(o->value);
+	bool printable = true;
+
+	for (size_t i = 0; i < o->value.n; i++)
+		printable = printable && o->value.p[i] >= 0x20 && o->value.p[i] < 0x7f;
+	if (o->code == OPT_BOOTFILE || o->code == OPT_TFTP_SERVER) { /* with a NUL behind */
+		escape_log(out, span_until_nul(o->value), 512);
+	} else if ((o->code == OPT_SUBNET_MASK || o->code == OPT_ROUTER || o->code == OPT_DNS ||
+			   o->code == OPT_SERVER_ID || o->code == OPT_BROADCAST ||
+			   (info && (info->type == OPT_T_ADDRESS || info->type == OPT_T_ADDRESSES))) &&
+		   o->value.n % 4 == 0) {
+		while (rd_left(&r) >= 4)
+			text_addf(out, "%s%s", out->n ? " " : "", ip4_str((struct ip4){ rd_u32(&r) }).s);
+	} else if (o->code == OPT_LEASE_TIME || o->code == OPT_RENEWAL_TIME || o->code == OPT_REBINDING_TIME) {
+		text_addf(out, "%u", rd_u32(&r));
+	} else if (o->code == OPT_MESSAGE_TYPE) {
+		text_adds(out, dhcp4_type_name((enum dhcp4_type)rd_u8(&r)));
+	} else if (printable) {
+		escape_log(out, o->value, 512);
+	} else {
+		for (size_t i = 0; i < o->value.n; i++)
+			text_addf(out, "%s%02x", i ? ":" : "", o->value.p[i]);
+	}
+}
+
+static void option_name(uint8_t code, struct text *out)
+{
+	const struct dhcp4_option_info *info = dhcp4_option_find(code);
+
+	if (info)
+		text_adds(out, info->name);
+	else
+		text_addf(out, "%u", code);
+}
+
+/* Rules that would have won if a fact were known that this stage cannot know. */
+static void each_near_rule(const struct explanation *e, void (*say)(void *ctx, const char *text), void *ctx)
+{
+	const struct answer *a = &e->plan.answer;
+
+	for (size_t i = 0; i < e->cfg->n_rules; i++) {
+		const struct rule *r = &e->cfg->rules[i];
+		char text[160];
+		bool unknown;
+
+		if (a->rule == r || a->rule_kind == RULE_MACHINE)
+			break;
+		if (!rule_matches(r, &e->plan.facts, &unknown) && unknown) {
+			(void)snprintf(text, sizeof(text),
+				"rule %u (line %u) asks for something that is not known at this stage: it does not match",
+				r->number, r->pos.line);
+			say(ctx, text);
+		}
+	}
+}
+
+static void say_line(void *ctx, const char *text)
+{
+	(void)ctx;
+	(void)printf("%-12s %s\n", "note", text);
+}
+
+static void print_text(const struct explanation *e)
+{
+	const struct answer *a = &e->plan.answer;
+	const struct facts *f = &e->plan.facts;
+	char rule[RULE_TEXT_MAX];
+
+	answer_rule_text(a, rule);
+	(void)printf("%-12s %s", "client", facts_kind_text(f));
+	if (f->has_arch)
+		(void)printf(" (architecture %u, %s)", f->arch_number, facts_arch_name(f));
+	(void)printf("\n%-12s %s\n", "profile", a->profile ? a->profile->name : "none");
+	(void)printf("%-12s %s\n", "rule", rule);
+	(void)printf("%-12s %s\n", "why", a->why);
+	if (e->plan.drop != DROP_NONE)
+		(void)printf("%-12s no answer, %s: %s\n", "told", drop_id(e->plan.drop), drop_sentence(e->plan.drop));
+	else if (e->bootfile.n)
+		(void)printf("%-12s %s%s\n", "boot file", text_str(&e->bootfile),
+			a->transport == TRANSPORT_TFTP ? " by TFTP" : "");
+	else
+		(void)printf("%-12s no boot file\n", "told");
+	each_near_rule(e, say_line, NULL);
+	if (e->not_here)
+		(void)printf("%-12s no network of the configuration is up here: our address stands as 0.0.0.0\n", "note");
+	for (size_t i = 0; i < e->plan.out.n_options; i++) {
+		struct text name = { 0 }, value = { 0 };
+
+		option_name(e->plan.out.options[i].code, &name);
+		option_text(&e->plan.out.options[i], &value);
+		(void)printf("%-12s %3u %s = %s\n", "option", e->plan.out.options[i].code, text_str(&name),
+			text_str(&value));
+		text_free(&name);
+		text_free(&value);
+	}
+}
+
+static void add_note(void *ctx, const char *text)
+{
+	(void)json_array_append_new(ctx, json_string(text));
+}
+
+static json_t *string_or_null(const char *s)
+{
+	return s && *s ? json_string(s) : json_null();
+}
+
+static json_t *options_json(const struct explanation *e)
+{
+	json_t *options = json_object();
+
+	for (size_t i = 0; i < e->plan.out.n_options; i++) {
+		struct text name = { 0 }, value = { 0 };
+
+		option_name(e->plan.out.options[i].code, &name);
+		option_text(&e->plan.out.options[i], &value);
+		(void)json_object_set_new(options, text_str(&name), json_string(text_str(&value)));
+		text_free(&name);
+		text_free(&value);
+	}
+	return options;
+}
+
+static int print_json(const struct explanation *e)
+{
+	const struct answer *a = &e->plan.answer;
+	const struct facts *f = &e->plan.facts;
+	json_t *notes = json_array(), *root;
+	char rule[RULE_TEXT_MAX];
+	char *text;
+
+	answer_rule_text(a, rule);
+	each_near_rule(e, add_note, notes);
+	root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}",
+		"kind", client_name(f->client),
+		"arch", f->has_arch ? arch_name(f->arch) : arch_name(ARCH_UNKNOWN),
+		"arch_number", f->has_arch ? json_integer(f->arch_number) : json_null(),
+		"transport", string_or_null(transport_name(a->transport)),
+		"profile", string_or_null(a->profile ? a->profile->name : NULL),
+		"rule", rule,
+		"why", a->why,
+		"bootfile", string_or_null(text_str(&e->bootfile)),
+		"next_server", string_or_null(e->plan.out.siaddr.v ? ip4_str(e->plan.out.siaddr).s : NULL),
+		"options", options_json(e),
+		"drop", string_or_null(e->plan.drop != DROP_NONE ? drop_id(e->plan.drop) : NULL),
+		"notes", notes);
+	text = root ? json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
+	json_decref(root);
+	if (!text) {
+		(void)fprintf(stderr, "bootsmith explain: out of memory\n");
+		return 1;
+	}
+	(void)puts(text);
+	free(text);
+	return 0;
+}
+
+static int load(const struct parsed *p, struct config **ret)
+{
+	const char *file = options_config_file(p->config);
+	char message[CONFIG_MESSAGE_MAX] = "out of memory";
+	struct config_errors errs = { 0 };
+	struct text source = { 0 }, report = { 0 };
+	int r;
+
+	if (!file) {
+		r = config_new(ret);
+		if (r == 0)
+			r = config_override_apply(*ret, &p->override, message);
+		if (r < 0)
+			(void)fprintf(stderr, "bootsmith explain: %s\n", message);
+		return r;
+	}
+	r = config_files_load(file, &p->override, &errs, &source, ret);
+	if (r < 0) {
+		config_files_print_errors(file, text_span(&source), &errs, &report);
+		(void)fputs(text_str(&report), stderr);
+	}
+	config_errors_free(&errs);
+	text_free(&source);
+	text_free(&report);
+	return r;
+}
+
+static int run(const struct parsed *p)
+{
+	struct config *cfg = NULL;
+	struct explanation e;
+	int r = load(p, &cfg);
+
+	if (r < 0) {
+		config_free(cfg);
+		return 1;
+	}
+	r = explain(cfg, &p->q, &e);
+	if (r < 0) {
+		(void)fprintf(stderr, "bootsmith explain: %s\n", strerror(-r));
+		r = 1;
+	} else if (p->json) {
+		r = print_json(&e);
+	} else {
+		print_text(&e);
+	}
+	explain_free(&e);
+	config_free(cfg);
+	return r;
+}
+
+int verb_explain(int argc, char **argv)
+{
+	struct parsed p = { 0 };
+	int c, r;
+
+	p.override.interfaces = p.interfaces;
+	while ((c = getopt_long(argc, argv, "c:i:h", long_options, NULL)) != -1) {
+		r = take_option(&p, c);
+		if (r != 0)
+			return r;
+	}
+	if (p.help) {
+		(void)fputs(help, stdout);
+		return 0;
+	}
+	if (optind < argc)
+		return options_wrong_usage("explain", "\"%s\" is no option", argv[optind]);
+	if (!options_config_file(p.config) && p.override.n_interfaces == 0)
+		return options_wrong_usage("explain", "name a configuration with -c FILE, or an interface with -i IFACE");
+	return run(&p);
+}
