@@ -60,9 +60,9 @@ void http_session_free(struct http_session *s)
 	http_reply_free(&s->reply);
 }
 
-struct room http_session_room(struct http_session *s)
+struct http_room http_session_room(struct http_session *s)
 {
-	return (struct room){ s->in + s->in_n, sizeof(s->in) - s->in_n };
+	return (struct http_room){ s->in + s->in_n, sizeof(s->in) - s->in_n };
 }
 
 /* The clock of a head starts with its first octet; of the first head, with the

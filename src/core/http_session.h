@@ -44,6 +44,11 @@ struct http_session {
 	uint8_t path_buf[HTTP_PATH_MAX];
 };
 
+struct http_room {
+	uint8_t *p;
+	size_t n;
+};
+
 /* What is left to send, in this order.  When file_n is not 0, that many octets
  * of the entity's file at file_offset follow; otherwise memory is all. */
 struct http_output {
@@ -56,10 +61,7 @@ void http_session_init(struct http_session *s, uint64_t now_ms);
 void http_session_free(struct http_session *s);
 
 /* Where to read to under HTTP_WANT_RECV and _LINGER; never empty then. */
-struct room {
-	uint8_t *p;
-	size_t n;
-} http_session_room(struct http_session *s);
+struct http_room http_session_room(struct http_session *s);
 
 /* n octets came into the room; 0: the client has sent its last. */
 void http_session_received(struct http_session *s, size_t n, uint64_t now_ms);

@@ -239,7 +239,7 @@ static void conn_send(struct conn *c)
 
 static void conn_recv(struct conn *c)
 {
-	struct room room = http_session_room(&c->session);
+	struct http_room room = http_session_room(&c->session);
 	ssize_t n = recv(c->fd, room.p, room.n, 0);
 
 	if (n >= 0)

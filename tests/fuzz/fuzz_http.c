@@ -58,7 +58,7 @@ static void send_some(struct http_session *s, uint64_t now_ms)
 
 static size_t receive_some(struct http_session *s, struct span data, uint64_t now_ms)
 {
-	struct room room = http_session_room(s);
+	struct http_room room = http_session_room(s);
 	size_t n = data.n < 7 ? data.n : data.n / 2 + 1;
 
 	MUST(room.n > 0);

@@ -29,7 +29,7 @@ static int stop(void **state)
 
 static void receive(const char *octets, uint64_t now_ms)
 {
-	struct room room = http_session_room(&s);
+	struct http_room room = http_session_room(&s);
 	size_t n = strlen(octets);
 
 	assert_true(n <= room.n);
@@ -182,7 +182,7 @@ static void refuses_and_lingers(void **state)
 
 static void fill(const char *line)
 {
-	struct room room = http_session_room(&s);
+	struct http_room room = http_session_room(&s);
 
 	memset(room.p, 'a', room.n);
 	memcpy(room.p, line, strlen(line));
