@@ -17,19 +17,24 @@ static int report_read(struct config_errors *errs, int r)
 {
 	switch (r) {
 	case -ENOENT:
-		config_error_add(errs, nowhere, "the file does not exist: give another one with -c FILE");
+		config_error_add(
+			errs, nowhere, "the file does not exist: give another one with -c FILE");
 		break;
 	case -EISDIR:
-		config_error_add(errs, nowhere, "this is a directory: give the file in it, such as bootsmith.yaml");
+		config_error_add(errs, nowhere,
+			"this is a directory: give the file in it, such as bootsmith.yaml");
 		break;
 	case -EPERM:
-		config_error_add(errs, nowhere, "this is no regular file: a configuration is read from a file only");
+		config_error_add(errs, nowhere,
+			"this is no regular file: a configuration is read from a file only");
 		break;
 	case -EACCES:
-		config_error_add(errs, nowhere, "no permission to read it: run as root, or make it readable");
+		config_error_add(errs, nowhere,
+			"no permission to read it: run as root, or make it readable");
 		break;
 	case -EFBIG:
-		config_error_add(errs, nowhere, "the file is larger than 16 MiB: this is no configuration");
+		config_error_add(
+			errs, nowhere, "the file is larger than 16 MiB: this is no configuration");
 		break;
 	default:
 		config_error_add(errs, nowhere, "cannot read it: %s", strerror(-r));
@@ -95,7 +100,8 @@ static const char *why_not(int r)
 	case -EPERM:
 		return "is no regular file";
 	case -EXDEV:
-		return "leads out of the root through a symlink, so it would not be served: copy the file";
+		return "leads out of the root through a symlink, so it would not be served: copy "
+		       "the file";
 	case -EACCES:
 		return "cannot be read: no permission";
 	default:
@@ -114,8 +120,10 @@ static const char *package_hint(const char *path)
 		{ "snponly.efi", " (apt install ipxe: /usr/lib/ipxe/snponly.efi)" },
 		{ "ipxe.pxe", " (apt install ipxe: /usr/lib/ipxe/ipxe.pxe)" },
 		{ "pxelinux.0", " (apt install pxelinux, then copy /usr/lib/PXELINUX/pxelinux.0)" },
-		{ "lpxelinux.0", " (apt install pxelinux, then copy /usr/lib/PXELINUX/lpxelinux.0)" },
-		{ "syslinux.efi", " (apt install syslinux-efi, then copy it from /usr/lib/SYSLINUX.EFI)" },
+		{ "lpxelinux.0",
+			" (apt install pxelinux, then copy /usr/lib/PXELINUX/lpxelinux.0)" },
+		{ "syslinux.efi",
+			" (apt install syslinux-efi, then copy it from /usr/lib/SYSLINUX.EFI)" },
 	};
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 
@@ -133,13 +141,15 @@ struct root {
 	bool reported; /* its absence is an error already: none for each file in it */
 };
 
-static struct root root_open(const char *path, const char *key, struct src_pos pos, struct config_errors *errs)
+static struct root root_open(
+	const char *path, const char *key, struct src_pos pos, struct config_errors *errs)
 {
 	struct root root = { .path = path, .fd = -1 };
 
 	root.error = files_open_root(path, &root.fd);
 	if (root.error < 0 && pos.line != 0) {
-		config_error_add(errs, pos, "%s: %s %s: create the directory, or correct the path", key, path,
+		config_error_add(errs, pos, "%s: %s %s: create the directory, or correct the path",
+			key, path,
 			root.error == -ENOTDIR ? "is no directory" : why_not(root.error));
 		root.reported = true;
 	}
@@ -165,7 +175,8 @@ static int look(const struct root *root, const char *path)
 	return r;
 }
 
-static void check_http_file(const struct root *http, const struct file_ref *f, struct config_errors *errs)
+static void check_http_file(
+	const struct root *http, const struct file_ref *f, struct config_errors *errs)
 {
 	int r;
 
@@ -173,13 +184,13 @@ static void check_http_file(const struct root *http, const struct file_ref *f, s
 		return;
 	r = look(http, f->path);
 	if (r < 0)
-		config_error_add(errs, f->pos, "%s/%s %s: put the file there, or correct the path", http->path,
-			f->path, why_not(r));
+		config_error_add(errs, f->pos, "%s/%s %s: put the file there, or correct the path",
+			http->path, f->path, why_not(r));
 }
 
 /* A bootfile goes by TFTP or by HTTP, so either root may have it. */
-static void check_bootfile(
-	const struct root *tftp, const struct root *http, const struct file_ref *f, struct config_errors *errs)
+static void check_bootfile(const struct root *tftp, const struct root *http,
+	const struct file_ref *f, struct config_errors *errs)
 {
 	int by_tftp, by_http;
 
@@ -194,12 +205,13 @@ static void check_bootfile(
 	else if (by_http != -ENOENT)
 		config_error_add(errs, f->pos, "%s/%s %s", http->path, f->path, why_not(by_http));
 	else
-		config_error_add(errs, f->pos, "neither %s/%s nor %s/%s exists: put the file there%s, or correct the path",
+		config_error_add(errs, f->pos,
+			"neither %s/%s nor %s/%s exists: put the file there%s, or correct the path",
 			tftp->path, f->path, http->path, f->path, package_hint(f->path));
 }
 
-static void check_profiles(
-	const struct config *cfg, const struct root *tftp, const struct root *http, struct config_errors *errs)
+static void check_profiles(const struct config *cfg, const struct root *tftp,
+	const struct root *http, struct config_errors *errs)
 {
 	for (size_t i = 0; i < cfg->n_profiles; i++) {
 		const struct profile *p = &cfg->profiles[i];
@@ -235,12 +247,14 @@ static void check_loaders(const struct loaders *loaders, struct config_errors *e
 
 		if (!file || loaders->file_pos[a].line == 0 || (file[0] != '/' && dir.reported))
 			continue;
-		text_addf(&path, "%s%s%s", file[0] == '/' ? "" : loaders->dir, file[0] == '/' ? "" : "/", file);
+		text_addf(&path, "%s%s%s", file[0] == '/' ? "" : loaders->dir,
+			file[0] == '/' ? "" : "/", file);
 		r = path.failed ? -ENOMEM : files_open_path(text_str(&path), &fd, &st);
 		if (r == 0)
 			(void)close(fd);
 		else
-			config_error_add(errs, loaders->file_pos[a], "the loader for %s, %s, %s: install it%s, or correct the path",
+			config_error_add(errs, loaders->file_pos[a],
+				"the loader for %s, %s, %s: install it%s, or correct the path",
 				arch_name(a), text_str(&path), why_not(r), package_hint(file));
 		text_free(&path);
 	}
@@ -272,9 +286,11 @@ int config_files_load(const char *path, const struct config_override *o, struct 
 	r = config_load_partly(path, text_span(source), errs, &cfg);
 	if (r < 0)
 		return r;
-	if (o && config_override_apply(cfg, o, message) == -EINVAL)
+	r = o ? config_override_apply(cfg, o, message) : 0;
+	if (r == -EINVAL)
 		config_error_add(errs, nowhere, "%s", message);
-	r = config_files_check(cfg, errs);
+	if (r != -ENOMEM)
+		r = config_files_check(cfg, errs);
 	if (r == 0 && errs->n > 0)
 		r = -EINVAL;
 	if (r < 0) {

@@ -26,9 +26,9 @@ static const char *plural(size_t n)
 
 static void print_summary(const char *file, const struct config *cfg)
 {
-	(void)printf("%s is good: %zu network%s, %zu profile%s, %zu machine%s, %zu rule%s\n", file, cfg->n_networks,
-		plural(cfg->n_networks), cfg->n_profiles, plural(cfg->n_profiles), cfg->n_machines,
-		plural(cfg->n_machines), cfg->n_rules, plural(cfg->n_rules));
+	(void)printf("%s is good: %zu network%s, %zu profile%s, %zu machine%s, %zu rule%s\n", file,
+		cfg->n_networks, plural(cfg->n_networks), cfg->n_profiles, plural(cfg->n_profiles),
+		cfg->n_machines, plural(cfg->n_machines), cfg->n_rules, plural(cfg->n_rules));
 }
 
 static int check_file(const char *file)
@@ -75,7 +75,9 @@ int verb_check(int argc, char **argv)
 		}
 	}
 	if (optind < argc) {
-		(void)fprintf(stderr, "check: unexpected argument `%s`: a file is given with -c FILE\n", argv[optind]);
+		(void)fprintf(stderr,
+			"check: unexpected argument `%s`: a file is given with -c FILE\n",
+			argv[optind]);
 		return 2;
 	}
 	return check_file(file);

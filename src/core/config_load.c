@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define ERRORS_MAX      1000u
+#define ERRORS_MAX	1000u
 #define SOURCE_LINE_MAX 200u /* characters of a line that a message shows */
 #define SOCKET_PATH_MAX 107u /* sun_path of struct sockaddr_un, less its NUL */
 
@@ -97,7 +97,8 @@ static void print_line(struct span line, unsigned col, struct text *out)
 	text_free(&caret);
 }
 
-void config_error_print(const struct config_error *e, const char *file, struct span source, struct text *out)
+void config_error_print(
+	const struct config_error *e, const char *file, struct span source, struct text *out)
 {
 	struct span line = source_line(source, e->pos.line);
 
@@ -135,7 +136,8 @@ static void read_socket(struct loading *l, const struct yaml *v, void *into)
 	if (!path)
 		return;
 	if (strlen(path) > SOCKET_PATH_MAX)
-		config_error_add(l->errs, v->pos, "the path of a socket has at most %u characters, this one has %zu",
+		config_error_add(l->errs, v->pos,
+			"the path of a socket has at most %u characters, this one has %zu",
 			SOCKET_PATH_MAX, strlen(path));
 	l->cfg->control_socket = path;
 }
@@ -166,7 +168,8 @@ static void read_tftp_port(struct loading *l, const struct yaml *v, void *into)
 
 static void read_tftp(struct loading *l, const struct yaml *v, void *into)
 {
-	static const struct load_key keys[] = { { "root", read_tftp_root }, { "port", read_tftp_port } };
+	static const struct load_key keys[] = { { "root", read_tftp_root },
+		{ "port", read_tftp_port } };
 
 	(void)load_map(l, v, "tftp", keys, ARRAY_LEN(keys), into);
 }
@@ -190,7 +193,8 @@ static void read_http_port(struct loading *l, const struct yaml *v, void *into)
 
 static void read_http(struct loading *l, const struct yaml *v, void *into)
 {
-	static const struct load_key keys[] = { { "root", read_http_root }, { "port", read_http_port } };
+	static const struct load_key keys[] = { { "root", read_http_root },
+		{ "port", read_http_port } };
 
 	(void)load_map(l, v, "http", keys, ARRAY_LEN(keys), into);
 }
@@ -205,7 +209,8 @@ static void read_https(struct loading *l, const struct yaml *v, void *into)
 	};
 
 	if (load_map(l, v, "https", keys, ARRAY_LEN(keys), into) && v->n > 0)
-		config_error_add(l->errs, v->key_pos, "HTTPS is not in this version yet: remove this section");
+		config_error_add(l->errs, v->key_pos,
+			"HTTPS is not in this version yet: remove this section");
 }
 
 static void read_root(struct loading *l, const struct yaml *root)
@@ -240,8 +245,8 @@ static void read_root(struct loading *l, const struct yaml *root)
 		l->cfg->default_profile = load_profile_ref(l, v);
 }
 
-int config_load_partly(
-	const char *file, struct span source, struct config_errors *errs, struct config **ret_config)
+int config_load_partly(const char *file, struct span source, struct config_errors *errs,
+	struct config **ret_config)
 {
 	struct loading l = { .errs = errs };
 	struct yaml *root = NULL;
@@ -270,7 +275,8 @@ int config_load_partly(
 	return 0;
 }
 
-int config_load(const char *file, struct span source, struct config_errors *errs, struct config **ret_config)
+int config_load(const char *file, struct span source, struct config_errors *errs,
+	struct config **ret_config)
 {
 	size_t errors_before = errs->n;
 	struct config *cfg;

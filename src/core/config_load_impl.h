@@ -36,16 +36,17 @@ bool load_list(struct loading *l, const struct yaml *v, const char *expected);
 bool load_bool(struct loading *l, const struct yaml *v, bool *ret);
 bool load_port(struct loading *l, const struct yaml *v, uint16_t *ret);
 /* 90s, 30m, 1h, 2d or plain seconds, from min to max seconds. */
-bool load_duration(struct loading *l, const struct yaml *v, uint32_t min, uint32_t max, uint32_t *ret);
+bool load_duration(
+	struct loading *l, const struct yaml *v, uint32_t min, uint32_t max, uint32_t *ret);
 /* An address that a machine may have: not 0.x, not loopback, not a group's. */
 bool load_address(struct loading *l, const struct yaml *v, struct ip4 *ret);
 bool ip4_is_host(struct ip4 a);
 /* An index into words, which stand in the message. */
-bool load_word(struct loading *l, const struct yaml *v, const char *const *words, size_t n, unsigned *ret);
+bool load_word(
+	struct loading *l, const struct yaml *v, const char *const *words, size_t n, unsigned *ret);
 /* An absolute path of this machine. */
 const char *load_absolute_path(struct loading *l, const struct yaml *v);
-/* Names of profiles and machines: [A-Za-z0-9._-]{1,63}, no leading '.' or '-'
- * alone; reported at pos. */
+/* Names of profiles and machines: [A-Za-z0-9._-]{1,63}; reported at pos. */
 bool load_check_name(struct loading *l, struct span name, struct src_pos pos, const char *what);
 
 /* The nearest of many words to one that is none of them. */
@@ -68,8 +69,8 @@ struct load_key {
 
 /* Calls the reader of each key; reports unknown keys, and v when it is no map.
  * An empty value is an empty map.  what: "a network". */
-bool load_map(struct loading *l, const struct yaml *v, const char *what, const struct load_key *keys, size_t n,
-	void *into);
+bool load_map(struct loading *l, const struct yaml *v, const char *what,
+	const struct load_key *keys, size_t n, void *into);
 
 /* One of the values that must differ from all others of its kind. */
 struct unique {
@@ -86,7 +87,8 @@ struct unique_list {
 
 bool unique_init(struct loading *l, struct unique_list *u, const char *what, size_t cap);
 /* Key and text are copied. */
-void unique_add(struct loading *l, struct unique_list *u, struct span key, const char *shown, struct src_pos pos);
+void unique_add(struct loading *l, struct unique_list *u, struct span key, const char *shown,
+	struct src_pos pos);
 void unique_report(struct loading *l, struct unique_list *u);
 
 /* Ranges of addresses of which no two may overlap. */

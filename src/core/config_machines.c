@@ -34,12 +34,13 @@ static void read_mac(struct loading *l, const struct yaml *v, void *into)
 		return;
 	}
 	if ((mac.b[0] & 1) || memcmp(mac.b, zero, sizeof(zero)) == 0) {
-		config_error_add(l->errs, v->pos, "%s is no machine's own address: it is zero, or a group's",
-			mac_str(mac).s);
+		config_error_add(l->errs, v->pos,
+			"%s is no machine's own address: it is zero, or a group's", mac_str(mac).s);
 		return;
 	}
 	r->machine.mac = mac;
-	unique_add(l, &r->lists->macs, (struct span){ mac.b, sizeof(mac.b) }, mac_str(mac).s, v->pos);
+	unique_add(
+		l, &r->lists->macs, (struct span){ mac.b, sizeof(mac.b) }, mac_str(mac).s, v->pos);
 }
 
 static void read_uuid(struct loading *l, const struct yaml *v, void *into)
@@ -55,7 +56,8 @@ static void read_uuid(struct loading *l, const struct yaml *v, void *into)
 	}
 	if (uuid_is_default(uuid)) {
 		config_error_add(l->errs, v->pos,
-			"%s is what firmware has where nobody set a UUID, thousands of machines share it: use the MAC",
+			"%s is what firmware has where nobody set a UUID, thousands of machines "
+			"share it: use the MAC",
 			uuid_str(uuid).s);
 		return;
 	}
@@ -63,7 +65,8 @@ static void read_uuid(struct loading *l, const struct yaml *v, void *into)
 	/* Firmware sends either octet order, so both forms are one identity. */
 	swapped = uuid_swap(uuid);
 	first = memcmp(uuid.b, swapped.b, sizeof(uuid.b)) <= 0 ? &uuid : &swapped;
-	unique_add(l, &r->lists->uuids, (struct span){ first->b, sizeof(first->b) }, uuid_str(uuid).s, v->pos);
+	unique_add(l, &r->lists->uuids, (struct span){ first->b, sizeof(first->b) },
+		uuid_str(uuid).s, v->pos);
 }
 
 /* False where a network's subnet is its interface's, which the file does not tell. */
@@ -84,14 +87,16 @@ static void check_reservation(struct loading *l, struct ip4 a, struct src_pos po
 		if (!net->has_subnet || !ip4_in(a, net->subnet, net->prefix_len))
 			continue;
 		if ((a.v & hosts) == 0 || (a.v & hosts) == hosts)
-			config_error_add(l->errs, pos, "%s is the %s address of %s/%u: no machine can have it",
-				ip4_str(a).s, (a.v & hosts) ? "broadcast" : "network", ip4_str(net->subnet).s,
-				net->prefix_len);
+			config_error_add(l->errs, pos,
+				"%s is the %s address of %s/%u: no machine can have it",
+				ip4_str(a).s, (a.v & hosts) ? "broadcast" : "network",
+				ip4_str(net->subnet).s, net->prefix_len);
 		return;
 	}
 	if (all_subnets_known(l->cfg))
 		config_error_add(l->errs, pos,
-			"%s lies in no configured subnet: correct it, or add its network under `networks`",
+			"%s lies in no configured subnet: correct it, or add its network under "
+			"`networks`",
 			ip4_str(a).s);
 }
 
@@ -147,7 +152,8 @@ static void read_vars(struct loading *l, const struct yaml *v, void *into)
 
 		if (!is_var_name(i->key)) {
 			config_error_add(l->errs, i->key_pos,
-				"`%.64s` cannot be a variable: a letter or _, then letters, digits, _ or -",
+				"`%.64s` cannot be a variable: a letter or _, then letters, "
+				"digits, _ or -",
 				(const char *)i->key.p);
 			continue;
 		}
@@ -178,7 +184,8 @@ void load_machines(struct loading *l, const struct yaml *v)
 	struct machine *machines;
 	size_t n = 0;
 
-	if (!load_list(l, v, "a list of machines, each like `- {name: web1, mac: 52:54:00:12:34:56}`"))
+	if (!load_list(
+		    l, v, "a list of machines, each like `- {name: web1, mac: 52:54:00:12:34:56}`"))
 		return;
 	machines = LOAD_ARRAY(l, struct machine, v->n);
 	if (!machines || !unique_init(l, &lists.names, "the name", v->n) ||
@@ -192,10 +199,12 @@ void load_machines(struct loading *l, const struct yaml *v)
 		if (!load_map(l, i, "a machine", machine_keys, ARRAY_LEN(machine_keys), &r))
 			continue;
 		if (!yaml_find(i, "name"))
-			config_error_add(l->errs, i->pos, "this machine has no name: add one such as `name: web1`");
+			config_error_add(l->errs, i->pos,
+				"this machine has no name: add one such as `name: web1`");
 		if (!r.machine.has_mac && !r.machine.has_uuid)
 			config_error_add(l->errs, i->pos,
-				"this machine has neither mac nor uuid: nothing would tell it from others");
+				"this machine has neither mac nor uuid: nothing would tell it from "
+				"others");
 		machines[n++] = r.machine;
 	}
 	unique_report(l, &lists.names);

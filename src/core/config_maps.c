@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
-static void report_unknown_key(
-	struct loading *l, const struct yaml *v, const char *what, const struct load_key *keys, size_t n)
+static void report_unknown_key(struct loading *l, const struct yaml *v, const char *what,
+	const struct load_key *keys, size_t n)
 {
 	struct suggestion near = { .given = v->key };
 	struct text known = { 0 };
@@ -15,8 +15,9 @@ static void report_unknown_key(
 		text_addf(&known, "%s%s", i ? ", " : "", keys[i].name);
 	}
 	if (near.best)
-		config_error_add(l->errs, v->key_pos, "unknown key `%.64s` in %s: did you mean `%s`?",
-			(const char *)v->key.p, what, near.best);
+		config_error_add(l->errs, v->key_pos,
+			"unknown key `%.64s` in %s: did you mean `%s`?", (const char *)v->key.p,
+			what, near.best);
 	else
 		config_error_add(l->errs, v->key_pos, "unknown key `%.64s` in %s: its keys are %s",
 			(const char *)v->key.p, what, text_str(&known));
@@ -31,8 +32,8 @@ static const struct load_key *find_key(struct span name, const struct load_key *
 	return NULL;
 }
 
-bool load_map(struct loading *l, const struct yaml *v, const char *what, const struct load_key *keys, size_t n,
-	void *into)
+bool load_map(struct loading *l, const struct yaml *v, const char *what,
+	const struct load_key *keys, size_t n, void *into)
 {
 	if (v->kind == YAML_SCALAR || v->kind == YAML_LIST) {
 		struct text expected = { 0 };
@@ -61,7 +62,8 @@ bool unique_init(struct loading *l, struct unique_list *u, const char *what, siz
 	return list != NULL;
 }
 
-void unique_add(struct loading *l, struct unique_list *u, struct span key, const char *shown, struct src_pos pos)
+void unique_add(struct loading *l, struct unique_list *u, struct span key, const char *shown,
+	struct src_pos pos)
 {
 	char *key_copy, *shown_copy;
 
@@ -109,7 +111,8 @@ void unique_report(struct loading *l, struct unique_list *u)
 		const struct unique *a = &u->list[i - 1], *b = &u->list[i];
 
 		if (span_eq(a->key, b->key))
-			config_error_add(l->errs, b->pos, "%s %.64s is taken already, in line %u: each must be the only one",
+			config_error_add(l->errs, b->pos,
+				"%s %.64s is taken already, in line %u: each must be the only one",
 				u->what, b->shown, a->pos.line);
 	}
 }
@@ -135,11 +138,14 @@ void load_report_overlaps(struct loading *l, struct range *ranges, size_t n, con
 
 		if (r->first.v <= widest->last.v) {
 			bool r_is_later = by_pos(r->pos, widest->pos) > 0;
-			const struct range *later = r_is_later ? r : widest, *other = r_is_later ? widest : r;
+			const struct range *later = r_is_later ? r : widest,
+					   *other = r_is_later ? widest : r;
 
 			config_error_add(l->errs, later->pos,
-				"this %s overlaps %s-%s of line %u: an address can belong to one %s only", what,
-				ip4_str(other->first).s, ip4_str(other->last).s, other->pos.line, what);
+				"this %s overlaps %s-%s of line %u: an address can belong to one "
+				"%s only",
+				what, ip4_str(other->first).s, ip4_str(other->last).s,
+				other->pos.line, what);
 		}
 		if (r->last.v > widest->last.v)
 			widest = r;

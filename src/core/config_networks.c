@@ -11,15 +11,15 @@
 /* Shorter leases make a storm of renewals; longer ones never come back. */
 #define LEASE_TIME_MIN_S 60u
 #define LEASE_TIME_MAX_S (365u * 86400u)
-#define DOMAIN_MAX       253u /* RFC 1035 2.3.4, less the root's octets */
-#define INTERFACE_MAX    15u  /* IFNAMSIZ - 1 */
+#define DOMAIN_MAX	 253u /* RFC 1035 2.3.4, less the root's octets */
+#define INTERFACE_MAX	 15u  /* IFNAMSIZ - 1 */
 
 struct reading {
 	struct network net;
 	struct src_pos interface_pos, subnet_pos;
-	struct src_pos arp_pos;  /* of an explicit `conflict_check: arp` */
+	struct src_pos arp_pos;	  /* of an explicit `conflict_check: arp` */
 	const struct yaml *pools; /* looked at when the subnet is known */
-	bool bad;                /* interface or subnet are there but wrong */
+	bool bad;		  /* interface or subnet are there but wrong */
 };
 
 static void read_interface(struct loading *l, const struct yaml *v, void *into)
@@ -37,7 +37,8 @@ static void read_interface(struct loading *l, const struct yaml *v, void *into)
 		good = s.p[i] > ' ' && s.p[i] < 0x7f && s.p[i] != '/' && s.p[i] != ':';
 	if (!good) {
 		config_error_add(l->errs, v->pos,
-			"`%.64s` cannot be the name of an interface: at most 15 characters, no blank, no / and no :",
+			"`%.64s` cannot be the name of an interface: at most 15 characters, no "
+			"blank, no / and no :",
 			(const char *)s.p);
 		return;
 	}
@@ -59,15 +60,18 @@ static void read_subnet(struct loading *l, const struct yaml *v, void *into)
 	}
 	net = (struct ip4){ a.v & ip4_mask(len) };
 	if (len < 8 || len > 30) {
-		config_error_add(l->errs, v->pos, "a subnet of /%u cannot be served: from /8 to /30", len);
+		config_error_add(
+			l->errs, v->pos, "a subnet of /%u cannot be served: from /8 to /30", len);
 		r->bad = true;
 	} else if (!ip4_is_host(a)) {
-		config_error_add(l->errs, v->pos, "%s is no subnet of machines: it is loopback, multicast or reserved",
+		config_error_add(l->errs, v->pos,
+			"%s is no subnet of machines: it is loopback, multicast or reserved",
 			ip4_str(a).s);
 		r->bad = true;
 	} else if (!ip4_eq(a, net)) {
-		config_error_add(l->errs, v->pos, "%s/%u is an address in a subnet: did you mean `%s/%u`?",
-			ip4_str(a).s, len, ip4_str(net).s, len);
+		config_error_add(l->errs, v->pos,
+			"%s/%u is an address in a subnet: did you mean `%s/%u`?", ip4_str(a).s, len,
+			ip4_str(net).s, len);
 		r->bad = true;
 	}
 	r->net.has_subnet = true;
@@ -88,7 +92,8 @@ static void read_dhcp(struct loading *l, const struct yaml *v, void *into)
 	r->net.dhcp = (enum dhcp_mode)word;
 	if (r->net.dhcp == DHCP_PROXY)
 		config_error_add(l->errs, v->pos,
-			"`proxy` is not in this version yet: use server where no other DHCP server is, or off");
+			"`proxy` is not in this version yet: use server where no other DHCP server "
+			"is, or off");
 }
 
 static void read_pools(struct loading *l, const struct yaml *v, void *into)
@@ -119,7 +124,8 @@ static void read_dns(struct loading *l, const struct yaml *v, void *into)
 	if (!list)
 		return;
 	if (yaml_count(v) > 63) /* 255 octets of option 6 hold no more */
-		config_error_add(l->errs, v->pos, "more than 63 name servers: one option cannot hold them");
+		config_error_add(
+			l->errs, v->pos, "more than 63 name servers: one option cannot hold them");
 	for (const struct yaml *i = yaml_first(v); i; i = yaml_after(v, i))
 		if (load_address(l, i, &list[r->net.n_dns]))
 			r->net.n_dns++;
@@ -134,11 +140,13 @@ static void read_domain(struct loading *l, const struct yaml *v, void *into)
 	bool good = s.n <= DOMAIN_MAX;
 
 	for (size_t i = 0; good && i < s.n; i++)
-		good = (s.p[i] >= '0' && s.p[i] <= '9') || ((s.p[i] | 0x20) >= 'a' && (s.p[i] | 0x20) <= 'z') ||
-		       s.p[i] == '-' || s.p[i] == '_' || (s.p[i] == '.' && i > 0 && s.p[i - 1] != '.');
+		good = (s.p[i] >= '0' && s.p[i] <= '9') ||
+		       ((s.p[i] | 0x20) >= 'a' && (s.p[i] | 0x20) <= 'z') || s.p[i] == '-' ||
+		       s.p[i] == '_' || (s.p[i] == '.' && i > 0 && s.p[i - 1] != '.');
 	if (!good)
 		config_error_add(l->errs, v->pos,
-			"`%.64s` is no domain: names of letters, digits and -, with one dot between, at most %u characters",
+			"`%.64s` is no domain: names of letters, digits and -, with one dot "
+			"between, at most %u characters",
 			domain, DOMAIN_MAX);
 	r->net.domain = domain;
 }
@@ -222,21 +230,25 @@ static bool check_pool(struct loading *l, const struct network *net, const struc
 	}
 	if (!ip4_is_host(p->first) || !ip4_is_host(p->last)) {
 		config_error_add(l->errs, p->pos,
-			"this pool holds addresses that no machine can have: loopback, multicast or reserved ones");
+			"this pool holds addresses that no machine can have: loopback, multicast "
+			"or reserved ones");
 		return false;
 	}
 	if (!net->has_subnet)
 		return true;
-	if (!ip4_in(p->first, net->subnet, net->prefix_len) || !ip4_in(p->last, net->subnet, net->prefix_len)) {
+	if (!ip4_in(p->first, net->subnet, net->prefix_len) ||
+		!ip4_in(p->last, net->subnet, net->prefix_len)) {
 		config_error_add(l->errs, p->pos, "this pool leaves its network's subnet %s/%u",
 			ip4_str(net->subnet).s, net->prefix_len);
 		return false;
 	}
 	if (ip4_eq(p->first, net->subnet))
-		config_error_add(l->errs, p->pos, "%s is the address of the subnet itself: start the pool at %s",
+		config_error_add(l->errs, p->pos,
+			"%s is the address of the subnet itself: start the pool at %s",
 			ip4_str(p->first).s, ip4_str((struct ip4){ p->first.v + 1 }).s);
 	if (ip4_eq(p->last, broadcast))
-		config_error_add(l->errs, p->pos, "%s is the broadcast address of the subnet: end the pool at %s",
+		config_error_add(l->errs, p->pos,
+			"%s is the broadcast address of the subnet: end the pool at %s",
 			ip4_str(p->last).s, ip4_str((struct ip4){ p->last.v - 1 }).s);
 	return true;
 }
@@ -290,7 +302,8 @@ static void finish_network(struct loading *l, struct reading *r, const struct ya
 	net->conflict_check = false;
 	if (r->arp_pos.line != 0 && !r->bad)
 		config_error_add(l->errs, r->arp_pos,
-			"`arp` cannot ask behind a relay agent: it needs `interface`; use off here");
+			"`arp` cannot ask behind a relay agent: it needs `interface`; use off "
+			"here");
 }
 
 /* Same interface, or subnets or pools that overlap. */
@@ -309,10 +322,12 @@ static void check_apart(struct loading *l, const struct reading *list, size_t n)
 		const struct network *net = &list[i].net;
 
 		if (net->interface)
-			unique_add(l, &interfaces, span_str(net->interface), net->interface, list[i].interface_pos);
+			unique_add(l, &interfaces, span_str(net->interface), net->interface,
+				list[i].interface_pos);
 		if (net->has_subnet)
 			subnets[n_subnets++] = (struct range){ net->subnet,
-				{ net->subnet.v | ~ip4_mask(net->prefix_len) }, list[i].subnet_pos };
+				{ net->subnet.v | ~ip4_mask(net->prefix_len) },
+				list[i].subnet_pos };
 		for (size_t j = 0; j < net->n_pools; j++)
 			pools[n_pools++] = (struct range){ net->pools[j].first, net->pools[j].last,
 				net->pools[j].pos };
@@ -338,7 +353,8 @@ void load_networks(struct loading *l, const struct yaml *v)
 		struct reading *r = &list[n];
 
 		*r = (struct reading){ .net = { .conflict_check = true,
-					       .lease_time_s = CONFIG_LEASE_TIME_DEFAULT_S, .pos = i->pos } };
+					       .lease_time_s = CONFIG_LEASE_TIME_DEFAULT_S,
+					       .pos = i->pos } };
 		if (!load_map(l, i, "a network", network_keys, ARRAY_LEN(network_keys), r))
 			continue;
 		finish_network(l, r, i);

@@ -45,11 +45,13 @@ static const struct dhcp4_option_info *find_by_name(struct loading *l, const str
 	for (size_t i = 0; i < n; i++)
 		suggestion_offer(&near, all[i].name);
 	if (near.best)
-		config_error_add(l->errs, v->key_pos, "no DHCP option is called `%.64s`: did you mean `%s`?",
+		config_error_add(l->errs, v->key_pos,
+			"no DHCP option is called `%.64s`: did you mean `%s`?",
 			(const char *)v->key.p, near.best);
 	else
 		config_error_add(l->errs, v->key_pos,
-			"no DHCP option is called `%.64s`: use IANA's name such as ntp-servers, or a number from 1 to 254",
+			"no DHCP option is called `%.64s`: use IANA's name such as ntp-servers, or "
+			"a number from 1 to 254",
 			(const char *)v->key.p);
 	return NULL;
 }
@@ -72,7 +74,8 @@ static bool find_option(struct loading *l, const struct yaml *v, struct dhcp4_op
 		for (size_t i = 0; i < v->key.n && code <= 255; i++)
 			code = code * 10 + (v->key.p[i] - '0');
 		if (code > 255) {
-			config_error_add(l->errs, v->key_pos, "there is no DHCP option %.20s: they go from 1 to 254",
+			config_error_add(l->errs, v->key_pos,
+				"there is no DHCP option %.20s: they go from 1 to 254",
 				(const char *)v->key.p);
 			return false;
 		}
@@ -84,8 +87,9 @@ static bool find_option(struct loading *l, const struct yaml *v, struct dhcp4_op
 	}
 	*ret = info ? *info : (struct dhcp4_option_info){ (uint8_t)code, OPT_T_HEX, "unassigned" };
 	if (ret->type == OPT_T_RESERVED) {
-		config_error_add(l->errs, v->key_pos, "DHCP option %u (%s) cannot be given here: %s", ret->code,
-			ret->name, reserved_reason(ret->code));
+		config_error_add(l->errs, v->key_pos,
+			"DHCP option %u (%s) cannot be given here: %s", ret->code, ret->name,
+			reserved_reason(ret->code));
 		return false;
 	}
 	return true;
@@ -96,18 +100,21 @@ static bool encode_value(
 {
 	const char *expected = dhcp4_option_type_text(info->type);
 
-	if (v->kind == YAML_MAP || yaml_count(v) == 0 || (v->kind == YAML_LIST && info->type != OPT_T_ADDRESSES)) {
+	if (v->kind == YAML_MAP || yaml_count(v) == 0 ||
+		(v->kind == YAML_LIST && info->type != OPT_T_ADDRESSES)) {
 		load_unexpected(l, v, expected);
 		return false;
 	}
 	for (const struct yaml *i = yaml_first(v); i; i = yaml_after(v, i)) {
-		if (i->kind != YAML_SCALAR || dhcp4_option_encode_text(info->type, i->text, w) < 0) {
+		if (i->kind != YAML_SCALAR ||
+			dhcp4_option_encode_text(info->type, i->text, w) < 0) {
 			load_unexpected(l, i, expected);
 			return false;
 		}
 	}
 	if (w->full) {
-		config_error_add(l->errs, v->pos, "this value is longer than the %u octets that an option holds",
+		config_error_add(l->errs, v->pos,
+			"this value is longer than the %u octets that an option holds",
 			OPTION_VALUE_MAX);
 		return false;
 	}
@@ -121,7 +128,8 @@ void load_options(struct loading *l, const struct yaml *v, struct network *net)
 
 	if (v->kind != YAML_MAP) {
 		if (v->kind != YAML_NULL)
-			load_unexpected(l, v, "a map of DHCP options such as {ntp-servers: [172.24.0.1]}");
+			load_unexpected(
+				l, v, "a map of DHCP options such as {ntp-servers: [172.24.0.1]}");
 		return;
 	}
 	options = LOAD_ARRAY(l, struct option_value, v->n);
@@ -138,8 +146,9 @@ void load_options(struct loading *l, const struct yaml *v, struct network *net)
 			continue;
 		/* The same key twice was reported when the tree was built. */
 		if (earlier[info.code] && !span_eq(earlier[info.code]->key, i->key))
-			config_error_add(l->errs, i->key_pos, "DHCP option %u (%s) is here twice, first in line %u",
-				info.code, info.name, earlier[info.code]->key_pos.line);
+			config_error_add(l->errs, i->key_pos,
+				"DHCP option %u (%s) is here twice, first in line %u", info.code,
+				info.name, earlier[info.code]->key_pos.line);
 		earlier[info.code] = i;
 		if (!encode_value(l, i, &info, &w))
 			continue;

@@ -38,8 +38,8 @@ static bool check_url(struct loading *l, const struct yaml *v)
 	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
 		struct span scheme = span_str(schemes[i]);
 
-		if (span_has_prefix(v->text, scheme) && v->text.n > scheme.n && v->text.p[scheme.n] != '/' &&
-			!memchr(v->text.p, ' ', v->text.n))
+		if (span_has_prefix(v->text, scheme) && v->text.n > scheme.n &&
+			v->text.p[scheme.n] != '/' && !memchr(v->text.p, ' ', v->text.n))
 			return true;
 	}
 	load_unexpected(l, v, "a URL such as http://server/path (http, https or tftp, no blanks)");
@@ -49,7 +49,8 @@ static bool check_url(struct loading *l, const struct yaml *v)
 /* A path below a root, or a URL; *ret has no path after an error. */
 static bool read_file(struct loading *l, const struct yaml *v, struct file_ref *ret)
 {
-	static const char expected[] = "the path of a file below the root such as debian/linux, or its URL";
+	static const char expected[] =
+		"the path of a file below the root such as debian/linux, or its URL";
 	const char *path = load_text(l, v, expected);
 
 	if (!path)
@@ -67,7 +68,8 @@ static bool read_file(struct loading *l, const struct yaml *v, struct file_ref *
 		return false;
 	}
 	if (has_parent_step(span_str(path))) {
-		config_error_add(l->errs, v->pos, "`..` leads out of the root: only files below it are served");
+		config_error_add(l->errs, v->pos,
+			"`..` leads out of the root: only files below it are served");
 		return false;
 	}
 	*ret = (struct file_ref){ .path = path, .pos = v->pos };
@@ -121,7 +123,8 @@ static void read_script(struct loading *l, const struct yaml *v, void *into)
 	r->has_script = true;
 	if (read_file(l, v, &r->profile.script) && r->profile.script.is_url)
 		config_error_add(l->errs, v->pos,
-			"a script is rendered here, so it must be a file below http.root, not a URL");
+			"a script is rendered here, so it must be a file below http.root, not a "
+			"URL");
 }
 
 static void read_bootfile(struct loading *l, const struct yaml *v, void *into)
@@ -152,7 +155,8 @@ static void read_loader(struct loading *l, const struct yaml *v, void *into)
 	if (word <= 1)
 		r->profile.loader = word == 0 ? LOADER_AUTO : LOADER_IPXE;
 	else
-		config_error_add(l->errs, v->pos, "the loader `%s` is not in this version yet: use auto or ipxe",
+		config_error_add(l->errs, v->pos,
+			"the loader `%s` is not in this version yet: use auto or ipxe",
 			words[word]);
 }
 
@@ -172,17 +176,21 @@ static void finish_profile(struct loading *l, struct reading *r, const struct ya
 
 	if (kinds == 0)
 		config_error_add(l->errs, v->key_pos,
-			"the profile `%.63s` boots nothing: give it one of kernel, script, bootfile or local_boot: true",
+			"the profile `%.63s` boots nothing: give it one of kernel, script, "
+			"bootfile or local_boot: true",
 			r->profile.name);
 	if (kinds > 1)
 		config_error_add(l->errs, v->key_pos,
-			"the profile `%.63s` has more than one of kernel, script, bootfile and local_boot: keep one",
+			"the profile `%.63s` has more than one of kernel, script, bootfile and "
+			"local_boot: keep one",
 			r->profile.name);
 	if (kinds == 1 && !r->has_kernel && r->initrd_pos.line != 0)
-		config_error_add(l->errs, r->initrd_pos, "initrd belongs to a kernel, and this profile has none");
+		config_error_add(l->errs, r->initrd_pos,
+			"initrd belongs to a kernel, and this profile has none");
 	if (kinds == 1 && !r->has_kernel && r->cmdline_pos.line != 0)
-		config_error_add(l->errs, r->cmdline_pos, "cmdline belongs to a kernel, and this profile has none");
-	r->profile.kind = r->has_kernel     ? PROFILE_KERNEL
+		config_error_add(l->errs, r->cmdline_pos,
+			"cmdline belongs to a kernel, and this profile has none");
+	r->profile.kind = r->has_kernel	    ? PROFILE_KERNEL
 			  : r->has_script   ? PROFILE_SCRIPT
 			  : r->has_bootfile ? PROFILE_BOOTFILE
 					    : PROFILE_LOCAL;
@@ -195,7 +203,9 @@ void load_profiles(struct loading *l, const struct yaml *v)
 
 	if (v->kind != YAML_MAP) {
 		if (v->kind != YAML_NULL)
-			load_unexpected(l, v, "a map of profiles by name such as {debian: {kernel: debian/linux}}");
+			load_unexpected(l, v,
+				"a map of profiles by name such as {debian: {kernel: "
+				"debian/linux}}");
 		return;
 	}
 	profiles = LOAD_ARRAY(l, struct profile, v->n);
@@ -231,10 +241,12 @@ const struct profile *load_profile_ref(struct loading *l, const struct yaml *v)
 	for (size_t i = 0; i < l->cfg->n_profiles; i++)
 		suggestion_offer(&near, l->cfg->profiles[i].name);
 	if (near.best)
-		config_error_add(l->errs, v->pos, "no profile is called `%.63s`: did you mean `%s`?",
-			(const char *)name.p, near.best);
+		config_error_add(l->errs, v->pos,
+			"no profile is called `%.63s`: did you mean `%s`?", (const char *)name.p,
+			near.best);
 	else
-		config_error_add(l->errs, v->pos, "no profile is called `%.63s`: define it under `profiles`",
+		config_error_add(l->errs, v->pos,
+			"no profile is called `%.63s`: define it under `profiles`",
 			(const char *)name.p);
 	return NULL;
 }
@@ -252,14 +264,16 @@ static void read_loaders_dir(struct loading *l, const struct yaml *v, void *into
 
 static void read_loader_file(struct loading *l, const struct yaml *v, void *into)
 {
-	const char *file = load_text(l, v, "an iPXE binary, by its name below `dir` or its absolute path");
+	const char *file =
+		load_text(l, v, "an iPXE binary, by its name below `dir` or its absolute path");
 	enum arch arch;
 
 	(void)into;
 	if (!file || arch_parse(v->key, &arch) < 0)
 		return;
 	if (file[0] != '/' && has_parent_step(span_str(file))) {
-		config_error_add(l->errs, v->pos, "`..` leads out of loaders.dir: give the absolute path instead");
+		config_error_add(l->errs, v->pos,
+			"`..` leads out of loaders.dir: give the absolute path instead");
 		return;
 	}
 	l->cfg->loaders.file[arch] = file;

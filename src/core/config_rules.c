@@ -38,8 +38,8 @@ static const char *arch_value(struct loading *l, const struct yaml *v)
 
 static const char *client_value(struct loading *l, const struct yaml *v)
 {
-	const char *const words[] = { client_name(CLIENT_PXE), client_name(CLIENT_HTTP), client_name(CLIENT_IPXE),
-		client_name(CLIENT_DHCP) };
+	const char *const words[] = { client_name(CLIENT_PXE), client_name(CLIENT_HTTP),
+		client_name(CLIENT_IPXE), client_name(CLIENT_DHCP) };
 	unsigned word;
 
 	return load_word(l, v, words, ARRAY_LEN(words), &word) ? copy_text(l, words[word]) : NULL;
@@ -66,7 +66,8 @@ static const char *canonical_glob(struct loading *l, struct span s, bool dashes_
 
 static const char *mac_value(struct loading *l, const struct yaml *v)
 {
-	static const char expected[] = "a MAC address such as 52:54:00:12:34:56, or a glob such as 52:54:00:*";
+	static const char expected[] =
+		"a MAC address such as 52:54:00:12:34:56, or a glob such as 52:54:00:*";
 	struct span s;
 	struct mac mac;
 
@@ -154,7 +155,8 @@ static void read_match(struct loading *l, const struct yaml *v, void *into)
 	r->has_match = true;
 	if (v->kind == YAML_NULL || (v->kind == YAML_MAP && v->n == 0)) {
 		config_error_add(l->errs, v->pos,
-			"this rule matches everything: use default_profile for that, or give match a key such as arch");
+			"this rule matches everything: use default_profile for that, or give match "
+			"a key such as arch");
 		return;
 	}
 	for (enum match_key k = 0; k < MATCH_KEY_COUNT; k++)
@@ -184,7 +186,8 @@ void load_rules(struct loading *l, const struct yaml *v)
 	struct rule *rules;
 	size_t n = 0;
 
-	if (!load_list(l, v, "a list of rules, each like `- {match: {arch: x64}, profile: debian}`"))
+	if (!load_list(
+		    l, v, "a list of rules, each like `- {match: {arch: x64}, profile: debian}`"))
 		return;
 	rules = LOAD_ARRAY(l, struct rule, v->n);
 	if (!rules)
@@ -195,9 +198,11 @@ void load_rules(struct loading *l, const struct yaml *v)
 		if (load_map(l, i, "a rule", rule_keys, ARRAY_LEN(rule_keys), &r)) {
 			if (!r.has_match)
 				config_error_add(l->errs, i->pos,
-					"this rule has no match: it would fit everything, use default_profile for that");
+					"this rule has no match: it would fit everything, use "
+					"default_profile for that");
 			if (!r.has_profile)
-				config_error_add(l->errs, i->pos, "this rule has no profile: name one of `profiles`");
+				config_error_add(l->errs, i->pos,
+					"this rule has no profile: name one of `profiles`");
 		}
 		rules[n++] = r.rule;
 	}

@@ -28,8 +28,8 @@ void load_unexpected(struct loading *l, const struct yaml *v, const char *expect
 			(const char *)v->text.p);
 		break;
 	case YAML_NULL:
-		config_error_add(l->errs, v->pos, "expected %s, found nothing: give a value or remove the key",
-			expected);
+		config_error_add(l->errs, v->pos,
+			"expected %s, found nothing: give a value or remove the key", expected);
 		break;
 	case YAML_LIST:
 		config_error_add(l->errs, v->pos, "expected %s, found a list", expected);
@@ -143,7 +143,8 @@ static bool parse_duration(struct span s, uint64_t *ret)
 	return true;
 }
 
-bool load_duration(struct loading *l, const struct yaml *v, uint32_t min, uint32_t max, uint32_t *ret)
+bool load_duration(
+	struct loading *l, const struct yaml *v, uint32_t min, uint32_t max, uint32_t *ret)
 {
 	uint64_t seconds;
 
@@ -152,7 +153,8 @@ bool load_duration(struct loading *l, const struct yaml *v, uint32_t min, uint32
 		return false;
 	}
 	if (seconds < min || seconds > max) {
-		config_error_add(l->errs, v->pos, "%.40s is out of bounds: at least %u seconds, at most %u days",
+		config_error_add(l->errs, v->pos,
+			"%.40s is out of bounds: at least %u seconds, at most %u days",
 			(const char *)v->text.p, min, max / 86400);
 		return false;
 	}
@@ -177,7 +179,8 @@ bool load_address(struct loading *l, const struct yaml *v, struct ip4 *ret)
 	}
 	if (!ip4_is_host(a)) {
 		config_error_add(l->errs, v->pos,
-			"%s is no address of a machine on the network: it is loopback, multicast or reserved",
+			"%s is no address of a machine on the network: it is loopback, multicast "
+			"or reserved",
 			ip4_str(a).s);
 		return false;
 	}
@@ -185,7 +188,8 @@ bool load_address(struct loading *l, const struct yaml *v, struct ip4 *ret)
 	return true;
 }
 
-bool load_word(struct loading *l, const struct yaml *v, const char *const *words, size_t n, unsigned *ret)
+bool load_word(
+	struct loading *l, const struct yaml *v, const char *const *words, size_t n, unsigned *ret)
 {
 	struct suggestion near = { .given = v->text };
 	struct text expected = { 0 };
@@ -226,12 +230,13 @@ bool load_check_name(struct loading *l, struct span name, struct src_pos pos, co
 	for (size_t i = 0; good && i < name.n; i++) {
 		uint8_t c = name.p[i];
 
-		good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-		       c == '_' || c == '-';
+		good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		       c == '.' || c == '_' || c == '-';
 	}
 	if (!good)
 		config_error_add(l->errs, pos,
-			"`%.100s` cannot be the name of %s: use 1 to 63 of the characters A-Z a-z 0-9 . _ -",
+			"`%.100s` cannot be the name of %s: use 1 to 63 of the characters A-Z a-z "
+			"0-9 . _ -",
 			(const char *)name.p, what);
 	return good;
 }
@@ -259,8 +264,8 @@ static size_t edit_distance(struct span a, struct span b)
 			bool same = (a.p[i - 1] | 0x20) == (b.p[j - 1] | 0x20);
 
 			now[j] = min3(now[j - 1] + 1, above[j] + 1, above[j - 1] + (same ? 0 : 1));
-			if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] && a.p[i - 2] == b.p[j - 1] &&
-				two_above[j - 2] + 1 < now[j])
+			if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] &&
+				a.p[i - 2] == b.p[j - 1] && two_above[j - 2] + 1 < now[j])
 				now[j] = two_above[j - 2] + 1;
 		}
 	}
@@ -270,7 +275,8 @@ static size_t edit_distance(struct span a, struct span b)
 void suggestion_offer(struct suggestion *s, const char *word)
 {
 	struct span w = span_str(word);
-	size_t longer = w.n > s->given.n ? w.n : s->given.n, limit = longer / 3 > 0 ? longer / 3 : 1;
+	size_t longer = w.n > s->given.n ? w.n : s->given.n,
+	       limit = longer / 3 > 0 ? longer / 3 : 1;
 	size_t apart = w.n > s->given.n ? w.n - s->given.n : s->given.n - w.n, distance;
 
 	/* A row of edit_distance() holds 63 octets; our longest names have as many. */

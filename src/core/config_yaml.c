@@ -50,15 +50,20 @@ const struct yaml *yaml_find(const struct yaml *map, const char *key)
 /* The length of the UTF-8 sequence at p (RFC 3629), 0 when it is none. */
 static size_t utf8_length(const uint8_t *p, size_t n)
 {
-	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+	size_t len = p[0] < 0x80   ? 1
+		     : p[0] < 0xc2 ? 0
+		     : p[0] < 0xe0 ? 2
+		     : p[0] < 0xf0 ? 3
+		     : p[0] < 0xf5 ? 4
+				   : 0;
 
 	if (len == 0 || len > n)
 		return 0;
 	for (size_t i = 1; i < len; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-		(p[0] == 0xf4 && p[1] > 0x8f))
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+		(p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
 		return 0;
 	return len;
 }
@@ -75,7 +80,8 @@ static int check_is_text(struct span source, struct config_errors *errs)
 	struct src_pos pos = { 1, 1 };
 
 	if (source.n > YAML_SIZE_MAX) {
-		config_error_add(errs, pos, "the file is larger than 16 MiB: this is no configuration");
+		config_error_add(
+			errs, pos, "the file is larger than 16 MiB: this is no configuration");
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < source.n;) {
@@ -84,12 +90,15 @@ static int check_is_text(struct span source, struct config_errors *errs)
 		bool crlf = p[0] == '\r' && i + 1 < source.n && p[1] == '\n';
 
 		if (len == 0) {
-			config_error_add(errs, pos, "octet 0x%02x is not UTF-8: save the file as UTF-8 text", p[0]);
+			config_error_add(errs, pos,
+				"octet 0x%02x is not UTF-8: save the file as UTF-8 text", p[0]);
 			return -EINVAL;
 		}
 		if (is_control(p, len) && p[0] != '\t' && p[0] != '\r' && p[0] != '\n') {
 			config_error_add(errs, pos,
-				"control character 0x%02x: a configuration holds text only, remove it", p[len - 1]);
+				"control character 0x%02x: a configuration holds text only, remove "
+				"it",
+				p[len - 1]);
 			return -EINVAL;
 		}
 		if (p[0] == '\n' || (p[0] == '\r' && !crlf))
@@ -145,7 +154,8 @@ static int check_keys(struct builder *b, const struct yaml *map)
 	for (size_t i = 1; i < n; i++)
 		if (span_eq(keys[i]->key, keys[i - 1]->key))
 			config_error_add(b->errs, keys[i]->key_pos,
-				"the key `%.64s` stands here twice, first in line %u: keep one of them",
+				"the key `%.64s` stands here twice, first in line %u: keep one of "
+				"them",
 				(const char *)keys[i]->key.p, keys[i - 1]->key_pos.line);
 	free(keys);
 	return 0;
@@ -163,7 +173,8 @@ static int place(struct builder *b, struct yaml *v)
 	}
 	if (parent->kind == YAML_MAP && !parent->pending) {
 		if (v->kind == YAML_LIST || v->kind == YAML_MAP) {
-			config_error_add(b->errs, v->pos, "a key must be a plain text, not a list or a map");
+			config_error_add(
+				b->errs, v->pos, "a key must be a plain text, not a list or a map");
 			return -EINVAL;
 		}
 		parent->pending = v;
@@ -213,7 +224,8 @@ static int add_scalar(struct builder *b, struct fy_event *event, struct yaml *v)
 		if (len == 0 || is_control(v->text.p + i, len)) {
 			config_error_add(b->errs, v->pos,
 				"this text holds a control character (0x%02x), a newline perhaps: "
-				"write it in one line, without escapes", v->text.p[i]);
+				"write it in one line, without escapes",
+				v->text.p[i]);
 			return -EINVAL;
 		}
 	}
@@ -222,7 +234,8 @@ static int add_scalar(struct builder *b, struct fy_event *event, struct yaml *v)
 
 static int refuse_extras(struct builder *b, struct fy_event *event)
 {
-	struct fy_token *anchor = fy_event_get_anchor_token(event), *tag = fy_event_get_tag_token(event);
+	struct fy_token *anchor = fy_event_get_anchor_token(event),
+			*tag = fy_event_get_tag_token(event);
 
 	if (event->type == FYET_ALIAS) {
 		config_error_add(b->errs, before_sign(pos_of(fy_event_start_mark(event))),
@@ -232,7 +245,8 @@ static int refuse_extras(struct builder *b, struct fy_event *event)
 	}
 	if (anchor) {
 		config_error_add(b->errs, before_sign(pos_of(fy_token_start_mark(anchor))),
-			"anchors (&name) are not read in this file: write the value out where it is needed "
+			"anchors (&name) are not read in this file: write the value out where it "
+			"is needed "
 			"(a text that starts with & must stand in quotes)");
 		return -EINVAL;
 	}
@@ -257,7 +271,8 @@ static int add_node(struct builder *b, struct fy_event *event)
 		return -ENOMEM;
 	v->pos = pos_of(fy_event_start_mark(event));
 	if (++b->nodes > YAML_NODES_MAX) {
-		config_error_add(b->errs, v->pos, "more than a million values: this is no configuration");
+		config_error_add(
+			b->errs, v->pos, "more than a million values: this is no configuration");
 		return -EINVAL;
 	}
 	if (event->type == FYET_SCALAR) {
@@ -266,7 +281,8 @@ static int add_node(struct builder *b, struct fy_event *event)
 	}
 	v->kind = event->type == FYET_MAPPING_START ? YAML_MAP : YAML_LIST;
 	if (b->depth == YAML_DEPTH_MAX) {
-		config_error_add(b->errs, v->pos, "nested deeper than %u lists or maps: nothing here needs that",
+		config_error_add(b->errs, v->pos,
+			"nested deeper than %u lists or maps: nothing here needs that",
 			YAML_DEPTH_MAX);
 		return -EINVAL;
 	}
@@ -282,7 +298,8 @@ static int add_event(struct builder *b, struct fy_event *event)
 	case FYET_DOCUMENT_START:
 		if (++b->documents > 1) {
 			config_error_add(b->errs, pos_of(fy_event_start_mark(event)),
-				"a second document starts here (---): a configuration is one document, remove the line");
+				"a second document starts here (---): a configuration is one "
+				"document, remove the line");
 			return -EINVAL;
 		}
 		return 0;
@@ -307,7 +324,8 @@ static const char *syntax_hint(const char *message)
 	static const struct {
 		const char *message, *hint;
 	} hints[] = {
-		{ "invalid multiline plain key", ": is a `:` missing, or a line indented wrongly?" },
+		{ "invalid multiline plain key",
+			": is a `:` missing, or a line indented wrongly?" },
 		{ "invalid nested block mapping on the same line",
 			": put a text that holds `: ` in quotes" },
 		{ "tab character may not be used as indentation", ": indent with blanks" },
@@ -327,12 +345,14 @@ static void report_syntax(struct fy_diag *diag, struct config_errors *errs)
 	const struct fy_diag_error *e;
 
 	while ((e = fy_diag_errors_iterate(diag, &iterator))) {
-		struct src_pos pos = { e->line > 0 ? (unsigned)e->line : 1, e->column > 0 ? (unsigned)e->column : 1 };
+		struct src_pos pos = { e->line > 0 ? (unsigned)e->line : 1,
+			e->column > 0 ? (unsigned)e->column : 1 };
 		const char *message = e->msg ? e->msg : "no reason given";
 		struct text escaped = { 0 };
 
 		escape_log(&escaped, span_str(message), 200);
-		config_error_add(errs, pos, "this is not YAML: %s%s", text_str(&escaped), syntax_hint(message));
+		config_error_add(errs, pos, "this is not YAML: %s%s", text_str(&escaped),
+			syntax_hint(message));
 		text_free(&escaped);
 		return;
 	}
@@ -351,7 +371,8 @@ static int parse_events(struct fy_parser *parser, struct builder *b)
 	return r;
 }
 
-int config_yaml_parse(struct span source, struct arena *a, struct config_errors *errs, struct yaml **ret_root)
+int config_yaml_parse(
+	struct span source, struct arena *a, struct config_errors *errs, struct yaml **ret_root)
 {
 	struct builder b = { .arena = a, .errs = errs };
 	struct fy_diag_cfg diag_cfg;
@@ -373,7 +394,8 @@ int config_yaml_parse(struct span source, struct arena *a, struct config_errors 
 	fy_diag_set_collect_errors(diag, true);
 
 	struct fy_parse_cfg cfg = {
-		.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_JSON_NONE | FYPCF_DEFAULT_VERSION_1_2,
+		.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_JSON_NONE |
+			 FYPCF_DEFAULT_VERSION_1_2,
 		.diag = diag,
 	};
 

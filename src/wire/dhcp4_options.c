@@ -344,7 +344,8 @@ int dhcp4_option_encode_text(enum dhcp4_option_type t, struct span text, struct 
 		return -EINVAL;
 	if ((t == OPT_T_TEXT && !prefixed) || !encode_hex(text, &hex))
 		return encode_typed(t, text, w);
-	if (types[t].size != 0 && (types[t].list ? hex.n % types[t].size != 0 : hex.n != types[t].size))
+	if (types[t].size != 0 &&
+		(types[t].list ? hex.n % types[t].size != 0 : hex.n != types[t].size))
 		return encode_typed(t, text, w);
 	wr_span(w, wr_done(&hex));
 	return 0;

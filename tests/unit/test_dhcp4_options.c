@@ -22,8 +22,8 @@ static void table_is_ordered_and_named(void **state)
 		if (i > 0 && t[i].code <= t[i - 1].code)
 			fail_msg("option %u is out of order", t[i].code);
 		for (size_t j = 0; j < name.n; j++)
-			if (!(name.p[j] >= 'a' && name.p[j] <= 'z') && !(name.p[j] >= '0' && name.p[j] <= '9') &&
-				name.p[j] != '-')
+			if (!(name.p[j] >= 'a' && name.p[j] <= 'z') &&
+				!(name.p[j] >= '0' && name.p[j] <= '9') && name.p[j] != '-')
 				fail_msg("name of option %u: %s", t[i].code, t[i].name);
 		assert_ptr_equal(dhcp4_option_find(t[i].code), &t[i]);
 		if (dhcp4_option_find_name(name) != &t[i])
@@ -76,7 +76,8 @@ static const struct {
 	{ OPT_T_S32, "2147483648", NULL, 0 },
 	{ OPT_T_HEX, "0x0a0B", "\x0a\x0b", 2 },
 	{ OPT_T_HEX, "0a:0B:ff", "\x0a\x0b\xff", 3 },
-	{ OPT_T_HEX, "0a", "\x0a", 1 },
+	{ OPT_T_HEX, "0x0a", "\x0a", 1 },
+	{ OPT_T_HEX, "10", NULL, 0 },
 	{ OPT_T_HEX, "0x0", NULL, 0 },
 	{ OPT_T_HEX, "0a:", NULL, 0 },
 	{ OPT_T_HEX, "0a-0b", NULL, 0 },
@@ -98,7 +99,8 @@ static void encodes_each_type(void **state)
 					      : r == -EINVAL && w.n == 0;
 
 		if (!good)
-			fail_msg("type %d, `%s`: %d, %zu octets", vectors[i].type, vectors[i].text, r, w.n);
+			fail_msg("type %d, `%s`: %d, %zu octets", vectors[i].type, vectors[i].text,
+				r, w.n);
 	}
 }
 
@@ -110,10 +112,13 @@ static void long_hex_and_full_writer(void **state)
 
 	(void)state;
 	memset(hex + 2, 'a', 510);
-	assert_int_equal(dhcp4_option_encode_text(OPT_T_HEX, (struct span){ (uint8_t *)hex, 512 }, &w), 0);
+	assert_int_equal(
+		dhcp4_option_encode_text(OPT_T_HEX, (struct span){ (uint8_t *)hex, 512 }, &w), 0);
 	assert_int_equal(w.n, 255);
 	memset(hex + 2, 'a', 512);
-	assert_int_equal(dhcp4_option_encode_text(OPT_T_HEX, (struct span){ (uint8_t *)hex, 514 }, &w), -EINVAL);
+	assert_int_equal(
+		dhcp4_option_encode_text(OPT_T_HEX, (struct span){ (uint8_t *)hex, 514 }, &w),
+		-EINVAL);
 	assert_int_equal(dhcp4_option_encode_text(OPT_T_TEXT, SPAN_LIT("long"), &small), 0);
 	assert_true(small.full);
 }

@@ -70,9 +70,10 @@ static void matches_as_the_table_says(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(vectors); i++)
-		if (glob_match(span_str(vectors[i].pattern), span_str(vectors[i].text), vectors[i].nocase) !=
-			vectors[i].fits)
-			fail_msg("`%s` on `%s`: expected %d", vectors[i].pattern, vectors[i].text, vectors[i].fits);
+		if (glob_match(span_str(vectors[i].pattern), span_str(vectors[i].text),
+			    vectors[i].nocase) != vectors[i].fits)
+			fail_msg("`%s` on `%s`: expected %d", vectors[i].pattern, vectors[i].text,
+				vectors[i].fits);
 }
 
 static void takes_any_octets(void **state)

@@ -1,0 +1,220 @@
+/* The configuration's file and the files it names, in a directory of the test's
+ * own; and the examples, whose paths come as arguments. */
+#include "app/config_files.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char **examples;
+static char dir[] = "/tmp/test_config_files.XXXXXX";
+
+static void write_file(const char *name, const char *content)
+{
+	FILE *f = fopen(name, "w");
+
+	assert_non_null(f);
+	assert_true(fputs(content, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* dir/http/{linux, sub/}, dir/http/out -> /etc/passwd, dir/tftp/pxelinux.0, dir/ipxe/ipxe.efi */
+static int make_tree(void **state)
+{
+	(void)state;
+	if (!mkdtemp(dir) || chdir(dir) < 0 || mkdir("http", 0700) < 0 ||
+		mkdir("http/sub", 0700) < 0 || mkdir("tftp", 0700) < 0 || mkdir("ipxe", 0700) < 0 ||
+		symlink("/etc/passwd", "http/out") < 0)
+		return -1;
+	write_file("http/linux", "k");
+	write_file("tftp/pxelinux.0", "p");
+	write_file("ipxe/ipxe.efi", "e");
+	return 0;
+}
+
+static int remove_tree(void **state)
+{
+	static const char *const files[] = { "http/linux", "http/out", "tftp/pxelinux.0",
+		"ipxe/ipxe.efi", "good.yaml", "bad.yaml" };
+	static const char *const dirs[] = { "http/sub", "http", "tftp", "ipxe", dir };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		(void)unlink(files[i]);
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
+		(void)rmdir(dirs[i]);
+	return 0;
+}
+
+static void reading_says_why_not(void **state)
+{
+	static const struct {
+		const char *path;
+		int error;
+		const char *part;
+	} vectors[] = {
+		{ "nowhere.yaml", -ENOENT, "does not exist" },
+		{ "http", -EISDIR, "directory" },
+		{ "/dev/null", -EPERM, "no regular file" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(vectors); i++) {
+		struct config_errors errs = { 0 };
+		struct text source = { 0 };
+
+		assert_int_equal(
+			config_files_read(vectors[i].path, &errs, &source), vectors[i].error);
+		assert_int_equal(errs.n, 1);
+		assert_int_equal(errs.list[0].pos.line, 0);
+		assert_non_null(strstr(errs.list[0].message, vectors[i].part));
+		config_errors_free(&errs);
+	}
+}
+
+static void good_file_loads(void **state)
+{
+	struct config_errors errs = { 0 };
+	struct text source = { 0 }, yaml = { 0 };
+	struct config *cfg = NULL;
+
+	(void)state;
+	text_addf(&yaml,
+		"http: {root: %s/http}\ntftp: {root: %s/tftp}\nloaders: {dir: %s/ipxe, x64: "
+		"ipxe.efi}\n"
+		"profiles:\n  a: {kernel: linux, initrd: 'http://x/y'}\n  b: {bootfile: "
+		"pxelinux.0}\n"
+		"  c: {bootfile: linux}\n  d: {local_boot: true}\n",
+		dir, dir, dir);
+	write_file("good.yaml", text_str(&yaml));
+	assert_int_equal(config_files_load("good.yaml", NULL, &errs, &source, &cfg), 0);
+	assert_int_equal(errs.n, 0);
+	assert_int_equal(cfg->n_profiles, 4);
+	config_free(cfg);
+	text_free(&source);
+	text_free(&yaml);
+}
+
+static void mistakes_of_all_kinds_come_together(void **state)
+{
+	static const struct {
+		unsigned line;
+		const char *part;
+	} expected[] = {
+		{ 1, "unknown key `foo`" },
+		{ 2, "tftp.root: /nowhere/tftp does not exist" },
+		{ 4, "/nowhere/ipxe.efi, does not exist: install it (apt install ipxe" },
+		{ 4, "/ipxe/a.efi, does not exist" },
+		{ 6, "/http/linus does not exist" },
+		{ 6, "/http/sub is a directory" },
+		{ 7, "leads out of the root" },
+		{ 8, "define it under `profiles`" },
+	};
+	struct config_errors errs = { 0 };
+	struct text source = { 0 }, yaml = { 0 }, out = { 0 };
+	struct config *cfg = NULL;
+
+	(void)state;
+	text_addf(&yaml,
+		"foo: 1\ntftp: {root: /nowhere/tftp}\nhttp: {root: %s/http}\n"
+		"loaders: {dir: %s/ipxe, x64: /nowhere/ipxe.efi, arm64: a.efi}\n"
+		"profiles:\n  a: {kernel: linus, initrd: [linux, sub]}\n  b: {script: out}\n"
+		"default_profile: zzz\n",
+		dir, dir);
+	write_file("bad.yaml", text_str(&yaml));
+	assert_true(config_files_load("bad.yaml", NULL, &errs, &source, &cfg) < 0);
+	assert_null(cfg);
+	config_files_print_errors("bad.yaml", text_span(&source), &errs, &out);
+	if (errs.n != ARRAY_LEN(expected))
+		fail_msg("%s", text_str(&out));
+	for (size_t i = 0; i < ARRAY_LEN(expected); i++)
+		if (errs.list[i].pos.line != expected[i].line ||
+			!strstr(errs.list[i].message, expected[i].part))
+			fail_msg("expected `%s`:\n%s", expected[i].part, text_str(&out));
+	assert_non_null(strstr(text_str(&out), "bad.yaml:1:1: error: "));
+	assert_non_null(strstr(text_str(&out), "\n8 mistakes in bad.yaml\n"));
+	config_errors_free(&errs);
+	text_free(&source);
+	text_free(&yaml);
+	text_free(&out);
+}
+
+static void bootfile_is_looked_for_in_both_roots(void **state)
+{
+	struct config_errors errs = { 0 };
+	struct config *cfg = NULL;
+	struct text yaml = { 0 };
+
+	(void)state;
+	text_addf(&yaml,
+		"http: {root: %s/http}\ntftp: {root: %s/tftp}\nprofiles: {a: {bootfile: "
+		"x/pxelinux.0}, b: {bootfile: sub}}\n",
+		dir, dir);
+	assert_int_equal(config_load("f", text_span(&yaml), &errs, &cfg), 0);
+	assert_int_equal(config_files_check(cfg, &errs), -ENOENT);
+	assert_int_equal(errs.n, 2);
+	assert_non_null(strstr(errs.list[0].message, "neither "));
+	assert_non_null(strstr(errs.list[0].message, "apt install pxelinux"));
+	assert_non_null(strstr(errs.list[1].message, "/http/sub is a directory"));
+	config_errors_free(&errs);
+	config_free(cfg);
+	text_free(&yaml);
+}
+
+static void defaults_may_be_missing(void **state)
+{
+	struct config_errors errs = { 0 };
+	struct config *cfg = NULL;
+
+	(void)state;
+	assert_int_equal(
+		config_load("f", SPAN_LIT("networks: [{interface: br0}]\n"), &errs, &cfg), 0);
+	cfg->http_root = cfg->tftp_root = cfg->loaders.dir = "/nowhere";
+	assert_int_equal(config_files_check(cfg, &errs), 0);
+	config_free(cfg);
+}
+
+static void examples_load(void **state)
+{
+	(void)state;
+	if (!*examples)
+		skip();
+	for (char **path = examples; *path; path++) {
+		struct config_errors errs = { 0 };
+		struct text source = { 0 }, out = { 0 };
+		struct config *cfg = NULL;
+
+		assert_int_equal(config_files_read(*path, &errs, &source), 0);
+		if (config_load(*path, text_span(&source), &errs, &cfg) < 0) {
+			config_files_print_errors(*path, text_span(&source), &errs, &out);
+			fail_msg("%s", text_str(&out));
+		}
+		assert_true(cfg->n_networks > 0 && cfg->n_profiles > 0);
+		config_free(cfg);
+		text_free(&source);
+	}
+}
+
+/* Arguments: absolute paths of the example configurations. */
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reading_says_why_not),
+		cmocka_unit_test(good_file_loads),
+		cmocka_unit_test(mistakes_of_all_kinds_come_together),
+		cmocka_unit_test(bootfile_is_looked_for_in_both_roots),
+		cmocka_unit_test(defaults_may_be_missing),
+		cmocka_unit_test(examples_load),
+	};
+
+	examples = argv + (argc > 0);
+	return cmocka_run_group_tests(tests, make_tree, remove_tree);
+}
