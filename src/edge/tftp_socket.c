@@ -1,0 +1,89 @@
+/* UDP sockets as TFTP wants them.  Knows no transfers; never blocks. */
+#include "edge/tftp_socket.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ERROR_MAX 128
+
+static struct sockaddr_in to_sockaddr(struct ip4 addr, uint16_t port)
+{
+	return (struct sockaddr_in){
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(addr.v),
+		.sin_port = htons(port),
+	};
+}
+
+static int set_socket(int fd, const char *device)
+{
+	/* Fragments are better than silence where a path is narrower than ours. */
+	int dont = IP_PMTUDISC_DONT;
+
+	if (setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &dont, sizeof(dont)) < 0)
+		return -errno;
+	if (device[0] == '\0')
+		return 0;
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device)) < 0)
+		return -errno;
+	return 0;
+}
+
+int tftp_socket_open(struct ip4 addr, uint16_t port, const char *device, int *ret_fd)
+{
+	struct sockaddr_in sa = to_sockaddr(addr, port);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = set_socket(fd, device);
+	if (err == 0 && bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+		err = -errno;
+	if (err < 0) {
+		close(fd);
+		return err;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+bool tftp_socket_send(int fd, const struct tftp_peer *peer, struct span packet)
+{
+	struct sockaddr_in sa = to_sockaddr(peer->remote, peer->remote_port);
+
+	return sendto(fd, packet.p, packet.n, 0, (struct sockaddr *)&sa, sizeof(sa)) >= 0 ||
+	       (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+void tftp_socket_send_error(
+	int fd, const struct tftp_peer *peer, uint16_t code, struct span sentence)
+{
+	uint8_t buf[ERROR_MAX];
+	struct wr w = wr_of(buf, sizeof(buf));
+
+	tftp_put_error(&w, code, sentence);
+	(void)tftp_socket_send(fd, peer, wr_done(&w));
+}
+
+unsigned tftp_socket_path_mtu(const struct tftp_peer *peer, const char *device)
+{
+	struct sockaddr_in sa = to_sockaddr(peer->remote, peer->remote_port);
+	socklen_t len = sizeof(int);
+	int fd, mtu = 0;
+
+	if (tftp_socket_open(peer->local, 0, device, &fd) < 0)
+		return TFTP_MTU_UNKNOWN;
+	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
+		getsockopt(fd, IPPROTO_IP, IP_MTU, &mtu, &len) < 0)
+		mtu = TFTP_MTU_UNKNOWN;
+	close(fd);
+	return (unsigned)mtu;
+}
+
+bool tftp_socket_is_service_port(uint16_t port)
+{
+	return port == 0 || port == 7 || port == 19 || port == 69;
+}
