@@ -1,5 +1,5 @@
 /* The configuration's file and the files it names, in a directory of the test's
- * own; and the examples, whose paths come as arguments. */
+ * own; and the examples. */
 #include "app/config_files.h"
 
 #include <errno.h>
@@ -14,7 +14,6 @@
 
 #include <cmocka.h>
 
-static char **examples;
 static char dir[] = "/tmp/test_config_files.XXXXXX";
 
 static void write_file(const char *name, const char *content)
@@ -184,17 +183,21 @@ static void defaults_may_be_missing(void **state)
 
 static void examples_load(void **state)
 {
+	static const char *const examples[] = {
+		EXAMPLES_DIR "/home-lab.yaml",
+		EXAMPLES_DIR "/university-lab.yaml",
+		EXAMPLES_DIR "/relays.yaml",
+	};
+
 	(void)state;
-	if (!*examples)
-		skip();
-	for (char **path = examples; *path; path++) {
+	for (size_t i = 0; i < ARRAY_LEN(examples); i++) {
 		struct config_errors errs = { 0 };
 		struct text source = { 0 }, out = { 0 };
 		struct config *cfg = NULL;
 
-		assert_int_equal(config_files_read(*path, &errs, &source), 0);
-		if (config_load(*path, text_span(&source), &errs, &cfg) < 0) {
-			config_files_print_errors(*path, text_span(&source), &errs, &out);
+		assert_int_equal(config_files_read(examples[i], &errs, &source), 0);
+		if (config_load(examples[i], text_span(&source), &errs, &cfg) < 0) {
+			config_files_print_errors(examples[i], text_span(&source), &errs, &out);
 			fail_msg("%s", text_str(&out));
 		}
 		assert_true(cfg->n_networks > 0 && cfg->n_profiles > 0);
@@ -203,8 +206,7 @@ static void examples_load(void **state)
 	}
 }
 
-/* Arguments: absolute paths of the example configurations. */
-int main(int argc, char **argv)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reading_says_why_not),
@@ -215,6 +217,5 @@ int main(int argc, char **argv)
 		cmocka_unit_test(examples_load),
 	};
 
-	examples = argv + (argc > 0);
 	return cmocka_run_group_tests(tests, make_tree, remove_tree);
 }
