@@ -67,8 +67,9 @@ static int parse(int argc, char **argv, struct options *ret)
 		return 2;
 	}
 	if (!o.help && !interpret_address(&o)) {
-		fprintf(stderr, "bootsmith lab network: --address %s: expected an address of this host "
-				"and the prefix length of a subnet (8 to 30), such as 172.24.0.1/16\n",
+		fprintf(stderr,
+			"bootsmith lab network: --address %s: expected an address of this host "
+			"and the prefix length of a subnet (8 to 30), such as 172.24.0.1/16\n",
 			o.address_text);
 		return 2;
 	}

@@ -74,12 +74,14 @@ static int interpret(struct options *o)
 	if (o->boot == LAB_BOOT_HTTP && !o->firmware->code)
 		return wrong("boot", "http", "a UEFI firmware with it: a BIOS has no HTTP Boot");
 	if (!o->firmware->code && (o->code || o->vars))
-		return wrong("firmware", o->firmware_name, "a UEFI one with a firmware or vars file");
+		return wrong(
+			"firmware", o->firmware_name, "a UEFI one with a firmware or vars file");
 	if (o->mac_text && mac_parse(span_str(o->mac_text), &o->mac) < 0)
 		return wrong("mac", o->mac_text, "an address such as 52:54:00:12:34:56");
 	if (o->mac.b[0] & 1)
-		return wrong("mac", o->mac_text, "one machine's address, not a group's "
-						 "(the first octet is even)");
+		return wrong("mac", o->mac_text,
+			"one machine's address, not a group's "
+			"(the first octet is even)");
 	if (lab_parse_number(o->memory_text, 1u << 20, &o->memory_mb) < 0 || o->memory_mb < 64)
 		return wrong("memory", o->memory_text, "megabytes, 64 or more");
 	if (lab_parse_number(o->timeout_text, 1u << 20, &o->timeout_s) < 0)
@@ -103,10 +105,17 @@ static int parse(int argc, char **argv, struct options *ret)
 		const char *name;
 		const char **value;
 	} texts[] = {
-		{ "network", &o.network }, { "firmware", &o.firmware_name },
-		{ "boot", &o.boot_name }, { "mac", &o.mac_text }, { "serial", &o.serial },
-		{ "memory", &o.memory_text }, { "nic", &o.nic }, { "timeout", &o.timeout_text },
-		{ "accel", &o.accel }, { "firmware-file", &o.code }, { "vars-file", &o.vars },
+		{ "network", &o.network },
+		{ "firmware", &o.firmware_name },
+		{ "boot", &o.boot_name },
+		{ "mac", &o.mac_text },
+		{ "serial", &o.serial },
+		{ "memory", &o.memory_text },
+		{ "nic", &o.nic },
+		{ "timeout", &o.timeout_text },
+		{ "accel", &o.accel },
+		{ "firmware-file", &o.code },
+		{ "vars-file", &o.vars },
 	};
 	struct option longs[ARRAY_LEN(texts) + 2] = { 0 };
 	int c;
@@ -153,7 +162,7 @@ static bool kvm_works(const struct lab_firmware *firmware)
 	f = fopen("/proc/cpuinfo", "re");
 	while (f && !flag && getline(&line, &cap, f) > 0)
 		flag = strncmp(line, "flags", 5) == 0 &&
-			(strstr(line, " vmx") || strstr(line, " svm"));
+		       (strstr(line, " vmx") || strstr(line, " svm"));
 	free(line);
 	if (f)
 		fclose(f);
@@ -202,14 +211,18 @@ static int copy_to_memory(const char *path)
 static int prepare_firmware(const struct options *o, struct arena *a, struct lab_machine *m)
 {
 	const char *code = o->code ? o->code : o->firmware->code;
-	const char *vars = o->vars ? o->vars : o->code ? vars_beside(a, o->code) : o->firmware->vars;
+	const char *vars = o->vars   ? o->vars
+	                   : o->code ? vars_beside(a, o->code)
+	                             : o->firmware->vars;
 
 	m->vars_fd = -1;
 	if (!code)
 		return 0;
 	if (access(code, R_OK) < 0) {
-		fprintf(stderr, "bootsmith lab node: no firmware at %s: %s; install %s, or name "
-				"another with --firmware-file\n", code, strerror(errno), o->firmware->packages);
+		fprintf(stderr,
+			"bootsmith lab node: no firmware at %s: %s; install %s, or name "
+			"another with --firmware-file\n",
+			code, strerror(errno), o->firmware->packages);
 		return 1;
 	}
 	m->code = code;
@@ -231,8 +244,10 @@ static int prepare_tap(const struct options *o, struct lab_tap *ret_tap)
 	case 0:
 		return 0;
 	case -ENODEV:
-		fprintf(stderr, "bootsmith lab node: there is no network %s; make it first: bootsmith "
-				"lab network --name %s --address 172.24.0.1/16\n", o->network, o->network);
+		fprintf(stderr,
+			"bootsmith lab node: there is no network %s; make it first: bootsmith "
+			"lab network --name %s --address 172.24.0.1/16\n",
+			o->network, o->network);
 		return 1;
 	case -EOPNOTSUPP:
 		why = "that interface is no bridge";
@@ -267,15 +282,17 @@ static int conclude(const struct options *o, int err, const struct child_result 
 		fprintf(stderr, "bootsmith lab node: QEMU died of signal %d (%s)\n", result->value,
 			strsignal(result->value));
 	else if (result->end == CHILD_EXITED && result->value != 0)
-		fprintf(stderr, "bootsmith lab node: QEMU failed with exit code %d; "
-				"its own words are above\n", result->value);
+		fprintf(stderr,
+			"bootsmith lab node: QEMU failed with exit code %d; "
+			"its own words are above\n",
+			result->value);
 	else
 		return EXIT_SUCCESS;
 	return EXIT_FAILURE;
 }
 
-static int run(const struct options *o, struct arena *a, struct lab_machine *m,
-	const struct lab_tap *tap)
+static int run(
+	const struct options *o, struct arena *a, struct lab_machine *m, const struct lab_tap *tap)
 {
 	struct child_result result = { 0 };
 	struct lab_qemu_args args;

@@ -108,14 +108,17 @@ static void add_uefi(struct builder *b, const struct lab_machine *m)
 		[LAB_BOOT_HTTP] = { "IPv4PXESupport", "IPv6PXESupport", "IPv6Support" },
 	};
 
-	add_option(b, "-drive", arena_printf(b->a,
-		"if=pflash,format=raw,unit=0,readonly=on,file=%s", quote(b, m->code)));
+	add_option(b, "-drive",
+		arena_printf(b->a, "if=pflash,format=raw,unit=0,readonly=on,file=%s",
+			quote(b, m->code)));
 	if (m->vars_fd >= 0)
-		add_option(b, "-drive", arena_printf(b->a,
-			"if=pflash,format=raw,unit=1,file=/proc/self/fd/%d", m->vars_fd));
+		add_option(b, "-drive",
+			arena_printf(b->a, "if=pflash,format=raw,unit=1,file=/proc/self/fd/%d",
+				m->vars_fd));
 	for (size_t i = 0; i < ARRAY_LEN(switches[0]) && switches[m->boot][i]; i++)
-		add_option(b, "-fw_cfg", arena_printf(b->a, "name=opt/org.tianocore/%s,string=no",
-			switches[m->boot][i]));
+		add_option(b, "-fw_cfg",
+			arena_printf(
+				b->a, "name=opt/org.tianocore/%s,string=no", switches[m->boot][i]));
 }
 
 static void add_network(struct builder *b, const struct lab_machine *m)
@@ -125,8 +128,9 @@ static void add_network(struct builder *b, const struct lab_machine *m)
 	bool own_driver = m->code && strncmp(m->nic, "virtio-", 7) == 0;
 
 	add_option(b, "-netdev", arena_printf(b->a, "tap,id=net0,fd=%d", m->tap_fd));
-	add_option(b, "-device", arena_printf(b->a, "%s,netdev=net0,mac=%s,bootindex=0%s",
-		quote(b, m->nic), mac_str(m->mac).s, own_driver ? ",romfile=" : ""));
+	add_option(b, "-device",
+		arena_printf(b->a, "%s,netdev=net0,mac=%s,bootindex=0%s", quote(b, m->nic),
+			mac_str(m->mac).s, own_driver ? ",romfile=" : ""));
 }
 
 int lab_qemu_args(const struct lab_machine *m, struct arena *a, struct lab_qemu_args *ret_args)
@@ -141,7 +145,8 @@ int lab_qemu_args(const struct lab_machine *m, struct arena *a, struct lab_qemu_
 	add_option(&b, "-m", arena_printf(a, "%u", m->memory_mb));
 	add_text(&b, "-uuid", uuid_str(lab_machine_uuid(m->mac)).s);
 	if (m->serial)
-		add_option(&b, "-smbios", arena_printf(a, "type=1,serial=%s", quote(&b, m->serial)));
+		add_option(
+			&b, "-smbios", arena_printf(a, "type=1,serial=%s", quote(&b, m->serial)));
 
 	add(&b, arena_strdup(a, SPAN_LIT("-nodefaults")));
 	add(&b, arena_strdup(a, SPAN_LIT("-no-user-config")));

@@ -31,7 +31,7 @@ struct lab_machine {
 	enum lab_boot boot;
 	bool kvm;
 	unsigned memory_mb;
-	const char *nic;    /* a QEMU device: "virtio-net-pci", "e1000", … */
+	const char *nic; /* a QEMU device: "virtio-net-pci", "e1000", … */
 	struct mac mac;
 	const char *serial; /* SMBIOS serial number; NULL: QEMU's, none */
 	const char *code;   /* UEFI code image; NULL: BIOS */
@@ -55,5 +55,5 @@ extern const char lab_firmware_names[];
 struct uuid lab_machine_uuid(struct mac mac);
 
 /* 0; -ENOMEM when the arena has no room. */
-int lab_qemu_args(const struct lab_machine *m, struct arena *a,
-	struct lab_qemu_args *ret_args) WARN_UNUSED;
+int lab_qemu_args(
+	const struct lab_machine *m, struct arena *a, struct lab_qemu_args *ret_args) WARN_UNUSED;

@@ -50,8 +50,8 @@ static void stop_signals(sigset_t *set)
 }
 
 /* In the child: does not return; tells errno through the pipe when exec fails. */
-static _Noreturn void child_exec(char *const argv[], pid_t parent, const sigset_t *mask, bool has_terminal,
-	int error_pipe)
+static _Noreturn void child_exec(
+	char *const argv[], pid_t parent, const sigset_t *mask, bool has_terminal, int error_pipe)
 {
 	int err;
 
@@ -122,8 +122,8 @@ static int next_signal(const sigset_t *set, int64_t deadline_ms)
 	}
 }
 
-static void child_follow(pid_t pid, const sigset_t *set, unsigned timeout_s,
-	struct child_result *ret_result)
+static void child_follow(
+	pid_t pid, const sigset_t *set, unsigned timeout_s, struct child_result *ret_result)
 {
 	int64_t deadline_ms = timeout_s ? now_ms() + (int64_t)timeout_s * 1000 : -1;
 	struct child_result result = { CHILD_EXITED, 0 };

@@ -66,7 +66,8 @@ static struct request request_link(uint16_t type, uint16_t flags, unsigned index
 {
 	struct request r = { .head = { .nlmsg_len = sizeof(struct nlmsghdr),
 				     .nlmsg_type = type,
-				     .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags) } };
+				     .nlmsg_flags =
+					     (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags) } };
 	struct ifinfomsg link = { .ifi_family = AF_UNSPEC,
 		.ifi_index = (int)index,
 		.ifi_flags = up ? IFF_UP : 0,
@@ -135,10 +136,10 @@ static int address_add(unsigned index, struct ip4 address, unsigned prefix_len)
 	struct request r = { .head = { .nlmsg_len = sizeof(struct nlmsghdr),
 				     .nlmsg_type = RTM_NEWADDR,
 				     .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE |
-					     NLM_F_EXCL } };
-	struct ifaddrmsg addr = { .ifa_family = AF_INET,
-		.ifa_prefixlen = (uint8_t)prefix_len,
-		.ifa_index = index };
+		                                    NLM_F_EXCL } };
+	struct ifaddrmsg addr = {
+		.ifa_family = AF_INET, .ifa_prefixlen = (uint8_t)prefix_len, .ifa_index = index
+	};
 	uint32_t local = htonl(address.v);
 	uint32_t broadcast = htonl(address.v | ~ip4_mask(prefix_len));
 

@@ -22,8 +22,8 @@ struct lab_tap {
  * it for lab_bridge_delete.  -EEXIST where any interface has that name already
  * (it is untouched), -EPERM without CAP_NET_ADMIN, else what the kernel said;
  * nothing is left behind on failure. */
-int lab_bridge_add(const char *name, struct ip4 address, unsigned prefix_len,
-	unsigned *ret_index) WARN_UNUSED;
+int lab_bridge_add(
+	const char *name, struct ip4 address, unsigned prefix_len, unsigned *ret_index) WARN_UNUSED;
 /* -ENODEV where it is gone already. By index, so that a bridge of the same name
  * which somebody made since is not touched. */
 int lab_bridge_delete(unsigned index) WARN_UNUSED;
