@@ -6,6 +6,7 @@
 #include "app/other_server.h"
 #include "app/service_dhcp4.h"
 #include "app/service_http.h"
+#include "app/service_ndp.h"
 #include "app/service_tftp.h"
 #include "edge/clock.h"
 #include "edge/netif.h"
@@ -27,6 +28,7 @@ struct daemon {
 	struct service_dhcp4 *dhcp4;
 	struct service_tftp *tftp;
 	struct service_http *http;
+	struct service_ndp *ndp;
 	struct network_told *told; /* per configured network */
 	int lock_fd, monitor_fd;
 	uv_poll_t monitor;
@@ -110,6 +112,7 @@ static void update_services(struct daemon *d)
 	failed += service_dhcp4_update(d->dhcp4);
 	failed += service_tftp_update(d->tftp, addrs, n);
 	failed += service_http_update(d->http, addrs, n);
+	service_ndp_update(d->ndp);
 	if (failed)
 		(void)uv_timer_start(&d->retry_timer, on_retry, RETRY_MS, 0);
 	else
@@ -268,6 +271,7 @@ static void stop(struct daemon *d, int signum)
 	service_dhcp4_close(d->dhcp4);
 	service_tftp_close(d->tftp);
 	service_http_close(d->http);
+	service_ndp_close(d->ndp);
 	store_close(d->site.store);
 	close_handle((uv_handle_t *)&d->monitor);
 	close_handle((uv_handle_t *)&d->refresh_timer);
@@ -326,6 +330,8 @@ static int start_services(struct daemon *d)
 	r = service_tftp_new(&d->loop, &d->site, &d->tftp);
 	if (r == 0)
 		r = service_http_new(&d->loop, &d->site, &d->http);
+	if (r == 0)
+		r = service_ndp_new(&d->loop, &d->site, &d->ndp);
 	if (r == 0)
 		r = netif_monitor_open(&d->monitor_fd);
 	if (r == 0)

@@ -6,38 +6,26 @@
 #include "app/service_dhcp4.h"
 
 #include "app/dhcp4_line.h"
+#include "app/ports.h"
 #include "edge/clock.h"
 #include "edge/dhcp4_socket.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include <utlist.h>
 
 #define PACKET_MAX  4096u
 #define BATCH_MAX   64 /* packets per turn, so that TFTP and HTTP get theirs */
 #define ARENA_LIMIT (64u << 10)
 #define PENDING_MAX 4096u /* replies that wait for the store */
 
-struct port {
-	struct service_dhcp4 *service;
-	unsigned ifindex; /* 0: all interfaces without a port of their own */
-	char name[16];
-	int fd; /* -1: could not be opened yet */
-	int error; /* the error that has had its line */
-	bool wanted;
-	uv_poll_t poll;
-	struct port *next;
-};
-
 struct service_dhcp4 {
-	uv_loop_t *loop;
 	struct site *site;
 	int raw_fd;
-	struct port *ports;
+	struct ports ports;
 	struct arena arena;
-	unsigned pending, closing_ports;
-	bool closing;
+	unsigned pending;
+	bool closed; /* all sockets are gone: only commits keep it alive */
 	uint8_t buf[PACKET_MAX];
 };
 
@@ -54,35 +42,6 @@ struct reply {
 	uint8_t data[];
 };
 
-int service_dhcp4_new(uv_loop_t *loop, struct site *site, struct service_dhcp4 **ret)
-{
-	struct service_dhcp4 *s = calloc(1, sizeof(*s));
-	int r;
-
-	if (!s)
-		return -ENOMEM;
-	s->loop = loop;
-	s->site = site;
-	arena_init(&s->arena, ARENA_LIMIT);
-	r = dhcp4_socket_open_raw(&s->raw_fd);
-	if (r < 0) {
-		free(s);
-		return r;
-	}
-	*ret = s;
-	return 0;
-}
-
-static struct port *find_port(struct service_dhcp4 *s, unsigned ifindex)
-{
-	struct port *p;
-
-	LL_FOREACH(s->ports, p)
-		if (p->ifindex == ifindex)
-			return p;
-	return NULL;
-}
-
 static void reply_free(struct reply *r)
 {
 	text_free(&r->line);
@@ -93,16 +52,14 @@ static void reply_free(struct reply *r)
 static int send_udp(struct service_dhcp4 *s, const struct reply *r, struct ip4 to, uint16_t port,
 	struct span data)
 {
-	struct port *p = find_port(s, r->rx.ifindex);
 	bool relayed = r->dest == DHCP4_TO_RELAY;
+	int fd = ports_find(&s->ports, r->rx.ifindex);
 
-	if (!p || p->fd < 0)
-		p = find_port(s, 0);
-	if (!p || p->fd < 0)
+	if (fd < 0)
 		return -ENETDOWN; /* the interface went away meanwhile */
 	/* A relay is answered from the address that it spoke to: the server
 	 * identifier may be one of its own (RFC 5107). */
-	return dhcp4_socket_send(p->fd, relayed ? 0 : r->rx.ifindex, relayed ? r->rx.local : r->server, to,
+	return dhcp4_socket_send(fd, relayed ? 0 : r->rx.ifindex, relayed ? r->rx.local : r->server, to,
 		port, data);
 }
 
@@ -140,7 +97,7 @@ static int reply_send(struct service_dhcp4 *s, const struct reply *r)
 
 static void service_maybe_free(struct service_dhcp4 *s)
 {
-	if (!s->closing || s->closing_ports || s->pending)
+	if (!s->closed || s->pending)
 		return;
 	close(s->raw_fd);
 	arena_free(&s->arena);
@@ -279,161 +236,87 @@ static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p)
 		return;
 	}
 	if (plan.reply_type == DHCP4_OFFER || plan.reply_type == DHCP4_ACK)
-		clients_remember(site->clients, &plan.facts, plan.out.yiaddr);
+		clients_remember(site->clients, &plan.facts, plan.out.yiaddr, clock_mono_ms());
 	answer(s, &msg, &rx, &plan);
 }
 
-static void on_readable(uv_poll_t *h, int status, int events)
+static void on_readable(void *ctx, int fd)
 {
-	struct port *port = h->data;
-	struct service_dhcp4 *s = port->service;
+	struct service_dhcp4 *s = ctx;
 	struct dhcp4_packet p;
 
-	(void)events;
-	if (status < 0)
-		return; /* the interface is going: the monitor will say so */
 	for (int i = 0; i < BATCH_MAX; i++) {
-		if (dhcp4_socket_recv(port->fd, s->buf, sizeof(s->buf), &p) < 0)
+		if (dhcp4_socket_recv(fd, s->buf, sizeof(s->buf), &p) < 0)
 			return;
 		on_packet(s, &p);
 		arena_reset(&s->arena);
 	}
 }
 
-static void on_port_closed(uv_handle_t *h)
+static int open_port(void *ctx, const char *name, unsigned ifindex, bool beside, int *ret_fd)
 {
-	struct port *p = h->data;
-	struct service_dhcp4 *s = p->service;
+	(void)ctx;
+	(void)ifindex;
+	return dhcp4_socket_open(name, DHCP4_SERVER_PORT, beside, ret_fd);
+}
 
-	close(p->fd);
-	free(p);
-	s->closing_ports--;
+static void on_port_failed(void *ctx, const char *name, int error)
+{
+	struct service_dhcp4 *s = ctx;
+
+	if (error == -EADDRINUSE)
+		log_say(s->site->log, LOG_ERROR, "dhcp",
+			"UDP port %d on %s is in use: stop the other DHCP server (`ss -lunp sport = :%d` names it); trying again every 5 s",
+			DHCP4_SERVER_PORT, name, DHCP4_SERVER_PORT);
+	else if (error == -EACCES || error == -EPERM)
+		log_say(s->site->log, LOG_ERROR, "dhcp",
+			"UDP port %d on %s may not be opened: run bootsmith as root, or with CAP_NET_BIND_SERVICE and CAP_NET_RAW",
+			DHCP4_SERVER_PORT, name);
+	else
+		log_say(s->site->log, LOG_ERROR, "dhcp", "UDP port %d on %s: %s; trying again every 5 s",
+			DHCP4_SERVER_PORT, name, strerror(-error));
+}
+
+static void on_ports_closed(void *ctx)
+{
+	struct service_dhcp4 *s = ctx;
+
+	s->closed = true;
 	service_maybe_free(s);
 }
 
-static void port_close(struct service_dhcp4 *s, struct port *p)
+int service_dhcp4_new(uv_loop_t *loop, struct site *site, struct service_dhcp4 **ret)
 {
-	LL_DELETE(s->ports, p);
-	if (p->fd < 0) {
-		free(p);
-		return;
-	}
-	s->closing_ports++;
-	uv_poll_stop(&p->poll);
-	uv_close((uv_handle_t *)&p->poll, on_port_closed);
-}
+	struct service_dhcp4 *s = calloc(1, sizeof(*s));
+	int r;
 
-static void explain_error(struct service_dhcp4 *s, const struct port *p, int r)
-{
-	const char *where = p->ifindex ? p->name : "all interfaces";
-
-	if (r == -EADDRINUSE)
-		log_say(s->site->log, LOG_ERROR, "dhcp",
-			"UDP port %d on %s is in use: stop the other DHCP server (`ss -lunp sport = :%d` names it); trying again every 5 s",
-			DHCP4_SERVER_PORT, where, DHCP4_SERVER_PORT);
-	else if (r == -EACCES || r == -EPERM)
-		log_say(s->site->log, LOG_ERROR, "dhcp",
-			"UDP port %d on %s may not be opened: run bootsmith as root, or with CAP_NET_BIND_SERVICE and CAP_NET_RAW",
-			DHCP4_SERVER_PORT, where);
-	else
-		log_say(s->site->log, LOG_ERROR, "dhcp", "UDP port %d on %s: %s; trying again every 5 s",
-			DHCP4_SERVER_PORT, where, strerror(-r));
-}
-
-/* Is a socket of the other kind (one interface, all interfaces) open? */
-static bool has_other_kind(const struct service_dhcp4 *s, const struct port *p)
-{
-	const struct port *q;
-
-	LL_FOREACH(s->ports, q)
-		if (q->fd >= 0 && (q->ifindex == 0) != (p->ifindex == 0))
-			return true;
-	return false;
-}
-
-static int port_open(struct service_dhcp4 *s, struct port *p)
-{
-	int r = dhcp4_socket_open(p->ifindex ? p->name : NULL, DHCP4_SERVER_PORT, has_other_kind(s, p), &p->fd);
-
+	if (!s)
+		return -ENOMEM;
+	s->site = site;
+	s->ports = (struct ports){ .loop = loop, .ctx = s, .open = open_port, .readable = on_readable,
+		.failed = on_port_failed, .closed = on_ports_closed };
+	arena_init(&s->arena, ARENA_LIMIT);
+	r = dhcp4_socket_open_raw(&s->raw_fd);
 	if (r < 0) {
-		p->fd = -1;
-		if (r != p->error)
-			explain_error(s, p, r);
-		p->error = r;
+		free(s);
 		return r;
 	}
-	p->error = 0;
-	r = uv_poll_init(s->loop, &p->poll, p->fd);
-	if (r == 0) {
-		p->poll.data = p;
-		r = uv_poll_start(&p->poll, UV_READABLE, on_readable);
-	}
-	return r;
-}
-
-static int want_port(struct service_dhcp4 *s, unsigned ifindex, const char *name)
-{
-	struct port *p = find_port(s, ifindex);
-
-	if (!p) {
-		p = calloc(1, sizeof(*p));
-		if (!p)
-			return -ENOMEM;
-		p->service = s;
-		p->ifindex = ifindex;
-		strncpy(p->name, name, sizeof(p->name) - 1);
-		p->fd = -1;
-		LL_PREPEND(s->ports, p);
-	}
-	p->wanted = true;
-	return p->fd < 0 ? port_open(s, p) : 0;
+	*ret = s;
+	return 0;
 }
 
 unsigned service_dhcp4_update(struct service_dhcp4 *s)
 {
-	const struct served_set *nets = s->site->nets;
-	struct port *p, *next;
-	unsigned failed = 0;
-	bool relayed = false;
-
-	LL_FOREACH(s->ports, p)
-		p->wanted = false;
-	for (size_t i = 0; i < nets->n; i++) {
-		const struct served *net = &nets->list[i];
-
-		if (net->cfg->dhcp == DHCP_OFF)
-			continue;
-		if (net->ifindex)
-			failed += want_port(s, net->ifindex, net->cfg->interface) < 0;
-		else
-			relayed = true;
-	}
-	if (relayed)
-		failed += want_port(s, 0, "") < 0;
-	LL_FOREACH_SAFE(s->ports, p, next)
-		if (!p->wanted)
-			port_close(s, p);
-	return failed;
+	return ports_update(&s->ports, s->site->nets, true);
 }
 
 unsigned service_dhcp4_open_count(const struct service_dhcp4 *s)
 {
-	const struct port *p;
-	unsigned n = 0;
-
-	LL_FOREACH(s->ports, p)
-		n += p->fd >= 0;
-	return n;
+	return ports_open_count(&s->ports);
 }
 
 void service_dhcp4_close(struct service_dhcp4 *s)
 {
-	struct port *p, *next;
-
-	if (!s)
-		return;
-	s->closing = true;
-	LL_FOREACH_SAFE(s->ports, p, next)
-		port_close(s, p);
-	service_maybe_free(s);
+	if (s)
+		ports_close(&s->ports);
 }

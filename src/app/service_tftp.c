@@ -51,6 +51,14 @@ static void give_error(struct tftp_target *target, int r)
 	}
 }
 
+/* Strangers from elsewhere could make us send to whom they like (T-13). */
+static bool admit(void *ctx, const struct tftp_peer *peer)
+{
+	const struct service_tftp *s = ctx;
+
+	return served_by_address(s->site->nets, peer->remote) != NULL;
+}
+
 static void resolve(void *ctx, const struct tftp_peer *peer, struct span path, struct tftp_target *ret_target)
 {
 	struct service_tftp *s = ctx;
@@ -191,7 +199,7 @@ static void dropped(void *ctx, enum drop why, const struct tftp_peer *peer)
 		drop_sentence(why));
 }
 
-static const struct tftp_hooks hooks = { .resolve = resolve, .done = done, .dropped = dropped };
+static const struct tftp_hooks hooks = { .admit = admit, .resolve = resolve, .done = done, .dropped = dropped };
 
 static int open_listener(void *server, struct ip4 addr, uint16_t port, int *ret_id)
 {

@@ -28,6 +28,8 @@ struct client_memo {
 	struct mac mac;
 	struct ip4 address;
 	struct facts facts; /* its spans are rebuilt from texts */
+	int64_t heard_ms;     /* by DHCP */
+	int64_t solicited_ms; /* the first time since then that it asked for a router; 0: not yet */
 	char network[64];
 	struct memo text[T_COUNT];
 	struct client_memo *prev, *next; /* oldest first */
@@ -112,13 +114,15 @@ static struct client_memo *find_or_make(struct clients *c, struct mac mac)
 	return m;
 }
 
-void clients_remember(struct clients *c, const struct facts *f, struct ip4 address)
+void clients_remember(struct clients *c, const struct facts *f, struct ip4 address, int64_t now_ms)
 {
 	struct client_memo *m = f->has_mac ? find_or_make(c, f->mac) : NULL;
 
 	if (!m)
 		return;
 	m->facts = *f;
+	m->heard_ms = now_ms;
+	m->solicited_ms = 0;
 	if (address.v)
 		m->address = address;
 	strncpy(m->network, f->network ? f->network : "", sizeof(m->network) - 1);
@@ -127,6 +131,17 @@ void clients_remember(struct clients *c, const struct facts *f, struct ip4 addre
 	keep(&m->text[T_HOSTNAME], f->hostname);
 	keep(&m->text[T_CIRCUIT], f->circuit_id);
 	keep(&m->text[T_REMOTE], f->remote_id);
+}
+
+bool clients_wants_no_router(struct clients *c, struct mac mac, int64_t now_ms)
+{
+	struct client_memo *m = find(c, mac);
+
+	if (!m || m->facts.client != CLIENT_IPXE || now_ms - m->heard_ms > CLIENTS_IPXE_WAIT_MS)
+		return false;
+	if (m->solicited_ms == 0)
+		m->solicited_ms = now_ms;
+	return now_ms - m->solicited_ms >= CLIENTS_ROUTER_FIRST_MS;
 }
 
 void clients_report(struct clients *c, struct mac mac, struct span serial, struct span asset)

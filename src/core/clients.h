@@ -17,7 +17,14 @@ void clients_free(struct clients *c);
 /* Remembers the facts of a machine that has a MAC, and the address that it was
  * told (0: none).  Facts that only iPXE reports (serial, asset) are kept from
  * before.  Out of memory: nothing is remembered. */
-void clients_remember(struct clients *c, const struct facts *f, struct ip4 address);
+void clients_remember(struct clients *c, const struct facts *f, struct ip4 address, int64_t now_ms);
+/* A machine asks for an IPv6 router at now_ms (monotonic).  True when it should
+ * be told that there is none: it was given an address as iPXE within the last
+ * CLIENTS_IPXE_WAIT_MS, and asked already CLIENTS_ROUTER_FIRST_MS ago, which is
+ * longer than a router takes to answer (RFC 4861 10: MAX_RA_DELAY_TIME 500 ms). */
+#define CLIENTS_IPXE_WAIT_MS    30000
+#define CLIENTS_ROUTER_FIRST_MS 600
+bool clients_wants_no_router(struct clients *c, struct mac mac, int64_t now_ms);
 /* Adds what iPXE reported of a machine that is known. */
 void clients_report(struct clients *c, struct mac mac, struct span serial, struct span asset);
 /* The facts of a machine, as spans into the table: valid until it changes. */

@@ -16,7 +16,7 @@
 #define PACKET_BUFFER    (TFTP_REQUEST_MAX + 1) /* clients send nothing longer */
 
 /* An address with at least one transfer. */
-struct client {
+struct tftp_client {
 	uint32_t addr; /* the key */
 	unsigned n_transfers;
 	struct transfer *transfers; /* linked by sibling_*, oldest first */
@@ -25,7 +25,7 @@ struct client {
 
 struct transfer {
 	struct tftp_pool *pool;
-	struct client *client;
+	struct tftp_client *client;
 	struct transfer *prev, *next;                 /* of pool->half_open or ->proven */
 	struct transfer *sibling_prev, *sibling_next; /* of client->transfers */
 	struct tftp_peer peer;
@@ -50,9 +50,9 @@ static void on_transfer_timer(uv_timer_t *timer);
 
 /* ---- the table ---- */
 
-static struct client *find_client(struct tftp_pool *pool, struct ip4 addr)
+static struct tftp_client *find_client(struct tftp_pool *pool, struct ip4 addr)
 {
-	struct client *c;
+	struct tftp_client *c;
 
 	HASH_FIND(hh, pool->clients, &addr.v, sizeof(addr.v), c);
 	return c;
@@ -60,7 +60,7 @@ static struct client *find_client(struct tftp_pool *pool, struct ip4 addr)
 
 static int client_join(struct tftp_pool *pool, struct transfer *t)
 {
-	struct client *c = find_client(pool, t->peer.remote);
+	struct tftp_client *c = find_client(pool, t->peer.remote);
 
 	if (!c) {
 		c = calloc(1, sizeof(*c));
@@ -81,7 +81,7 @@ static int client_join(struct tftp_pool *pool, struct transfer *t)
 
 static struct transfer *find_transfer(struct tftp_pool *pool, const struct tftp_peer *peer)
 {
-	struct client *c = find_client(pool, peer->remote);
+	struct tftp_client *c = find_client(pool, peer->remote);
 	struct transfer *t;
 
 	for (t = c ? c->transfers : NULL; t; t = t->sibling_next)
@@ -113,7 +113,7 @@ void tftp_pool_release_target(struct tftp_target *target)
 
 static void client_leave(struct tftp_pool *pool, struct transfer *t)
 {
-	struct client *c = t->client;
+	struct tftp_client *c = t->client;
 
 	DL_DELETE2(c->transfers, t, sibling_prev, sibling_next);
 	if (--c->n_transfers > 0)
@@ -363,7 +363,7 @@ static void on_transfer_ready(uv_poll_t *poll, int status, int events)
 /* ---- new transfers ---- */
 
 /* The oldest transfer of this client (NULL: of all) that nothing proved. */
-static struct transfer *oldest_half_open(struct tftp_pool *pool, const struct client *c)
+static struct transfer *oldest_half_open(struct tftp_pool *pool, const struct tftp_client *c)
 {
 	struct transfer *t = c ? c->transfers : pool->half_open;
 
@@ -374,7 +374,7 @@ static struct transfer *oldest_half_open(struct tftp_pool *pool, const struct cl
 
 /* Takes the place of a half-open transfer.  Under load its ACK may have come and
  * not been read yet: then it stays, and the next one is asked. */
-static bool evict_one(struct tftp_pool *pool, const struct client *c)
+static bool evict_one(struct tftp_pool *pool, const struct tftp_client *c)
 {
 	struct transfer *t = oldest_half_open(pool, c);
 
@@ -392,7 +392,7 @@ static bool evict_one(struct tftp_pool *pool, const struct client *c)
 
 bool tftp_pool_make_room(struct tftp_pool *pool, const struct tftp_peer *peer)
 {
-	struct client *c = find_client(pool, peer->remote);
+	struct tftp_client *c = find_client(pool, peer->remote);
 
 	if (c && c->n_transfers >= pool->limits.transfers_per_client && !evict_one(pool, c))
 		return false;

@@ -72,7 +72,7 @@ struct tftp_pool {
 	void *owner;
 	unsigned open_handles;
 	unsigned n_transfers;
-	struct client *clients;              /* a hash of addresses with transfers */
+	struct tftp_client *clients;              /* a hash of addresses with transfers */
 	struct transfer *half_open, *proven; /* oldest first */
 	uint8_t block[TFTP_HEADER_LEN + TFTP_BLKSIZE_MAX];
 };
