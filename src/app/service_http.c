@@ -221,12 +221,11 @@ static void give_profile(struct script_request *r, const struct profile *p)
 	struct text script = { 0 };
 	struct template_error error = { 0 };
 
-	if (p->kind == PROFILE_SCRIPT && p->script.is_url) {
-		text_addf(&script, "#!ipxe\nchain --replace %s\n", p->script.path);
-	} else if (p->kind == PROFILE_SCRIPT) {
+	if (p->kind == PROFILE_SCRIPT) {
 		give_script_file(r, p);
 		return;
-	} else if (ipxe_script_profile(p, &r->vars, &script, &error) == -EINVAL) {
+	}
+	if (ipxe_script_profile(p, &r->vars, &script, &error) == -EINVAL) {
 		text_free(&script);
 		give_template_error(r, "cmdline", &error);
 		return;

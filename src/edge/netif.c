@@ -47,9 +47,9 @@ static int request_dump(int fd, uint16_t type)
 	return send(fd, &req, req.h.nlmsg_len, 0) < 0 ? -errno : 0;
 }
 
-static void on_link(const struct nlmsghdr *h, struct listing *l)
+static void on_link(struct nlmsghdr *h, struct listing *l)
 {
-	const struct ifinfomsg *info = NLMSG_DATA(h);
+	struct ifinfomsg *info = NLMSG_DATA(h);
 	int left = (int)IFLA_PAYLOAD(h);
 	struct iface_view v = { .index = (unsigned)info->ifi_index, .up = info->ifi_flags & IFF_UP,
 		.ethernet = info->ifi_type == ARPHRD_ETHER, .mtu = 1500 };
@@ -79,9 +79,9 @@ static void on_link(const struct nlmsghdr *h, struct listing *l)
 	l->list[l->n++] = v;
 }
 
-static void on_addr(const struct nlmsghdr *h, struct listing *l)
+static void on_addr(struct nlmsghdr *h, struct listing *l)
 {
-	const struct ifaddrmsg *info = NLMSG_DATA(h);
+	struct ifaddrmsg *info = NLMSG_DATA(h);
 	int left = (int)IFA_PAYLOAD(h);
 	struct iface_addr addr = { .prefix_len = info->ifa_prefixlen };
 
