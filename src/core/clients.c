@@ -120,9 +120,11 @@ void clients_remember(struct clients *c, const struct facts *f, struct ip4 addre
 
 	if (!m)
 		return;
+	/* One exchange has several messages, and iPXE asks for a router beside them. */
+	if (now_ms - m->heard_ms > CLIENTS_EXCHANGE_MS)
+		m->solicited_ms = 0;
 	m->facts = *f;
 	m->heard_ms = now_ms;
-	m->solicited_ms = 0;
 	if (address.v)
 		m->address = address;
 	strncpy(m->network, f->network ? f->network : "", sizeof(m->network) - 1);

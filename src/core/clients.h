@@ -23,6 +23,7 @@ void clients_remember(struct clients *c, const struct facts *f, struct ip4 addre
  * CLIENTS_IPXE_WAIT_MS, and asked already CLIENTS_ROUTER_FIRST_MS ago, which is
  * longer than a router takes to answer (RFC 4861 10: MAX_RA_DELAY_TIME 500 ms). */
 #define CLIENTS_IPXE_WAIT_MS    30000
+#define CLIENTS_EXCHANGE_MS     5000 /* messages closer than that are one exchange */
 #define CLIENTS_ROUTER_FIRST_MS 600
 bool clients_wants_no_router(struct clients *c, struct mac mac, int64_t now_ms);
 /* Adds what iPXE reported of a machine that is known. */
