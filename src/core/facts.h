@@ -36,9 +36,10 @@ struct facts {
  * - else option 60's prefix, else option 93 alone, makes it PXE or HTTP;
  * - the architecture is 93's first known number, else the number in option 60,
  *   else BIOS for a PXE client that names none (old iPXE and BIOS ROMs).
- * option 97 is sent in SMBIOS order by PXE ROMs and EDK2 (the first three
- * fields little-endian) and in network order by iPXE: uuid is brought into the
- * latter.  network may be NULL. */
+ * option 97 is sent in SMBIOS order (the first three fields little-endian) by
+ * PXE ROMs, EDK2 and iPXE alike, though iPXE prints ${uuid} in text order and
+ * sends that in DHCPv6 (vectors/dhcp4/ovmf-to-ipxe-efi.txt): uuid is brought
+ * into text order.  network may be NULL. */
 void facts_from_dhcp4(const struct dhcp4_msg *m, const char *network, struct facts *ret);
 /* Fills client, transport and architecture from the options alone, as above
  * (spans may be empty). */
