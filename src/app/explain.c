@@ -41,9 +41,7 @@ static void build_message(const struct explain_question *q, struct explanation *
 	if (q->user_class)
 		m->opt[OPT_USER_CLASS] = copy(e, q->user_class, strlen(q->user_class));
 	if (q->has_uuid) {
-		/* PXE firmware sends SMBIOS order, iPXE text order (core/facts.h). */
-		bool ipxe = user_class_has_ipxe(m->opt[OPT_USER_CLASS]);
-		struct uuid u = ipxe ? q->uuid : uuid_swap(q->uuid);
+		struct uuid u = uuid_swap(q->uuid); /* SMBIOS order (core/facts.h) */
 		uint8_t b[17] = { 0 };
 
 		memcpy(b + 1, u.b, sizeof(u.b));
