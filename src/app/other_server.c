@@ -6,10 +6,12 @@
 
 #include <stdlib.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #define SERVERS_MAX 4u
 
 struct probe {
+	struct probe **list, *next; /* of those under way */
 	struct log *log;
 	char name[64];
 	unsigned ifindex;
@@ -34,14 +36,20 @@ static void on_closed(uv_handle_t *h)
 	free(p);
 }
 
+static void end(struct probe *p)
+{
+	LL_DELETE(*p->list, p);
+	uv_close((uv_handle_t *)&p->poll, on_closed);
+	uv_close((uv_handle_t *)&p->timer, on_closed);
+}
+
 static void finish(uv_timer_t *t)
 {
 	struct probe *p = t->data;
 
 	if (p->n_seen == 0)
 		log_say(p->log, LOG_INFO, "net", "%s: no other DHCP server answers there", p->name);
-	uv_close((uv_handle_t *)&p->poll, on_closed);
-	uv_close((uv_handle_t *)&p->timer, on_closed);
+	end(p);
 }
 
 static void on_offer(struct probe *p, const struct dhcp4_msg *m, struct ip4 source)
@@ -105,7 +113,7 @@ static int send_discover(const struct probe *p)
 	return r;
 }
 
-void other_server_probe(uv_loop_t *loop, struct log *log, const struct served *net)
+void other_server_probe(uv_loop_t *loop, struct log *log, const struct served *net, struct probe **list)
 {
 	struct probe *p = net->ifindex ? calloc(1, sizeof(*p)) : NULL;
 
@@ -132,7 +140,14 @@ void other_server_probe(uv_loop_t *loop, struct log *log, const struct served *n
 	p->open_handles = 2;
 	(void)uv_poll_start(&p->poll, UV_READABLE, on_readable);
 	(void)uv_timer_start(&p->timer, finish, OTHER_SERVER_WAIT_MS, 0);
-	/* It must not keep a daemon alive that was told to stop. */
-	uv_unref((uv_handle_t *)&p->poll);
-	uv_unref((uv_handle_t *)&p->timer);
+	p->list = list;
+	LL_PREPEND(*list, p);
+}
+
+void other_server_stop(struct probe **list)
+{
+	struct probe *p, *next;
+
+	LL_FOREACH_SAFE(*list, p, next)
+		end(p);
 }

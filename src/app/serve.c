@@ -30,6 +30,7 @@ struct daemon {
 	struct service_http *http;
 	struct service_ndp *ndp;
 	struct network_told *told; /* per configured network */
+	struct probe *probes;
 	int lock_fd, monitor_fd;
 	uv_poll_t monitor;
 	uv_timer_t refresh_timer, retry_timer;
@@ -151,7 +152,7 @@ static int refresh(struct daemon *d)
 	update_services(d);
 	for (size_t i = 0; i < nets->n; i++)
 		if (began[nets->list[i].cfg - site->cfg->networks])
-			other_server_probe(&d->loop, site->log, &nets->list[i]);
+			other_server_probe(&d->loop, site->log, &nets->list[i], &d->probes);
 	free(began);
 	free(ifaces);
 	return 0;
@@ -272,6 +273,7 @@ static void stop(struct daemon *d, int signum)
 	service_tftp_close(d->tftp);
 	service_http_close(d->http);
 	service_ndp_close(d->ndp);
+	other_server_stop(&d->probes);
 	store_close(d->site.store);
 	close_handle((uv_handle_t *)&d->monitor);
 	close_handle((uv_handle_t *)&d->refresh_timer);
