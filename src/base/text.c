@@ -57,6 +57,8 @@ void text_addv(struct text *t, const char *fmt, va_list ap)
 	va_copy(again, ap);
 	n = vsnprintf(NULL, 0, fmt, again);
 	va_end(again);
+	if (n < 0)
+		t->failed = true;
 	if (n < 0 || !reserve(t, (size_t)n))
 		return;
 	(void)vsnprintf(t->p + t->n, (size_t)n + 1, fmt, ap);
