@@ -1,8 +1,6 @@
 /* Escaping per sink.  Every client-supplied text goes through here on its way out. */
 #include "base/escape.h"
 
-static const char hex[] = "0123456789abcdef";
-
 static bool is_alnum(uint8_t c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -73,9 +71,11 @@ void escape_json(struct text *t, struct span s)
 		if (c == '"' || c == '\\') {
 			text_addc(t, '\\');
 			text_addc(t, (char)c);
-			n = 1;
+		} else if (n == 2 && c == 0xc2 && s.p[1] < 0xa0) {
+			/* U+0080 to U+009F: a terminal takes U+009B for ESC [. */
+			text_addf(t, "\\u00%02x", s.p[1]);
 		} else if (n == 0 || c < 0x20 || c == 0x7f) {
-			text_addf(t, "\\u00%c%c", hex[c >> 4], hex[c & 15]);
+			text_addf(t, "\\u00%02x", c);
 			n = 1;
 		} else {
 			text_add(t, (struct span){ s.p, n });
