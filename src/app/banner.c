@@ -155,7 +155,7 @@ void banner_say(struct site *site)
 {
 	const struct config *cfg = site->cfg;
 
-	log_say(site->log, LOG_INFO, "config", "%s: %zu networks, %zu profiles, %zu machines, %zu rules, default profile %s",
+	log_say(site->log, LOG_INFO, "config", "%s: networks %zu, profiles %zu, machines %zu, rules %zu, default profile %s",
 		cfg->file ? cfg->file : "no configuration file", cfg->n_networks, cfg->n_profiles, cfg->n_machines,
 		cfg->n_rules, cfg->default_profile ? cfg->default_profile->name : "none");
 	say_root(site, "HTTP", cfg->http_root, site->files.http_root);

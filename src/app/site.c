@@ -86,9 +86,23 @@ int site_file_dup(const struct open_file *f)
 	return f->fd < 0 ? -1 : fcntl(f->fd, F_DUPFD_CLOEXEC, 3);
 }
 
+/* Was the directory removed (and maybe made anew) since it was opened? */
+static bool root_is_gone(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 || st.st_nlink == 0;
+}
+
 static int open_below(const char *root, int *root_fd, struct span path, int *ret_fd, struct stat *ret_st)
 {
-	if (*root_fd < 0 && files_open_root(root, root_fd) < 0)
+	int r = *root_fd < 0 ? -ENOENT : files_open_below(*root_fd, path, ret_fd, ret_st);
+
+	if (r != -ENOENT || (*root_fd >= 0 && !root_is_gone(*root_fd)))
+		return r;
+	close_fd(*root_fd);
+	*root_fd = -1;
+	if (files_open_root(root, root_fd) < 0)
 		return -ENOENT;
 	return files_open_below(*root_fd, path, ret_fd, ret_st);
 }
