@@ -5,6 +5,7 @@
 
 #define HOPS_MAX 16u /* RFC 1542 4.1.1 */
 #define LEASE_TIME_MIN_S 60u
+#define DNS_MAX 3u /* more of them is what fragile firmware does not survive (CVE-2023-45234) */
 
 struct exchange {
 	const struct dhcp4_server *srv;
@@ -81,7 +82,8 @@ static void address_reply(struct exchange *x)
 			p->out.flags |= DHCP4_FLAG_BROADCAST;
 	} else if (p->reply_type == DHCP4_NAK) {
 		p->dest = DHCP4_TO_BROADCAST;
-	} else if (m->ciaddr.v) {
+	} else if (m->ciaddr.v && ip4_in(m->ciaddr, p->net->subnet, p->net->prefix_len)) {
+		/* Of this network: we send nothing to an address just because a stranger names it. */
 		p->dest = DHCP4_TO_ADDRESS;
 		p->dest_addr = m->ciaddr;
 	} else if (m->flags & DHCP4_FLAG_BROADCAST || !p->facts.has_mac) {
@@ -162,14 +164,14 @@ static void add_network_options(struct exchange *x)
 	if (s->router.v)
 		add_u32(x, OPT_ROUTER, true, s->router.v);
 	if (net->n_dns) {
-		uint8_t *b = arena_alloc(x->arena, net->n_dns * 4);
-		struct wr w = wr_of(b, b ? net->n_dns * 4 : 0);
+		uint8_t *b = arena_alloc(x->arena, DNS_MAX * 4);
+		struct wr w = wr_of(b, b ? DNS_MAX * 4 : 0);
 
-		for (size_t i = 0; i < net->n_dns; i++)
+		for (size_t i = 0; i < net->n_dns && i < DNS_MAX; i++)
 			wr_u32(&w, net->dns[i].v);
 		dhcp4_out_add(out, OPT_DNS, true, wr_done(&w));
 	}
-	if (machine && machine->name && client_asks(x, OPT_HOSTNAME))
+	if (machine && machine->name && client_asks(x, OPT_HOSTNAME) && !has_option(net, OPT_HOSTNAME))
 		dhcp4_out_add(out, OPT_HOSTNAME, false, span_str(machine->name));
 	if (net->domain)
 		dhcp4_out_add(out, OPT_DOMAIN, false, span_str(net->domain));
@@ -197,11 +199,11 @@ static void add_last(struct exchange *x, struct span bootfile)
 {
 	dhcp4_out_add(&x->plan->out, OPT_BOOTFILE, true, bootfile);
 	x->plan->bootfile = bootfile.n ? (struct span){ bootfile.p, bootfile.n - 1 } : SPAN_NONE;
-	if (x->msg->giaddr.v)
-		dhcp4_out_add(&x->plan->out, OPT_RELAY_AGENT, true, x->msg->opt[OPT_RELAY_AGENT]);
+	/* Also without giaddr: switches insert it so (RFC 3046 2.2: in all replies). */
+	dhcp4_out_add(&x->plan->out, OPT_RELAY_AGENT, true, x->msg->opt[OPT_RELAY_AGENT]);
 }
 
-/* The lease time that this client gets: what it asks for, when that is less. */
+/* The lease time that this client is told: what it asks for, when that is less. */
 static uint32_t lease_time(const struct exchange *x)
 {
 	uint32_t seconds = x->plan->net->cfg->lease_time_s;
@@ -238,7 +240,9 @@ static void reply_with_lease(struct exchange *x, enum dhcp4_type type, struct le
 	add_last(x, bootfile);
 	address_reply(x);
 	if (type == DHCP4_ACK) {
-		lease_bind(x->srv->leases, l, x->msg->opt[OPT_HOSTNAME], seconds, x->now_s);
+		/* The table keeps it for the network's whole lease time: its queues hold
+		 * leases of equal length, and a client may always go early. */
+		lease_bind(x->srv->leases, l, x->msg->opt[OPT_HOSTNAME], p->net->cfg->lease_time_s, x->now_s);
 		p->commit = true;
 	}
 }
@@ -259,29 +263,37 @@ static struct lease *find_lease(const struct exchange *x)
 	return lease_find(x->srv->leases, x->plan->net, &x->client);
 }
 
-/* An address for the client, the wanted one if that can be; NULL: dropped. */
-static struct lease *choose(struct exchange *x, struct ip4 wanted)
-{
-	struct lease *l;
-	int r = lease_choose(x->srv->leases, x->plan->net, &x->client, x->plan->answer.machine, wanted,
-		x->now_s, &l);
-
-	if (r < 0) {
-		drop(x, r == -ENOENT ? DROP_NO_FREE_ADDRESS : DROP_NO_MEMORY);
-		return NULL;
-	}
-	return l;
-}
-
 static void on_discover(struct exchange *x)
 {
 	struct ip4 wanted = { 0 };
 	struct lease *l;
+	int r;
 
 	(void)dhcp4_opt_ip4(x->msg, OPT_REQUESTED_ADDRESS, &wanted);
-	l = choose(x, wanted);
-	if (l)
+	r = lease_choose(x->srv->leases, x->plan->net, &x->client, x->plan->answer.machine, wanted, x->now_s,
+		&l);
+	if (r < 0)
+		drop(x, r == -ENOENT ? DROP_NO_FREE_ADDRESS : DROP_NO_MEMORY);
+	else
 		reply_with_lease(x, DHCP4_OFFER, l);
+}
+
+/* ACK for the address that the client requests, NAK when it cannot have it. */
+static void ack_or_nak(struct exchange *x, struct ip4 requested, const char *why)
+{
+	struct lease *l;
+	int r = lease_claim(x->srv->leases, x->plan->net, &x->client, x->plan->answer.machine, requested,
+		x->now_s, &l);
+
+	if (r == -ENOMEM) {
+		drop(x, DROP_NO_MEMORY);
+	} else if (r == 0 && ip4_eq(l->address, requested)) {
+		reply_with_lease(x, DHCP4_ACK, l);
+	} else {
+		if (r == 0 && l->state == LEASE_OFFERED)
+			lease_release(x->srv->leases, l, x->now_s);
+		reply_nak(x, why);
+	}
 }
 
 /* RFC 2131 4.3.2, "generated during SELECTING state". */
@@ -300,15 +312,7 @@ static void on_request_selecting(struct exchange *x, struct ip4 server, struct i
 		return;
 	}
 	/* Also without an offer in the table: it may be one from before a restart. */
-	l = choose(x, requested);
-	if (l && ip4_eq(l->address, requested)) {
-		reply_with_lease(x, DHCP4_ACK, l);
-		return;
-	}
-	if (l && l->state == LEASE_OFFERED)
-		lease_release(x->srv->leases, l, x->now_s);
-	x->plan->drop = DROP_NONE;
-	reply_nak(x, "this address is not yours: ask again");
+	ack_or_nak(x, requested, "this address is not yours: ask again");
 }
 
 /* "generated during INIT-REBOOT state": NAK what is wrong, be silent about
@@ -317,25 +321,13 @@ static void on_request_init_reboot(struct exchange *x, struct ip4 requested)
 {
 	const struct served *s = x->plan->net;
 	const struct machine *machine = x->plan->answer.machine;
-	struct lease *l = find_lease(x);
 
-	if (!ip4_in(requested, s->subnet, s->prefix_len)) {
+	if (!ip4_in(requested, s->subnet, s->prefix_len))
 		reply_nak(x, "this address is of another network");
-		return;
-	}
-	if (machine && ip4_eq(machine->address, requested) && (!l || !ip4_eq(l->address, requested)))
-		l = choose(x, requested);
-	if (x->plan->drop != DROP_NONE)
-		return;
-	if (!l) {
+	else if (!find_lease(x) && !(machine && ip4_eq(machine->address, requested)))
 		drop(x, DROP_UNKNOWN_LEASE);
-		return;
-	}
-	if (!ip4_eq(l->address, requested) || l->state == LEASE_DECLINED) {
-		reply_nak(x, "this address is not yours: ask again");
-		return;
-	}
-	reply_with_lease(x, DHCP4_ACK, l);
+	else
+		ack_or_nak(x, requested, "this address is not yours: ask again");
 }
 
 /* RENEWING and REBINDING: the client uses ciaddr.  A client of a lease that a
@@ -344,24 +336,13 @@ static void on_request_renew(struct exchange *x)
 {
 	const struct served *s = x->plan->net;
 	struct ip4 ciaddr = x->msg->ciaddr;
-	struct lease *l;
 
-	if (!ip4_in(ciaddr, s->subnet, s->prefix_len)) {
+	if (!ip4_in(ciaddr, s->subnet, s->prefix_len))
 		reply_nak(x, "this address is of another network");
-		return;
-	}
-	l = find_lease(x);
-	if (!l && !served_in_pools(s, ciaddr) && !served_reserved_for(s, ciaddr)) {
+	else if (!find_lease(x) && !served_in_pools(s, ciaddr) && !served_reserved_for(s, ciaddr))
 		drop(x, DROP_UNKNOWN_LEASE);
-		return;
-	}
-	l = choose(x, ciaddr);
-	if (l && ip4_eq(l->address, ciaddr)) {
-		reply_with_lease(x, DHCP4_ACK, l);
-		return;
-	}
-	x->plan->drop = DROP_NONE;
-	reply_nak(x, "this address is no longer yours: ask again");
+	else
+		ack_or_nak(x, ciaddr, "this address is no longer yours: ask again");
 }
 
 static void on_request(struct exchange *x)
@@ -387,7 +368,7 @@ static void on_decline(struct exchange *x)
 
 	if (!dhcp4_opt_ip4(x->msg, OPT_SERVER_ID, &server) || !is_our_address(x, server) ||
 		!dhcp4_opt_ip4(x->msg, OPT_REQUESTED_ADDRESS, &declined) || !l ||
-		!ip4_eq(l->address, declined)) {
+		!ip4_eq(l->address, declined) || l->state != LEASE_BOUND) {
 		drop(x, DROP_NOT_YOUR_LEASE);
 		return;
 	}
@@ -421,6 +402,10 @@ static void on_inform(struct exchange *x)
 
 	if (x->msg->ciaddr.v == 0) {
 		drop(x, DROP_NO_REQUESTED_ADDRESS);
+		return;
+	}
+	if (!ip4_in(x->msg->ciaddr, p->net->subnet, p->net->prefix_len)) {
+		drop(x, DROP_UNKNOWN_LEASE);
 		return;
 	}
 	reply_begin(x, DHCP4_ACK);

@@ -14,7 +14,9 @@ struct lease_net {
 	struct lease_net *next;
 	char *name;
 	struct queue queue[LEASE_STATE_COUNT];
-	/* The next address of the pools that was never given to anybody. */
+	/* The next address of the pools that was never given to anybody; the walk
+	 * begins anew when other addresses may be given away. */
+	uint64_t fingerprint;
 	size_t fresh_pool;
 	struct ip4 fresh;
 };
@@ -328,6 +330,11 @@ static bool is_reusable(const struct lease *l, int64_t now_s)
 /* A free address that was never used: the cursor walks the pools once. */
 static bool take_fresh(struct lease_table *t, struct lease_net *net, const struct served *s, struct ip4 *ret)
 {
+	if (net->fingerprint != s->fingerprint) {
+		net->fingerprint = s->fingerprint;
+		net->fresh_pool = 0;
+		net->fresh.v = 0;
+	}
 	while (net->fresh_pool < s->n_pools) {
 		const struct pool *p = &s->pools[net->fresh_pool];
 
@@ -357,8 +364,7 @@ static struct lease *reusable_head(struct lease_table *t, struct lease_net *net,
 {
 	struct lease *l = net->queue[state].head;
 
-	while (l && is_reusable(l, now_s) &&
-		!(served_in_pools(s, l->address) && served_may_lease(s, l->address))) {
+	while (l && is_reusable(l, now_s) && !served_may_lease(s, l->address)) {
 		forget(t, l);
 		l = net->queue[state].head;
 	}
@@ -376,33 +382,33 @@ static struct lease *oldest_reusable(struct lease_table *t, struct lease_net *ne
 		if (l)
 			return l;
 	}
-	/* A full pool: an offer that its client has not taken for some seconds
-	 * goes to the one that asks now, so that a flood of DISCOVERs from made-up
-	 * addresses cannot lock everybody out. */
+	/* Of offers, only those of reserved addresses are passed over. */
 	l = net->queue[LEASE_OFFERED].head;
-	if (l && l->expires_s - now_s <= LEASE_OFFER_S - LEASE_OFFER_FIRM_S &&
-		served_in_pools(s, l->address) && served_may_lease(s, l->address))
-		return l;
-	return NULL;
+	while (l && !served_may_lease(s, l->address))
+		l = l->next;
+	return l;
 }
 
-static bool may_have_wanted(struct lease_table *t, const struct served *s, struct ip4 wanted, int64_t now_s)
+static bool may_have_wanted(struct lease_table *t, const struct served *s, struct ip4 wanted, bool claim,
+	int64_t now_s)
 {
 	const struct lease *l;
 
-	if (wanted.v == 0 || !served_in_pools(s, wanted) || !served_may_lease(s, wanted))
+	if (!served_may_lease(s, wanted))
 		return false;
 	l = lease_find_address(t, wanted);
-	return !l || is_reusable(l, now_s);
+	if (!l)
+		return t->n < LEASE_TABLE_MAX;
+	return is_reusable(l, now_s) || (claim && l->state == LEASE_OFFERED);
 }
 
 /* Finds an address and frees it of whoever had it before. */
 static int choose_address(struct lease_table *t, struct lease_net *net, const struct served *s,
-	struct ip4 wanted, int64_t now_s, struct ip4 *ret)
+	struct ip4 wanted, bool claim, int64_t now_s, struct ip4 *ret)
 {
 	struct lease *old;
 
-	if (may_have_wanted(t, s, wanted, now_s)) {
+	if (may_have_wanted(t, s, wanted, claim, now_s)) {
 		old = lease_find_address(t, wanted);
 		if (old)
 			forget(t, old);
@@ -419,43 +425,60 @@ static int choose_address(struct lease_table *t, struct lease_net *net, const st
 	return 0;
 }
 
-/* The reserved address, unless another client still holds it from before. */
-static int choose_reserved(struct lease_table *t, struct ip4 reserved, const struct lease_client *c,
-	int64_t now_s)
+/* The address reserved for this client, freed of whoever had it; 0 when there is
+ * none, or another client uses it still: then a pool serves meanwhile. */
+static struct ip4 take_reserved(struct lease_table *t, const struct lease_net *net, const struct served *s,
+	const struct lease_client *c, const struct machine *reserved_for, int64_t now_s)
 {
-	struct lease *holder = lease_find_address(t, reserved);
+	const struct ip4 none = { 0 };
+	struct lease *holder;
 
-	if (!holder)
-		return 0;
+	if (!reserved_for || !served_is_usable(s, reserved_for->address))
+		return none;
+	holder = lease_find_address(t, reserved_for->address);
+	if (!holder || (holder->net == net && lease_is_of(holder, c)))
+		return reserved_for->address;
 	/* The machine's own other stage (PXE, iPXE, installer) may have another
 	 * client-id: a reservation by MAC always wins over it. */
 	if (!is_reusable(holder, now_s) && holder->state != LEASE_OFFERED &&
-		!(holder->hlen == c->hlen && memcmp(holder->chaddr, c->chaddr, c->hlen) == 0))
-		return -ENOENT;
+		!(c->hlen && holder->hlen == c->hlen && memcmp(holder->chaddr, c->chaddr, c->hlen) == 0))
+		return none;
 	forget(t, holder);
-	return 0;
+	return reserved_for->address;
 }
 
-/* The lease that the client has may be kept. */
 static bool may_keep(const struct served *s, const struct lease *l, struct ip4 reserved)
 {
-	if (reserved.v)
-		return ip4_eq(l->address, reserved);
-	return l->state != LEASE_DECLINED && served_in_pools(s, l->address) && served_may_lease(s, l->address);
+	return reserved.v ? ip4_eq(l->address, reserved) : served_may_lease(s, l->address);
 }
 
-int lease_choose(struct lease_table *t, const struct served *s, const struct lease_client *c,
-	const struct machine *reserved_for, struct ip4 wanted, int64_t now_s, struct lease **ret_lease)
+/* Makes a lease nobody's: its client never finds it again, its address goes on
+ * through the queues. */
+static void disown(struct lease_table *t, struct lease *l)
 {
-	struct ip4 reserved = reserved_for && ip4_in(reserved_for->address, s->subnet, s->prefix_len)
-		? reserved_for->address : (struct ip4){ 0 };
+	chain_remove(&t->by_client, l, next_by_client, client_of);
+	free(l->client_id);
+	l->client_id = NULL;
+	l->client_id_len = 0;
+	l->htype = l->hlen = 0;
+	memset(l->chaddr, 0, sizeof(l->chaddr));
+	memset(l->hostname, 0, sizeof(l->hostname));
+	l->hash = hash_address(l->address); /* spread: no client has this */
+	chain_add(&t->by_client, l, next_by_client, client_of);
+}
+
+static int choose(struct lease_table *t, const struct served *s, const struct lease_client *c,
+	const struct machine *reserved_for, struct ip4 wanted, bool claim, int64_t now_s,
+	struct lease **ret_lease)
+{
 	struct lease_net *net = net_of(t, s);
-	struct ip4 address = reserved;
+	struct ip4 reserved, address;
 	struct lease *l;
 	int r;
 
 	if (!net)
 		return -ENOMEM;
+	reserved = take_reserved(t, net, s, c, reserved_for, now_s);
 	l = find_client(t, net, c);
 	if (l && may_keep(s, l, reserved)) {
 		if (!lease_is_live(l, now_s))
@@ -463,21 +486,34 @@ int lease_choose(struct lease_table *t, const struct served *s, const struct lea
 		*ret_lease = l;
 		return 0;
 	}
-	if (reserved.v == 0 || choose_reserved(t, reserved, c, now_s) < 0) {
-		r = choose_address(t, net, s, wanted, now_s, &address);
+	if (l) { /* it moves to another address: this one is for others */
+		disown(t, l);
+		set_state(l, LEASE_FREE, now_s);
+	}
+	address = reserved;
+	if (reserved.v == 0) {
+		r = choose_address(t, net, s, wanted, claim, now_s, &address);
 		if (r < 0)
 			return r;
 	}
-	/* choose_*() may have forgotten the client's old lease, if that was it. */
-	l = find_client(t, net, c);
-	if (l && l->state != LEASE_DECLINED)
-		forget(t, l);
 	r = lease_new(t, net, c, address, &l);
 	if (r < 0)
 		return r;
 	set_state(l, LEASE_OFFERED, now_s + LEASE_OFFER_S);
 	*ret_lease = l;
 	return 0;
+}
+
+int lease_choose(struct lease_table *t, const struct served *s, const struct lease_client *c,
+	const struct machine *reserved_for, struct ip4 wanted, int64_t now_s, struct lease **ret_lease)
+{
+	return choose(t, s, c, reserved_for, wanted, false, now_s, ret_lease);
+}
+
+int lease_claim(struct lease_table *t, const struct served *s, const struct lease_client *c,
+	const struct machine *reserved_for, struct ip4 wanted, int64_t now_s, struct lease **ret_lease)
+{
+	return choose(t, s, c, reserved_for, wanted, true, now_s, ret_lease);
 }
 
 void lease_bind(struct lease_table *t, struct lease *l, struct span hostname, uint32_t seconds, int64_t now_s)
@@ -502,15 +538,7 @@ void lease_release(struct lease_table *t, struct lease *l, int64_t now_s)
  * for another one and never finds this again. */
 void lease_decline(struct lease_table *t, struct lease *l, int64_t now_s)
 {
-	chain_remove(&t->by_client, l, next_by_client, client_of);
-	free(l->client_id);
-	l->client_id = NULL;
-	l->client_id_len = 0;
-	l->htype = l->hlen = 0;
-	memset(l->chaddr, 0, sizeof(l->chaddr));
-	memset(l->hostname, 0, sizeof(l->hostname));
-	l->hash = hash_address(l->address); /* spread: no client has this */
-	chain_add(&t->by_client, l, next_by_client, client_of);
+	disown(t, l);
 	set_state(l, LEASE_DECLINED, now_s + LEASE_DECLINED_S);
 }
 

@@ -3,7 +3,11 @@
  * Every operation takes constant time whatever the pool's size or fill: leases
  * hang in two hashes (by address, by client) and in one queue per state and
  * network, ordered by expiry, because all leases of one state in one network
- * live equally long.  The table knows nothing of packets; durability is the
+ * live equally long (after a reload with another lease time: almost, and an
+ * address is reused too late, never too early).  An offer binds nobody: where
+ * nothing is free, the oldest one goes to whoever asks, and who requests an
+ * address first has it, so that a flood of DISCOVERs from made-up clients locks
+ * nobody out.  The table knows nothing of packets; durability is the
  * store's business (edge/store.h), fed with struct lease_record.
  * Time is in seconds of a clock that never jumps (edge/clock.h); it comes in
  * as an argument.
@@ -60,9 +64,6 @@ struct lease_table;
 
 #define LEASE_OFFER_S    30  /* an offer that nobody took is free again */
 #define LEASE_DECLINED_S 600
-/* An offer younger than this is never taken from its client, however full the
- * pool is; an older one gives way to a client that asks when nothing is left. */
-#define LEASE_OFFER_FIRM_S 4
 /* Leases held in memory over all networks. */
 #define LEASE_TABLE_MAX  1000000u
 
@@ -74,15 +75,19 @@ struct lease *lease_find(struct lease_table *t, const struct served *s, const st
 struct lease *lease_find_address(struct lease_table *t, struct ip4 a);
 
 /* Chooses an address for a client and marks it OFFERED to it (a BOUND lease
- * of its own stays bound).  In order: the address reserved for it; the one it
- * has or had; `wanted` when that is free; one never used; the one free for the
- * longest; an expired one; an offer that nobody took.  reserved_for: the
- * machine that the client is, or NULL.
+ * of its own stays bound).  In order: the address reserved for it, unless
+ * another client has it still; the one it has or had; `wanted` when that is
+ * free; one never used; the one free for the longest; an expired one; the oldest
+ * offer that nobody took.  reserved_for: the machine that the client is, or NULL.
  * -ENOENT: no address is free.  -ENOMEM. */
 int lease_choose(struct lease_table *t, const struct served *s, const struct lease_client *c,
 	const struct machine *reserved_for, struct ip4 wanted, int64_t now_s,
 	struct lease **ret_lease) WARN_UNUSED;
-/* Binds a lease for seconds from now. */
+/* The same for a client that requests `wanted`: another's offer of it is no hindrance. */
+int lease_claim(struct lease_table *t, const struct served *s, const struct lease_client *c,
+	const struct machine *reserved_for, struct ip4 wanted, int64_t now_s,
+	struct lease **ret_lease) WARN_UNUSED;
+/* Binds a lease for seconds from now: the same number for all of a network. */
 void lease_bind(struct lease_table *t, struct lease *l, struct span hostname, uint32_t seconds, int64_t now_s);
 /* Given back, or an offer not taken: free, but remembered for its client. */
 void lease_release(struct lease_table *t, struct lease *l, int64_t now_s);

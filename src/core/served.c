@@ -35,8 +35,6 @@ static int default_pool(struct arena *a, struct served *s)
 		return -ENOMEM;
 	p->first.v = first + (last - first) / 2 + 1;
 	p->last.v = last - 1;
-	if (p->first.v > p->last.v)
-		p->first = p->last;
 	s->pools = p;
 	s->n_pools = 1;
 	return 0;
@@ -105,6 +103,32 @@ static int join(struct arena *a, const struct config *cfg, const struct network 
 	return collect_reservations(a, cfg, s);
 }
 
+static uint64_t mix(uint64_t h, const void *p, size_t n)
+{
+	const uint8_t *b = p;
+
+	for (size_t i = 0; i < n; i++) /* FNV-1a */
+		h = (h ^ b[i]) * 1099511628211u;
+	return h;
+}
+
+static uint64_t fingerprint(const struct served *s)
+{
+	uint64_t h = mix(14695981039346656037u, &s->subnet, sizeof(s->subnet));
+
+	h = mix(h, &s->prefix_len, sizeof(s->prefix_len));
+	h = mix(h, &s->router, sizeof(s->router));
+	for (size_t i = 0; i < s->n_pools; i++) {
+		h = mix(h, &s->pools[i].first, sizeof(struct ip4));
+		h = mix(h, &s->pools[i].last, sizeof(struct ip4));
+	}
+	for (size_t i = 0; i < s->n_reservations; i++)
+		h = mix(h, &s->reservations[i].address, sizeof(struct ip4));
+	for (size_t i = 0; i < s->n_own; i++)
+		h = mix(h, &s->own[i], sizeof(struct ip4));
+	return h;
+}
+
 static int collect_own(struct arena *a, const struct iface_view *ifaces, size_t n_ifaces,
 	struct served_set *set)
 {
@@ -119,6 +143,7 @@ static int collect_own(struct arena *a, const struct iface_view *ifaces, size_t 
 	for (size_t i = 0; i < set->n; i++) {
 		set->list[i].own = own;
 		set->list[i].n_own = n;
+		set->list[i].fingerprint = fingerprint(&set->list[i]);
 	}
 	return 0;
 }
@@ -192,16 +217,21 @@ bool served_in_pools(const struct served *s, struct ip4 a)
 	return false;
 }
 
-bool served_may_lease(const struct served *s, struct ip4 a)
+bool served_is_usable(const struct served *s, struct ip4 a)
 {
 	uint32_t host = a.v & ~ip4_mask(s->prefix_len);
 
-	if (s->prefix_len < 31 && (host == 0 || host == ~ip4_mask(s->prefix_len)))
+	if (!ip4_in(a, s->subnet, s->prefix_len) || ip4_eq(a, s->router))
 		return false;
-	if (ip4_eq(a, s->router) || served_reserved_for(s, a))
+	if (s->prefix_len < 31 && (host == 0 || host == ~ip4_mask(s->prefix_len)))
 		return false;
 	for (size_t i = 0; i < s->n_own; i++)
 		if (ip4_eq(a, s->own[i]))
 			return false;
 	return true;
+}
+
+bool served_may_lease(const struct served *s, struct ip4 a)
+{
+	return served_in_pools(s, a) && served_is_usable(s, a) && !served_reserved_for(s, a);
 }

@@ -49,6 +49,7 @@ struct served {
 	size_t n_reservations;
 	const struct ip4 *own; /* our own addresses on this machine: never given away */
 	size_t n_own;
+	uint64_t fingerprint;  /* of all of the above that says which addresses may be given away */
 };
 
 struct served_set {
@@ -70,8 +71,10 @@ const struct served *served_by_ifindex(const struct served_set *set, unsigned if
  * selected by RFC 3527), or NULL. */
 const struct served *served_by_address(const struct served_set *set, struct ip4 a);
 
-/* May this address be given to anybody from the pools?  Not when it is the
- * network's, the broadcast, the router's, one of ours, or reserved. */
+/* May a client have this address at all?  Not when it is of another subnet, the
+ * network's, the broadcast, the router's, or one of ours. */
+bool served_is_usable(const struct served *s, struct ip4 a);
+/* May it be given to anybody?  Usable, in the pools, and not reserved. */
 bool served_may_lease(const struct served *s, struct ip4 a);
 bool served_in_pools(const struct served *s, struct ip4 a);
 /* The machine that an address is reserved for, or NULL. */
