@@ -1,5 +1,6 @@
 /* bootsmith lab network: a bridge that is there until Ctrl-C. */
 #include "cli/lab.h"
+#include "cli/options.h"
 
 #include "edge/child.h"
 #include "edge/lab_net.h"
@@ -23,6 +24,8 @@ struct options {
 	unsigned prefix_len;
 	bool help;
 };
+
+static const char verb[] = "lab network";
 
 static bool interpret_address(struct options *o)
 {
@@ -62,17 +65,15 @@ static int parse(int argc, char **argv, struct options *ret)
 			return 2;
 		}
 	}
-	if (!o.help && (!o.name || !o.address_text || optind < argc)) {
-		fputs(help, stderr);
-		return 2;
-	}
-	if (!o.help && !interpret_address(&o)) {
-		fprintf(stderr,
-			"bootsmith lab network: --address %s: expected an address of this host "
-			"and the prefix length of a subnet (8 to 30), such as 172.24.0.1/16\n",
+	if (!o.help && optind < argc)
+		return options_wrong_usage(verb, "it takes no \"%s\"", argv[optind]);
+	if (!o.help && (!o.name || !o.address_text))
+		return options_wrong_usage(verb, "--name or --address is missing");
+	if (!o.help && !interpret_address(&o))
+		return options_wrong_usage(verb,
+			"--address %s: expected an address of this host and the prefix length of "
+			"a subnet (8 to 30), such as 172.24.0.1/16",
 			o.address_text);
-		return 2;
-	}
 	*ret = o;
 	return 0;
 }
@@ -106,7 +107,7 @@ static void explain(const struct options *o, int err)
 
 int lab_network(int argc, char **argv)
 {
-	struct options o;
+	struct options o = { 0 };
 	unsigned index;
 	int err = parse(argc, argv, &o);
 

@@ -5,6 +5,7 @@
  */
 #include "cli/lab.h"
 #include "cli/lab_qemu.h"
+#include "cli/options.h"
 
 #include "edge/child.h"
 #include "edge/lab_net.h"
@@ -51,10 +52,11 @@ struct options {
 	bool help;
 };
 
+static const char verb[] = "lab node";
+
 static int wrong(const char *option, const char *value, const char *expected)
 {
-	fprintf(stderr, "bootsmith lab node: --%s %s: expected %s\n", option, value, expected);
-	return 2;
+	return options_wrong_usage(verb, "--%s %s: expected %s", option, value, expected);
 }
 
 /* Gives each text its meaning; 0, or 2 after saying what is wrong. */
@@ -133,10 +135,10 @@ static int parse(int argc, char **argv, struct options *ret)
 		else
 			return 2;
 	}
-	if (!o.help && (!o.network || optind < argc)) {
-		fputs(help, stderr);
-		return 2;
-	}
+	if (!o.help && optind < argc)
+		return options_wrong_usage(verb, "it takes no \"%s\"", argv[optind]);
+	if (!o.help && !o.network)
+		return options_wrong_usage(verb, "--network is missing");
 	c = o.help ? 0 : interpret(&o);
 	if (c == 0)
 		*ret = o;
@@ -313,7 +315,7 @@ int lab_node(int argc, char **argv)
 {
 	struct lab_machine m;
 	struct lab_tap tap;
-	struct options o;
+	struct options o = { 0 };
 	struct arena a;
 	int err = parse(argc, argv, &o);
 

@@ -1,8 +1,9 @@
 /* bootsmith lab: chooses the sub-verb. */
 #include "cli/lab.h"
-#include "cli/verbs.h"
 
 #include "base/bytes.h"
+#include "cli/options.h"
+#include "cli/verbs.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -56,7 +57,6 @@ int verb_lab(int argc, char **argv)
 		}
 	}
 	if (argc >= 2)
-		fprintf(stderr, "bootsmith lab: there is no \"%s\" in the lab\n", argv[1]);
-	fputs(help, stderr);
-	return 2;
+		return options_wrong_usage("lab", "there is no \"%s\" in the lab", argv[1]);
+	return options_wrong_usage("lab", "it needs \"network\" or \"node\"");
 }
