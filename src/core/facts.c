@@ -11,11 +11,11 @@ void facts_classify(struct span option60, struct span option77, struct span opti
 	vendor_class_parse(option60, &vendor);
 	ipxe_features_parse(option175, &ipxe);
 
-	f->has_arch = true;
-	if (client_arch_first_known(option93, &f->arch_number) < 0) {
+	bool sent = client_arch_first_known(option93, &f->arch_number) == 0;
+
+	f->has_arch = sent || vendor.has_arch || vendor.kind == VENDOR_PXE;
+	if (!sent || (vendor.has_arch && !arch_type_find(f->arch_number)))
 		f->arch_number = vendor.arch; /* 0, BIOS, when it names none */
-		f->has_arch = vendor.has_arch || vendor.kind == VENDOR_PXE;
-	}
 	if (user_class_has_ipxe(option77) || ipxe.present) {
 		f->client = CLIENT_IPXE;
 		f->transport = TRANSPORT_HTTP;
