@@ -32,8 +32,6 @@ static uint32_t pseudo_header(struct ip4 src, struct ip4 dst, size_t udp_length)
 
 static void put_checksum(struct wr *w, size_t at, uint16_t sum)
 {
-	if (w->full)
-		return;
 	w->p[at] = (uint8_t)(sum >> 8);
 	w->p[at + 1] = (uint8_t)sum;
 }

@@ -156,7 +156,7 @@ static const struct {
 	{ "x-userclass-rfc3004", SPAN_LIT("\7subopt1\x11subopt2-123456789\x0asubopt3-12"), false,
 		SPAN_LIT("subopt1") },
 	{ "list with a short tail", SPAN_LIT("\1a\2b"), false, SPAN_LIT("\1a\2b") },
-	{ "list with an empty tail", SPAN_LIT("\1a\0"), false, SPAN_LIT("\1a\0") },
+	{ "list with a NUL behind it", SPAN_LIT("\1a\0"), false, SPAN_LIT("a") },
 	{ "a single length", SPAN_LIT("\4"), false, SPAN_LIT("\4") },
 };
 
