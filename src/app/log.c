@@ -5,16 +5,20 @@
 #include "edge/clock.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 #define DROP_LINE_EVERY_MS 1000
+#define READER_PATIENCE_MS 20
 
 struct log {
 	int fd;
 	bool json;
+	bool torn;          /* the last line was cut: a new one must begin */
+	unsigned long lost; /* lines, since the reader stands still */
 	struct text line, sentence;
 	unsigned long drops[DROP_COUNT], hidden[DROP_COUNT];
 	int64_t drop_line_ms[DROP_COUNT];
@@ -41,27 +45,60 @@ void log_free(struct log *l)
 	free(l);
 }
 
-/* The whole line in one write where the descriptor takes it; a reader that has
- * gone away loses its lines, not the service. */
-void log_write(struct log *l, const struct text *line)
+/* Patience once, then none until the reader reads again. */
+static bool reader_takes(const struct log *l)
 {
-	struct span left = line->failed ? SPAN_NONE : text_span(line);
+	struct pollfd p = { .fd = l->fd, .events = POLLOUT };
 
-	while (left.n) {
-		ssize_t n = write(l->fd, left.p, left.n);
+	return poll(&p, 1, l->lost ? 0 : READER_PATIENCE_MS) == 1 && p.revents & POLLOUT;
+}
+
+/* Octets written.  PIPE_BUF at a time: so many a pipe takes without blocking
+ * once poll() calls it writable, whatever its flags. */
+static size_t write_some(struct log *l, struct span s)
+{
+	size_t at = 0;
+
+	while (at < s.n && reader_takes(l)) {
+		size_t left = s.n - at;
+		ssize_t n = write(l->fd, s.p + at, left < PIPE_BUF ? left : PIPE_BUF);
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN) {
-			struct pollfd p = { .fd = l->fd, .events = POLLOUT };
-
-			if (poll(&p, 1, 100) == 1)
-				continue;
-		}
 		if (n <= 0)
-			return;
-		left = span_skip(left, (size_t)n);
+			break;
+		at += (size_t)n;
 	}
+	return at;
+}
+
+static void say_lost(struct log *l)
+{
+	struct text sentence = { 0 }, line = { 0 };
+
+	text_addf(&sentence, "%lu lines are missing here: the reader of this log stood still", l->lost);
+	l->lost = 0;
+	log_compose(l, LOG_WARNING, "serve", NULL, 0, text_span(&sentence), &line);
+	log_write(l, &line);
+	text_free(&sentence);
+	text_free(&line);
+}
+
+/* A reader that has gone away or stands still loses its lines, not the service. */
+void log_write(struct log *l, const struct text *line)
+{
+	struct span s = line->failed ? SPAN_NONE : text_span(line);
+	size_t n;
+
+	if (l->torn && write_some(l, SPAN_LIT("\n")) == 1)
+		l->torn = false;
+	if (l->lost && reader_takes(l))
+		say_lost(l);
+	n = l->torn ? 0 : write_some(l, s);
+	if (n == s.n)
+		return;
+	l->torn = l->torn || n > 0;
+	l->lost++;
 }
 
 static void add_time(struct text *t, bool whole)

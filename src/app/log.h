@@ -4,7 +4,8 @@
  * machines (--log-format json: one JSON object per line with time, level,
  * topic, message and the fields).  Sentences must be escaped where they quote
  * a client (base/escape.h); fields are escaped here.
- * It keeps no files and never blocks on anything but its descriptor.
+ * It keeps no files, and waits for nobody: lines that the reader of its
+ * descriptor does not take are lost, and counted in the line that follows.
  */
 #pragma once
 
