@@ -436,7 +436,6 @@ static void daemon_free(struct daemon *d)
 int serve_run(const struct serve_options *options)
 {
 	struct daemon d = { .options = options, .lock_fd = -1, .monitor_fd = -1, .start_us = clock_mono_us() };
-	int r;
 
 	(void)signal(SIGPIPE, SIG_IGN); /* sendfile() knows no MSG_NOSIGNAL */
 	raise_descriptor_limit();
@@ -444,13 +443,12 @@ int serve_run(const struct serve_options *options)
 		(void)fprintf(stderr, "bootsmith: out of memory or descriptors\n");
 		return 1;
 	}
-	r = start(&d);
-	if (r == 0) {
-		(void)uv_run(&d.loop, UV_RUN_DEFAULT);
-		log_say(d.site.log, LOG_INFO, "serve", "stopped");
-		daemon_free(&d);
-	}
 	/* After a failed start the process ends here and now: services half begun
 	 * are the kernel's to take down. */
-	return r == 0 ? 0 : 1;
+	if (start(&d) < 0)
+		exit(1);
+	(void)uv_run(&d.loop, UV_RUN_DEFAULT);
+	log_say(d.site.log, LOG_INFO, "serve", "stopped");
+	daemon_free(&d);
+	return 0;
 }
