@@ -16,7 +16,10 @@ static const char help[] =
 	"Makes a bridge for virtual machines and removes it again on Ctrl-C.\n"
 	"\n"
 	"  --name NAME               name of the bridge, br0 for example\n"
-	"  --address ADDRESS/PREFIX  this host's address on it, 172.24.0.1/16 for example\n";
+	"  --address ADDRESS/PREFIX  this host's address on it, 172.24.0.1/16 for example\n"
+	"  -h, --help                this text\n"
+	"\n"
+	"Needs root. Exit code: 0 made and removed, 1 it could not be, 2 wrong usage.\n";
 
 struct options {
 	const char *name, *address_text;

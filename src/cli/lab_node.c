@@ -33,14 +33,18 @@ static const char help[] =
 	"                          default bios: SeaBIOS with the iPXE ROM of the NIC\n"
 	"  --boot pxe|http         how UEFI is to boot; default: as it likes, PXE first\n"
 	"  --mac MAC               default: 52:54:00 and three random octets\n"
-	"  --serial TEXT           the machine's serial number (SMBIOS)\n"
-	"  --memory MB             default 1024\n"
+	"  --serial TEXT           the machine's serial number (SMBIOS); default: none\n"
+	"  --memory MB             64 or more; default 1024\n"
 	"  --nic MODEL             virtio (default), e1000, or any other NIC of QEMU's\n"
-	"  --timeout SECONDS       ends the machine after that time, with exit code 1\n"
+	"  --timeout SECONDS       ends the machine after that time, with exit code 1;\n"
+	"                          default 0: never\n"
 	"  --accel tcg|kvm         default kvm where the processor has it, else tcg\n"
 	"  --firmware-file FILE    another UEFI code image than Debian's\n"
 	"  --vars-file FILE        its variable store; default: the file beside it with\n"
-	"                          VARS for CODE in its name. It is copied, never written\n";
+	"                          VARS for CODE in its name. It is copied, never written\n"
+	"  -h, --help              this text\n"
+	"\n"
+	"Needs root. Exit code: 0 the machine ended, 1 it failed, 2 wrong usage.\n";
 
 struct options {
 	const char *network, *nic, *serial, *mac_text, *code, *vars;

@@ -28,7 +28,7 @@ static void print_usage(FILE *to)
 
 int verb_version(int argc, char **argv)
 {
-	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
 		(void)puts("usage: bootsmith version\n\nPrints the version.");
 		return 0;
 	}

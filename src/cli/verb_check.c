@@ -3,6 +3,7 @@
  * Starts nothing and changes nothing.
  */
 #include "app/config_files.h"
+#include "cli/options.h"
 #include "cli/verbs.h"
 
 #include <getopt.h>
@@ -29,6 +30,8 @@ static void print_summary(const char *file, const struct config *cfg)
 	(void)printf("%s is good: %zu network%s, %zu profile%s, %zu machine%s, %zu rule%s\n", file,
 		cfg->n_networks, plural(cfg->n_networks), cfg->n_profiles, plural(cfg->n_profiles),
 		cfg->n_machines, plural(cfg->n_machines), cfg->n_rules, plural(cfg->n_rules));
+	if (cfg->n_networks == 0)
+		(void)puts("it names no network: `bootsmith serve` needs -i IFACE with it");
 }
 
 static int check_file(const char *file)
@@ -70,15 +73,11 @@ int verb_check(int argc, char **argv)
 			(void)fputs(help, stdout);
 			return 0;
 		default:
-			(void)fputs("try: bootsmith check --help\n", stderr);
-			return 2;
+			return options_wrong_usage("check", "wrong option"); /* getopt has named it */
 		}
 	}
-	if (optind < argc) {
-		(void)fprintf(stderr,
-			"check: unexpected argument `%s`: a file is given with -c FILE\n",
-			argv[optind]);
-		return 2;
-	}
+	if (optind < argc)
+		return options_wrong_usage(
+			"check", "\"%s\" is no option, a file is given with -c FILE", argv[optind]);
 	return check_file(file);
 }

@@ -18,16 +18,18 @@ static const char help[] =
 	"\n"
 	"  -c, --config FILE    the configuration (default: /etc/bootsmith/bootsmith.yaml where that exists)\n"
 	"  -i, --interface IFACE, --http-root DIR, --tftp-root DIR, --profile NAME: as for `bootsmith serve`\n"
-	"      --mac MAC        its hardware address\n"
+	"      --mac MAC        its hardware address (default: 00:00:00:00:00:01)\n"
 	"      --arch NAME|N    its architecture: bios, ia32, x64, arm32, arm64, a name or number of the\n"
 	"                       IANA registry (x64-uefi-http, 16); without: a plain DHCP client\n"
 	"      --vendor-class TEXT  option 60, such as PXEClient:Arch:00007:UNDI:003000\n"
-	"      --user-class TEXT    option 77, such as iPXE\n"
-	"      --uuid UUID      its SMBIOS UUID\n"
-	"      --giaddr IP      the relay agent that its request comes through\n"
-	"      --json           one JSON document\n"
+	"                       (default: what --arch implies)\n"
+	"      --user-class TEXT    option 77, such as iPXE (default: none)\n"
+	"      --uuid UUID      its SMBIOS UUID (default: none)\n"
+	"      --giaddr IP      the relay agent that its request comes through (default: none)\n"
+	"      --json           one JSON document (default: text)\n"
 	"  -h, --help           this text\n"
 	"\n"
+	"--pcap is not in this version.\n"
 	"Exit code: 0 well, 1 it could not be told, 2 wrong usage.\n";
 
 enum long_only {
@@ -221,12 +223,13 @@ static void print_text(const struct explanation *e)
 		(void)printf(" (architecture %u, %s)", f->arch_number, facts_arch_name(f));
 	(void)printf("\n%-12s %s\n", "profile", a->profile ? a->profile->name : "none");
 	(void)printf("%-12s %s\n", "rule", rule);
-	(void)printf("%-12s %s\n", "why", a->why);
+	if (a->why[0]) /* empty where it was dropped before there was anything to decide */
+		(void)printf("%-12s %s\n", "why", a->why);
 	if (e->plan.drop != DROP_NONE)
 		(void)printf("%-12s no answer, %s: %s\n", "told", drop_id(e->plan.drop), drop_sentence(e->plan.drop));
 	else if (e->bootfile.n)
 		(void)printf("%-12s %s%s\n", "boot file", text_str(&e->bootfile),
-			a->transport == TRANSPORT_TFTP ? " by TFTP" : "");
+			a->transport == TRANSPORT_TFTP && !strstr(text_str(&e->bootfile), "://") ? " by TFTP" : "");
 	else
 		(void)printf("%-12s no boot file\n", "told");
 	each_near_rule(e, say_line, NULL);

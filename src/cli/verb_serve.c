@@ -35,12 +35,14 @@ static const char serve_help[] =
 	"  -i, --interface IFACE   serve this interface; may be given several times\n"
 	"      --http-root DIR     files for HTTP (default: /srv/http)\n"
 	"      --tftp-root DIR     files for TFTP (default: /srv/tftp)\n"
-	"      --profile NAME      what machines boot that no rule names: over default_profile\n"
+	"      --profile NAME      what machines boot that no rule names (default: default_profile)\n"
 	"      --state-dir DIR     what the daemon keeps (default: /var/lib/bootsmith)\n"
-	"      --socket PATH       the control socket of the configuration, by another name\n"
+	"      --socket PATH       the control socket (default: /run/bootsmith/control.sock); nothing\n"
+	"                          listens on it in this version\n"
 	"      --log-format FORMAT text (default) or json, one line per event on standard output\n"
 	"  -h, --help              this text\n"
 	"\n"
+	"Defaults are the configuration's where it says otherwise.\n"
 	"SIGHUP loads the configuration anew. --proxy (proxyDHCP) is not in this version.\n"
 	"Exit code: 0 stopped when told to, 1 could not start, 2 wrong usage.\n";
 
@@ -50,7 +52,7 @@ static const char boot_help[] =
 	"Serves like `bootsmith serve`, and every machine on IFACE boots this kernel:\n"
 	"files of this machine, or URLs. No configuration file is read.\n"
 	"\n"
-	"      --cmdline TEXT      the kernel's command line\n"
+	"      --cmdline TEXT      the kernel's command line (default: none; initrd= is added)\n"
 	"  -i, --interface IFACE   serve this interface; may be given several times\n"
 	"      --http-root DIR, --tftp-root DIR, --state-dir DIR, --socket PATH,\n"
 	"      --log-format FORMAT as for `bootsmith serve`\n"
@@ -115,7 +117,7 @@ static int take_option(struct parsed *p, const char *verb, int c)
 		return 0;
 	case OPT_L_CMDLINE:
 		if (!is_boot)
-			return options_wrong_usage(verb, "--cmdline belongs to `bootsmith boot`; a profile has cmdline:");
+			return options_wrong_usage(verb, "--cmdline belongs to `bootsmith boot`, a profile has a key cmdline");
 		o->boot_cmdline = optarg;
 		return 0;
 	case 'h':

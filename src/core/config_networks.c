@@ -113,11 +113,12 @@ static void read_router(struct loading *l, const struct yaml *v, void *into)
 
 static void read_dns(struct loading *l, const struct yaml *v, void *into)
 {
+	static const char expected[] = "an IPv4 address, or a list [a, b] of them";
 	struct reading *r = into;
 	struct ip4 *list;
 
 	if (v->kind == YAML_MAP) {
-		load_unexpected(l, v, "an IPv4 address, or a list of them");
+		load_unexpected(l, v, expected);
 		return;
 	}
 	list = LOAD_ARRAY(l, struct ip4, yaml_count(v));
@@ -126,9 +127,13 @@ static void read_dns(struct loading *l, const struct yaml *v, void *into)
 	if (yaml_count(v) > 63) /* 255 octets of option 6 hold no more */
 		config_error_add(
 			l->errs, v->pos, "more than 63 name servers: one option cannot hold them");
-	for (const struct yaml *i = yaml_first(v); i; i = yaml_after(v, i))
-		if (load_address(l, i, &list[r->net.n_dns]))
+	for (const struct yaml *i = yaml_first(v); i; i = yaml_after(v, i)) {
+		/* `a, b` without brackets is one text. */
+		if (i->kind == YAML_SCALAR && i->text.n && memchr(i->text.p, ',', i->text.n))
+			load_unexpected(l, i, expected);
+		else if (load_address(l, i, &list[r->net.n_dns]))
 			r->net.n_dns++;
+	}
 	r->net.dns = list;
 }
 
@@ -238,7 +243,8 @@ static bool check_pool(struct loading *l, const struct network *net, const struc
 		return true;
 	if (!ip4_in(p->first, net->subnet, net->prefix_len) ||
 		!ip4_in(p->last, net->subnet, net->prefix_len)) {
-		config_error_add(l->errs, p->pos, "this pool leaves its network's subnet %s/%u",
+		config_error_add(l->errs, p->pos,
+			"this pool leaves its network's subnet %s/%u: correct the one or the other",
 			ip4_str(net->subnet).s, net->prefix_len);
 		return false;
 	}
@@ -255,7 +261,7 @@ static bool check_pool(struct loading *l, const struct network *net, const struc
 
 static void finish_pools(struct loading *l, struct reading *r)
 {
-	static const char expected[] = "a pool such as 10.9.0.100-10.9.0.200, or a list of them";
+	static const char expected[] = "a pool such as 10.9.0.100-10.9.0.200, or a list [a-b, c-d]";
 	struct pool *pools;
 
 	if (!r->pools)
@@ -271,7 +277,7 @@ static void finish_pools(struct loading *l, struct reading *r)
 		struct pool *p = &pools[r->net.n_pools];
 
 		if (v->kind != YAML_SCALAR || !parse_pool(v->text, p)) {
-			load_unexpected(l, v, "a pool such as 10.9.0.100-10.9.0.200");
+			load_unexpected(l, v, expected);
 			continue;
 		}
 		p->pos = v->pos;

@@ -147,8 +147,8 @@ void load_options(struct loading *l, const struct yaml *v, struct network *net)
 		/* The same key twice was reported when the tree was built. */
 		if (earlier[info.code] && !span_eq(earlier[info.code]->key, i->key))
 			config_error_add(l->errs, i->key_pos,
-				"DHCP option %u (%s) is here twice, first in line %u", info.code,
-				info.name, earlier[info.code]->key_pos.line);
+				"DHCP option %u (%s) is here twice, first in line %u: keep one",
+				info.code, info.name, earlier[info.code]->key_pos.line);
 		earlier[info.code] = i;
 		if (!encode_value(l, i, &info, &w))
 			continue;

@@ -24,15 +24,19 @@ void load_unexpected(struct loading *l, const struct yaml *v, const char *expect
 {
 	switch (v->kind) {
 	case YAML_SCALAR:
-		config_error_add(l->errs, v->pos, "expected %s, found `%.100s`", expected,
-			(const char *)v->text.p);
+		if (v->text.n == 0)
+			config_error_add(l->errs, v->pos, "expected %s, found an empty text", expected);
+		else
+			config_error_add(l->errs, v->pos, "expected %s, found `%.100s`", expected,
+				(const char *)v->text.p);
 		break;
 	case YAML_NULL:
 		config_error_add(l->errs, v->pos,
 			"expected %s, found nothing: give a value or remove the key", expected);
 		break;
 	case YAML_LIST:
-		config_error_add(l->errs, v->pos, "expected %s, found a list", expected);
+		config_error_add(l->errs, v->pos, "expected %s, found %s", expected,
+			v->n ? "a list" : "an empty list");
 		break;
 	case YAML_MAP:
 		config_error_add(l->errs, v->pos, "expected %s, found a map of keys", expected);

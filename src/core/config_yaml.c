@@ -174,7 +174,9 @@ static int place(struct builder *b, struct yaml *v)
 	if (parent->kind == YAML_MAP && !parent->pending) {
 		if (v->kind == YAML_LIST || v->kind == YAML_MAP) {
 			config_error_add(
-				b->errs, v->pos, "a key must be a plain text, not a list or a map");
+				b->errs, v->pos,
+				"a key must be a plain text, not a list or a map "
+				"(a text with {{variables}} must stand in quotes)");
 			return -EINVAL;
 		}
 		parent->pending = v;
@@ -329,6 +331,16 @@ static const char *syntax_hint(const char *message)
 		{ "invalid nested block mapping on the same line",
 			": put a text that holds `: ` in quotes" },
 		{ "tab character may not be used as indentation", ": indent with blanks" },
+		{ "could not find expected ':'",
+			": is a `:` missing, or a line indented wrongly?" },
+		{ "did not find expected '-' indicator",
+			": indent all keys of a list's item alike" },
+		{ "missing comma in flow mapping",
+			": between { and }, a text with a comma or {{variables}} must stand in "
+			"quotes" },
+		{ "invalid alias detected", ": put a text with [ ] or * in quotes" },
+		{ "flow sequence without a closing bracket", ": a [ before here needs its ]" },
+		{ "did not find expected node content", ": is a ] or } missing?" },
 		{ "invalid scalar at the end of block sequence",
 			": this line is indented like the list items before it, but is none" },
 	};

@@ -41,6 +41,13 @@ static const struct vector syntax[] = {
 	{ "tag", "state_dir: !!str /a\n", { { 1, 12, "tags" } } },
 	{ "two documents", "---\ntftp: {}\n---\nhttp: {}\n", { { 3, 1, "second document" } } },
 	{ "a list as key", "? [a]\n: b\n", { { 1, 3, "a key must be a plain text" } } },
+	{ "a variable without quotes", "default_profile: {{name}}\n",
+		{ { 1, 19, "must stand in quotes" } } },
+	{ "a variable without quotes in a flow map",
+		"profiles: {d: {kernel: a, cmdline: h={{name}}}}\n",
+		{ { 1, 38, "must stand in quotes" } } },
+	{ "no colon", "networks:\n  - interface: br0\n    dhcp server\n    router: 1.2.3.4\n",
+		{ { 3, 5, "is a `:` missing" } } },
 	{ "control character",
 		"state_dir: /a\x01"
 		"b\n",
@@ -131,7 +138,7 @@ static const struct vector networks[] = {
 		{ { 1, 42, "expected a pool" }, { 1, 52, "expected a pool" },
 			{ 1, 64, "found a list" },
 			{ 1, 69, "did you mean `10.9.0.2-10.9.0.5`" } } },
-	{ "pools empty", NET ", pools: []}]\n", { { 1, 41, "expected a pool" } } },
+	{ "pools empty", NET ", pools: []}]\n", { { 1, 41, "found an empty list" } } },
 	{ "pools a map", NET ", pools: {a: b}}]\n", { { 1, 41, "found a map" } } },
 	{ "pool outside", NET ", pools: 10.9.0.200-10.9.1.5}]\n",
 		{ { 1, 41, "leaves its network's subnet 10.9.0.0/24" } } },
@@ -199,7 +206,7 @@ static const struct vector options[] = {
 	{ "twice by one name", NET ", options: {42: 1.2.3.4, 42: 1.2.3.4}}]\n",
 		{ { 1, 57, "stands here twice" } } },
 	{ "no value", NET ", options: {42: , 41: []}}]\n",
-		{ { 1, 44, "found nothing" }, { 1, 54, "found a list" } } },
+		{ { 1, 44, "found nothing" }, { 1, 54, "found an empty list" } } },
 };
 
 static const struct vector profiles[] = {
@@ -320,7 +327,7 @@ static const struct vector rules[] = {
 	{ "empty values",
 		PROF "rules:\n- {match: {arch: [], hostname: '', serial: }, profile: a}\n- {match: "
 		     "{asset: {a: b}}, profile: a}\n",
-		{ { 3, 18, "found a list" }, { 3, 32, "expected a text" },
+		{ { 3, 18, "found an empty list" }, { 3, 32, "found an empty text" },
 			{ 3, 36, "found nothing" }, { 4, 19, "found a map" } } },
 	{ "match a text", PROF "rules:\n- {match: x64, profile: a}\n",
 		{ { 3, 11, "expected match: a map" } } },
