@@ -90,24 +90,24 @@ static int read_tag(struct render *r, struct tag *ret)
 	return 0;
 }
 
-/* A comment alone on its line takes the line with it (Mustache: "standalone"):
- * drops the blanks before it from out; returns the octets to skip. */
+/* A comment alone on its line of the source takes the line with it (Mustache:
+ * "standalone"): drops the blanks before it from out; returns the octets to skip. */
 static size_t comment_length(const struct render *r, size_t tag_length, struct text *out)
 {
-	size_t before = out->n, after = r->at + tag_length;
+	size_t before = r->at, after = r->at + tag_length;
 
-	while (before > 0 && (out->p[before - 1] == ' ' || out->p[before - 1] == '\t'))
+	while (before > 0 && (r->source.p[before - 1] == ' ' || r->source.p[before - 1] == '\t'))
 		before--;
 	while (after < r->source.n && (r->source.p[after] == ' ' || r->source.p[after] == '\t'))
 		after++;
 	if (after + 1 < r->source.n && r->source.p[after] == '\r')
 		after++;
-	if ((before > 0 && out->p[before - 1] != '\n') ||
+	if ((before > 0 && r->source.p[before - 1] != '\n') ||
 		(after < r->source.n && r->source.p[after] != '\n'))
 		return tag_length;
-	if (out->p) {
-		out->n = before;
-		out->p[before] = '\0';
+	if (before < r->at && !out->failed) {
+		out->n -= r->at - before;
+		out->p[out->n] = '\0';
 	}
 	return after + (after < r->source.n) - r->at;
 }
