@@ -11,6 +11,7 @@
 
 struct lookup {
 	const struct script_vars *vars;
+	struct text hostname; /* the client's own word: escaped here, so that {{{hostname}}} is harmless too */
 	char buf[64];
 };
 
@@ -52,7 +53,7 @@ static bool lookup_var(void *ctx, struct span name, struct template_value *ret)
 	if (span_eq(name, SPAN_LIT("name")))
 		return give(ret, machine_name(l), false);
 	if (span_eq(name, SPAN_LIT("hostname")))
-		return give(ret, v->machine ? span_str(v->machine->name) : v->facts->hostname, false);
+		return give(ret, v->machine ? span_str(v->machine->name) : text_span(&l->hostname), false);
 	if (span_eq(name, SPAN_LIT("arch")))
 		return give(ret, span_str(arch_name(v->facts->arch)), false);
 	if (span_eq(name, SPAN_LIT("http")))
@@ -80,8 +81,12 @@ int ipxe_script_template(struct span source, const struct script_vars *vars, str
 	struct template_error *ret_error)
 {
 	struct lookup l = { .vars = vars };
+	int r;
 
-	return template_render(source, lookup_var, &l, escape_ipxe, out, ret_error);
+	escape_ipxe(&l.hostname, vars->facts->hostname);
+	r = l.hostname.failed ? -ENOMEM : template_render(source, lookup_var, &l, escape_ipxe, out, ret_error);
+	text_free(&l.hostname);
+	return r;
 }
 
 /* A file of the profile as iPXE fetches it: an absolute path of the server that
@@ -96,6 +101,23 @@ static void add_file(const struct file_ref *f, struct text *out)
 	}
 }
 
+static int render_cmdline(const struct profile *p, const struct script_vars *vars, struct text *out,
+	struct template_error *ret_error)
+{
+	size_t start = out->n;
+	int r;
+
+	if (p->cmdline[0] == '\0')
+		return 0;
+	text_addc(out, ' ');
+	r = ipxe_script_template(span_str(p->cmdline), vars, out, ret_error);
+	/* YAML's block texts end in a newline, which would cut iPXE's line here. */
+	for (size_t i = start; i < out->n; i++)
+		if (out->p[i] == '\n' || out->p[i] == '\r')
+			out->p[i] = ' ';
+	return r;
+}
+
 /* A UEFI kernel finds its initrds by the initrd= names on its command line and
  * panics without them; on BIOS iPXE hands them over by itself and the names do
  * no harm.  Names of our own, because several initrds may be called alike. */
@@ -108,9 +130,7 @@ static int render_kernel(const struct profile *p, const struct script_vars *vars
 	add_file(&p->kernel, out);
 	for (size_t i = 0; i < p->n_initrds; i++)
 		text_addf(out, " initrd=initrd%zu", i);
-	if (p->cmdline[0])
-		text_addc(out, ' ');
-	r = ipxe_script_template(span_str(p->cmdline), vars, out, ret_error);
+	r = render_cmdline(p, vars, out, ret_error);
 	if (r < 0)
 		return r;
 	text_adds(out, " || goto failed\n");
@@ -145,12 +165,13 @@ int ipxe_script_profile(const struct profile *p, const struct script_vars *vars,
 		vars->facts->has_mac ? mac_str(vars->facts->mac).s : "this machine");
 	if (p->kind == PROFILE_LOCAL) {
 		render_local(out);
-		return 0;
+		return out->failed ? -ENOMEM : 0;
 	}
 	r = render_kernel(p, vars, out, ret_error);
 	if (r < 0)
 		return r;
-	text_addf(out, ":failed\necho bootsmith: profile %s could not be loaded; the server's log says why\n",
+	/* Without imgfree a BIOS kernel would get what is left of this try as a part of its initrd. */
+	text_addf(out, ":failed\nimgfree ||\necho bootsmith: profile %s could not be loaded; the server's log says why\n",
 		p->name);
 	add_retry(vars->url, out);
 	return out->failed ? -ENOMEM : 0;
