@@ -72,14 +72,11 @@ const struct arch_type *arch_type_find(uint16_t number)
 const struct arch_type *arch_type_find_name(struct span name)
 {
 	enum arch class;
+	bool is_class = arch_parse(name, &class) == 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(arch_types); i++)
-		if (span_eq_nocase(span_str(arch_types[i].name), name))
-			return &arch_types[i];
-	if (arch_parse(name, &class) < 0)
-		return NULL;
-	for (size_t i = 0; i < ARRAY_LEN(arch_types); i++)
-		if (arch_types[i].arch == class)
+		if (span_eq_nocase(span_str(arch_types[i].name), name) ||
+			(is_class && arch_types[i].arch == class))
 			return &arch_types[i];
 	return NULL;
 }
