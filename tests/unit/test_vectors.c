@@ -174,7 +174,7 @@ static unsigned check_vector(struct vector *v)
 static void read_hex(struct vector *v, const char *hex)
 {
 	for (; *hex; hex += 2) {
-		unsigned octet;
+		unsigned octet = 0;
 
 		if (v->n == sizeof(v->packet) || sscanf(hex, "%2x", &octet) != 1)
 			fail_msg("%s: bad hex at \"%s\"", v->name, hex);
