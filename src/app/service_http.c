@@ -426,7 +426,18 @@ static void refused(void *ctx, const struct http_peer *peer, enum drop why)
 		"%s: a connection was turned away, %s: %s", from.s, drop_id(why), drop_sentence(why));
 }
 
-static const struct http_hooks hooks = { .resolve = resolve, .done = done, .refused = refused };
+static void starved(void *ctx)
+{
+	struct service_http *s = ctx;
+	unsigned long hidden;
+
+	if (log_drop_due(s->site->log, DROP_HTTP_NO_DESCRIPTOR, &hidden))
+		log_say(s->site->log, LOG_WARNING, "http", "%s, %s: raise the limit of open files (`ulimit -n`)",
+			drop_id(DROP_HTTP_NO_DESCRIPTOR), drop_sentence(DROP_HTTP_NO_DESCRIPTOR));
+}
+
+static const struct http_hooks hooks = { .resolve = resolve, .done = done, .refused = refused,
+	.starved = starved };
 
 static int open_listener(void *server, struct ip4 addr, uint16_t port, int *ret_id)
 {

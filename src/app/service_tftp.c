@@ -149,9 +149,13 @@ static void done(void *ctx, const struct tftp_access *a)
 	struct service_tftp *s = ctx;
 	struct text sentence = { 0 }, line = { 0 };
 	struct ip4_text peer = ip4_str(a->peer->remote);
+	unsigned long hidden;
 	struct mac_text mac;
 	struct facts facts;
 
+	/* No descriptor, or no room: who asks in vain asks again, and so do all others. */
+	if (!a->session && a->error == TFTP_ERROR_OTHER && !log_drop_due(s->site->log, DROP_TFTP_TOO_MANY, &hidden))
+		return;
 	(void)site_facts_of_address(s->site, a->peer->remote, &facts);
 	mac = mac_str(facts.mac);
 	site_machine_text(s->site, &facts, a->peer->remote, &sentence);

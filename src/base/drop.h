@@ -77,7 +77,8 @@
 	X(HTTP_METHOD_UNKNOWN, "D322", "a method that we do not know")                       \
 	X(HTTP_PATH, "D323", "a path with dot segments, %2f, control octets or a broken escape") \
 	X(HTTP_ABORTED, "D324", "the client went away before the end")                       \
-	X(HTTP_FILE_CHANGED, "D325", "the file changed while it was being sent")
+	X(HTTP_FILE_CHANGED, "D325", "the file changed while it was being sent")              \
+	X(HTTP_NO_DESCRIPTOR, "D326", "no descriptor is left: connections wait")
 
 enum drop {
 #define X(name, id, sentence) DROP_##name,

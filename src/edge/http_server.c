@@ -390,6 +390,7 @@ static void pause_listeners(struct http_server *srv)
 	struct listener *l;
 
 	srv->paused = true;
+	srv->hooks->starved(srv->ctx);
 	DL_FOREACH(srv->listeners, l)
 		(void)uv_poll_stop(&l->poll);
 	tick_start(srv);

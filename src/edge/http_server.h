@@ -65,6 +65,8 @@ struct http_hooks {
 	void (*done)(void *ctx, const struct http_access *access);
 	/* A connection was turned away at the door. */
 	void (*refused)(void *ctx, const struct http_peer *peer, enum drop why);
+	/* No descriptor or memory is left: connections wait in the kernel meanwhile. */
+	void (*starved)(void *ctx);
 };
 
 struct http_limits {
