@@ -130,6 +130,6 @@ struct dhcp4_out {
  * empty value is left out, and so are those past DHCP4_OUT_OPTIONS_MAX. */
 void dhcp4_out_add(struct dhcp4_out *out, enum dhcp4_option code, bool needed, struct span value);
 /* Encodes into w, at most max_size octets of UDP payload, padded to
- * DHCP4_REPLY_MIN.  Values over 255 octets are split (RFC 3396).
+ * DHCP4_REPLY_MIN even where max_size is less.  Values over 255 octets are split (RFC 3396).
  * -EMSGSIZE when the needed options alone do not fit. */
 int dhcp4_encode(const struct dhcp4_out *out, size_t max_size, struct wr *w) WARN_UNUSED;

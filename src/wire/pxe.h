@@ -74,7 +74,7 @@ int machine_id_parse(struct span option97, struct uuid *ret) WARN_UNUSED;
 
 /* What option 175 tells: present and well-formed encapsulated options. */
 struct ipxe_features {
-	bool present;  /* there is an option 175 at all: only iPXE and gPXE send it */
+	bool present;  /* well-formed and not empty: only iPXE and gPXE send it */
 	bool http, https, bzimage, efi, menu;
 };
 
