@@ -2,6 +2,7 @@
 #include "core/decide.h"
 
 #include "core/glob.h"
+#include "core/locate.h"
 
 #include <stdio.h>
 
@@ -133,7 +134,19 @@ static void choose_profile(const struct config *cfg, const struct facts *f, stru
 
 #define WHY(a, ...) ((void)snprintf((a)->why, sizeof((a)->why), __VA_ARGS__))
 
-static void answer_ipxe(struct answer *a)
+/* Is this boot file one of our iPXE binaries?  Then it has done its work once
+ * iPXE asks, and giving it again would loop for ever. */
+static bool is_ipxe_itself(const struct config *cfg, const char *path)
+{
+	struct span name = span_str(locate_loader_name(path));
+
+	for (size_t i = 0; i < ARCH_COUNT; i++)
+		if (cfg->loaders.file[i] && span_eq(name, span_str(locate_loader_name(cfg->loaders.file[i]))))
+			return true;
+	return false;
+}
+
+static void answer_ipxe(const struct config *cfg, struct answer *a)
 {
 	const struct profile *p = a->profile;
 
@@ -141,6 +154,10 @@ static void answer_ipxe(struct answer *a)
 		a->kind = ANSWER_SITE_SCRIPT;
 		a->transport = TRANSPORT_HTTP;
 		WHY(a, "no profile applies: boot.ipxe of the HTTP root");
+	} else if (p->kind == PROFILE_BOOTFILE && is_ipxe_itself(cfg, p->bootfile.path)) {
+		a->kind = ANSWER_SITE_SCRIPT;
+		a->transport = TRANSPORT_HTTP;
+		WHY(a, "the profile's boot file is iPXE, which it runs already: boot.ipxe of the HTTP root");
 	} else if (p->kind == PROFILE_BOOTFILE) {
 		a->kind = ANSWER_BOOTFILE;
 		a->transport = TRANSPORT_TFTP; /* a plain path; iPXE follows a URL by itself */
@@ -204,7 +221,7 @@ void boot_decide(const struct config *cfg, const struct facts *facts, struct ans
 		WHY(&a, "it asks for an address only");
 		break;
 	case CLIENT_IPXE:
-		answer_ipxe(&a);
+		answer_ipxe(cfg, &a);
 		break;
 	case CLIENT_PXE:
 	case CLIENT_HTTP:
