@@ -33,7 +33,8 @@ static void check_field(struct span before, struct span after, size_t size)
 	CHECK(kept == 0 || memcmp(before.p, after.p, kept) == 0);
 }
 
-static void check_same(const struct dhcp4_msg *m, const struct dhcp4_msg *n, const struct dhcp4_out *out)
+static void check_same(
+	const struct dhcp4_msg *m, const struct dhcp4_msg *n, const struct dhcp4_out *out)
 {
 	CHECK(m->op == n->op && m->htype == n->htype && m->hlen == n->hlen && m->hops == n->hops);
 	CHECK(m->xid == n->xid && m->secs == n->secs && m->flags == n->flags && m->type == n->type);
@@ -58,9 +59,19 @@ static void add_options(const struct dhcp4_msg *m, struct dhcp4_out *out)
 static void check_comes_back(const struct dhcp4_msg *m)
 {
 	static uint8_t buf[PACKET_MAX];
-	struct dhcp4_out out = { .op = m->op, .htype = m->htype, .hlen = m->hlen, .hops = m->hops,
-		.xid = m->xid, .secs = m->secs, .flags = m->flags, .ciaddr = m->ciaddr, .yiaddr = m->yiaddr,
-		.siaddr = m->siaddr, .giaddr = m->giaddr, .sname = m->sname, .file = m->file };
+	struct dhcp4_out out = { .op = m->op,
+		.htype = m->htype,
+		.hlen = m->hlen,
+		.hops = m->hops,
+		.xid = m->xid,
+		.secs = m->secs,
+		.flags = m->flags,
+		.ciaddr = m->ciaddr,
+		.yiaddr = m->yiaddr,
+		.siaddr = m->siaddr,
+		.giaddr = m->giaddr,
+		.sname = m->sname,
+		.file = m->file };
 	struct wr w = wr_of(buf, sizeof(buf));
 	struct dhcp4_msg again;
 	struct arena a;

@@ -30,7 +30,10 @@ static void check_comes_back(const struct frame4 *f)
 
 static void check_payload(const uint8_t *data, size_t size)
 {
-	struct frame4 f = { .src_mac = { { 2 } }, .src = { 0xac180001u }, .src_port = 67, .dst_port = 68,
+	struct frame4 f = { .src_mac = { { 2 } },
+		.src = { 0xac180001u },
+		.src_port = 67,
+		.dst_port = 68,
 		.payload = { data, size } };
 
 	memcpy(&f.dst.v, data, size < 4 ? size : 4);
@@ -47,7 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum drop without = frame4_decode(frame, false, &loose);
 
 	if (without == DROP_NONE) {
-		CHECK(loose.payload.p >= data && (size_t)(loose.payload.p - data) <= size - loose.payload.n);
+		CHECK(loose.payload.p >= data &&
+			(size_t)(loose.payload.p - data) <= size - loose.payload.n);
 		check_comes_back(&loose);
 	}
 	if (frame4_decode(frame, true, &strict) == DROP_NONE)

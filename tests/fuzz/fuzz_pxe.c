@@ -48,7 +48,8 @@ static void check_architectures(struct span s)
 	else if (!arch_type_find(number))
 		CHECK(number == (s.p[0] << 8 | s.p[1]));
 	if (arch_parse(s, &class) == 0)
-		CHECK(named && named->arch == class && span_eq_nocase(span_str(arch_name(class)), s));
+		CHECK(named && named->arch == class &&
+			span_eq_nocase(span_str(arch_name(class)), s));
 	else
 		CHECK(class == ARCH_COUNT);
 }

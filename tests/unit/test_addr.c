@@ -32,9 +32,10 @@ static void reads_ip4(void **state)
 
 static void refuses_other_ip4(void **state)
 {
-	static const char *const bad[] = { "", "1", "1.2.3", "1.2.3.", "1.2.3.4.", "1.2.3.4.5", ".1.2.3",
-		"1..2.3", "256.1.1.1", "1.2.3.999", "1.2.3.1000", "01.2.3.4", "1.2.3.00", "1.2.3.4 ",
-		" 1.2.3.4", "1.2.3.-4", "1.2.3.0x4", "1,2,3,4", "1.2.3.4/8", "a.b.c.d", "1.2.3.:" };
+	static const char *const bad[] = { "", "1", "1.2.3", "1.2.3.", "1.2.3.4.", "1.2.3.4.5",
+		".1.2.3", "1..2.3", "256.1.1.1", "1.2.3.999", "1.2.3.1000", "01.2.3.4", "1.2.3.00",
+		"1.2.3.4 ", " 1.2.3.4", "1.2.3.-4", "1.2.3.0x4", "1,2,3,4", "1.2.3.4/8", "a.b.c.d",
+		"1.2.3.:" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -52,7 +53,8 @@ static void refuses_other_ip4(void **state)
 static void reads_prefixes(void **state)
 {
 	static const char *const bad[] = { "", "1.2.3.4", "1.2.3.4/", "1.2.3.4/33", "1.2.3.4/032",
-		"1.2.3.4/00", "1.2.3.4/8 ", "1.2.3.4/-1", "1.2.3/8", "/8", "1.2.3.4:8", "1.2.3.4/100" };
+		"1.2.3.4/00", "1.2.3.4/8 ", "1.2.3.4/-1", "1.2.3/8", "/8", "1.2.3.4:8",
+		"1.2.3.4/100" };
 	struct ip4 a;
 	unsigned len;
 
@@ -67,7 +69,8 @@ static void reads_prefixes(void **state)
 	a.v = 7;
 	len = 99;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		if (ip4_parse_prefix(span_str(bad[i]), &a, &len) != -EINVAL || a.v != 7 || len != 99)
+		if (ip4_parse_prefix(span_str(bad[i]), &a, &len) != -EINVAL || a.v != 7 ||
+			len != 99)
 			fail_msg("\"%s\" was read as %s/%u", bad[i], ip4_str(a).s, len);
 }
 
@@ -93,11 +96,12 @@ static const struct mac qemu = { { 0x52, 0x54, 0x00, 0xab, 0xcd, 0xef } };
 
 static void reads_macs(void **state)
 {
-	static const char *const good[] = { "52:54:00:ab:cd:ef", "52-54-00-AB-CD-EF", "525400abcdef",
-		"525400AbCdEf" };
-	static const char *const bad[] = { "", "52:54:00:ab:cd", "52:54:00:ab:cd:eg", "52:54:00:ab:cd:e",
-		"52:54-00:ab:cd:ef", "52-54-00-ab-cd:ef", "52.54.00.ab.cd.ef", "525400abcde",
-		"525400abcdeg", "g25400abcdef", "52:54:00:ab:cd:ef:01", "5254:00ab:cdef", "52:54:00:ab:cd:/f" };
+	static const char *const good[] = { "52:54:00:ab:cd:ef", "52-54-00-AB-CD-EF",
+		"525400abcdef", "525400AbCdEf" };
+	static const char *const bad[] = { "", "52:54:00:ab:cd", "52:54:00:ab:cd:eg",
+		"52:54:00:ab:cd:e", "52:54-00:ab:cd:ef", "52-54-00-ab-cd:ef", "52.54.00.ab.cd.ef",
+		"525400abcde", "525400abcdeg", "g25400abcdef", "52:54:00:ab:cd:ef:01",
+		"5254:00ab:cdef", "52:54:00:ab:cd:/f" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {

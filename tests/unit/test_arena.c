@@ -116,7 +116,8 @@ static void copies_and_formats(void **state)
 	assert_string_equal(s, "pxe-0007");
 	s = arena_printf(&a, "%s", "");
 	assert_string_equal(s, "");
-	assert_null(arena_printf(&a, "%ls", L"\x7fffffff")); /* vsnprintf fails: no such character */
+	assert_null(
+		arena_printf(&a, "%ls", L"\x7fffffff")); /* vsnprintf fails: no such character */
 	numbers = arena_array(&a, uint64_t, 5);
 	assert_non_null(numbers);
 	assert_int_equal(numbers[4], 0);

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#define HEADER    236u
-#define AT_SNAME  44u
-#define AT_FILE   108u
-#define AT_COOKIE 236u
+#define HEADER     236u
+#define AT_SNAME   44u
+#define AT_FILE    108u
+#define AT_COOKIE  236u
 #define AT_OPTIONS 240u
 
 /* A DISCOVER's type, ahead of the options that a case is about. */
@@ -26,8 +26,9 @@ struct packet {
 /* A request with a header in which every field differs. */
 static void make_packet(struct packet *p, struct span options, struct span sname, struct span file)
 {
-	static const uint8_t fixed[] = { 1, 6, 7, 3, 0xa1, 0xa2, 0xa3, 0xa4, 0x12, 0x34, 0x80, 0x00, 10, 0, 0, 1,
-		10, 0, 0, 2, 10, 0, 0, 3, 10, 0, 0, 4, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+	static const uint8_t fixed[] = { 1, 6, 7, 3, 0xa1, 0xa2, 0xa3, 0xa4, 0x12, 0x34, 0x80, 0x00,
+		10, 0, 0, 1, 10, 0, 0, 2, 10, 0, 0, 3, 10, 0, 0, 4, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+		10, 11, 12, 13, 14, 15 };
 	static const uint8_t cookie[] = { 0x63, 0x82, 0x53, 0x63 };
 
 	*p = (struct packet){ .n = AT_OPTIONS + options.n };
@@ -116,39 +117,66 @@ static const struct option_case option_cases[] = {
 	{ "empty is not absent", SPAN_LIT(TYPE "\x0c\x00\xff"), { 0 }, { 0 }, false, { 0 } },
 	{ "empty at the end", SPAN_LIT(TYPE "\x0c\x00"), { 0 }, { 0 }, false, { 0 } },
 	{ "no END", SPAN_LIT(TYPE "\x0c\x02hi"), { 0 }, { 0 }, false, SPAN_LIT("hi") },
-	{ "PAD first", SPAN_LIT("\0\0\0" TYPE "\x0c\x02hi\xff"), { 0 }, { 0 }, false, SPAN_LIT("hi") },
-	{ "PAD between", SPAN_LIT(TYPE "\0\0\x0c\x02hi\0\xff"), { 0 }, { 0 }, false, SPAN_LIT("hi") },
-	{ "PAD at the end, no END", SPAN_LIT(TYPE "\x0c\x02hi\0\0\0\0"), { 0 }, { 0 }, false, SPAN_LIT("hi") },
+	{ "PAD first", SPAN_LIT("\0\0\0" TYPE "\x0c\x02hi\xff"), { 0 }, { 0 }, false,
+		SPAN_LIT("hi") },
+	{ "PAD between", SPAN_LIT(TYPE "\0\0\x0c\x02hi\0\xff"), { 0 }, { 0 }, false,
+		SPAN_LIT("hi") },
+	{ "PAD at the end, no END", SPAN_LIT(TYPE "\x0c\x02hi\0\0\0\0"), { 0 }, { 0 }, false,
+		SPAN_LIT("hi") },
 	{ "PAD and END inside a value", SPAN_LIT(TYPE "\x0c\x03\0\xff\0\xff"), { 0 }, { 0 }, false,
 		SPAN_LIT("\0\xff\0") },
 	{ "nothing behind END", SPAN_LIT(TYPE "\xff\x0c\x02hi"), { 0 }, { 0 }, true, { 0 } },
 	{ "rubbish behind END", SPAN_LIT(TYPE "\xff\x0c\xf0hi"), { 0 }, { 0 }, true, { 0 } },
 	{ "split in two", SPAN_LIT(TYPE "\x0c\x02hi\x0f\x01x\x0c\x03gh!\xff"), { 0 }, { 0 }, false,
 		SPAN_LIT("high!") },
-	{ "split in three, one empty", SPAN_LIT(TYPE "\x0c\x01" "a\x0c\x00\x0c\x01" "b"), { 0 }, { 0 }, false,
-		SPAN_LIT("ab") },
-	{ "split in two empty ones", SPAN_LIT(TYPE "\x0c\x00\x0c\x00\xff"), { 0 }, { 0 }, false, { 0 } },
-	{ "in file", SPAN_LIT(TYPE "\x34\x01\x01\xff"), SPAN_LIT("\x0c\x01s\xff"), SPAN_LIT("\x0c\x01" "f\xff"),
+	{ "split in three, one empty",
+		SPAN_LIT(TYPE "\x0c\x01"
+			      "a\x0c\x00\x0c\x01"
+			      "b"),
+		{ 0 }, { 0 }, false, SPAN_LIT("ab") },
+	{ "split in two empty ones", SPAN_LIT(TYPE "\x0c\x00\x0c\x00\xff"), { 0 }, { 0 }, false,
+		{ 0 } },
+	{ "in file", SPAN_LIT(TYPE "\x34\x01\x01\xff"), SPAN_LIT("\x0c\x01s\xff"),
+		SPAN_LIT("\x0c\x01"
+			 "f\xff"),
 		false, SPAN_LIT("f") },
-	{ "in sname", SPAN_LIT(TYPE "\x34\x01\x02\xff"), SPAN_LIT("\x0c\x01s\xff"), SPAN_LIT("\x0c\x01" "f\xff"),
+	{ "in sname", SPAN_LIT(TYPE "\x34\x01\x02\xff"), SPAN_LIT("\x0c\x01s\xff"),
+		SPAN_LIT("\x0c\x01"
+			 "f\xff"),
 		false, SPAN_LIT("s") },
 	{ "in both, file first", SPAN_LIT(TYPE "\x34\x01\x03\xff"), SPAN_LIT("\x0c\x01s\xff"),
-		SPAN_LIT("\x0c\x01" "f\xff"), false, SPAN_LIT("fs") },
+		SPAN_LIT("\x0c\x01"
+			 "f\xff"),
+		false, SPAN_LIT("fs") },
 	{ "in all three, the options first", SPAN_LIT("\x0c\x01o" TYPE "\x34\x01\x03\xff"),
-		SPAN_LIT("\x0c\x01s\xff"), SPAN_LIT("\x0c\x01" "f\xff"), false, SPAN_LIT("ofs") },
+		SPAN_LIT("\x0c\x01s\xff"),
+		SPAN_LIT("\x0c\x01"
+			 "f\xff"),
+		false, SPAN_LIT("ofs") },
 	{ "in both without END", SPAN_LIT(TYPE "\x34\x01\x03"), SPAN_LIT("\x0c\x01s"),
-		SPAN_LIT("\0\0\x0c\x01" "f"), false, SPAN_LIT("fs") },
-	{ "not overloaded", SPAN_LIT(TYPE "\xff"), SPAN_LIT("\x0c\x01s\xff"), SPAN_LIT("\x0c\x01" "f\xff"), true,
-		{ 0 } },
+		SPAN_LIT("\0\0\x0c\x01"
+			 "f"),
+		false, SPAN_LIT("fs") },
+	{ "not overloaded", SPAN_LIT(TYPE "\xff"), SPAN_LIT("\x0c\x01s\xff"),
+		SPAN_LIT("\x0c\x01"
+			 "f\xff"),
+		true, { 0 } },
 	{ "overload 0", SPAN_LIT(TYPE "\x34\x01\x00\xff"), SPAN_LIT("\x0c\x01s\xff"),
-		SPAN_LIT("\x0c\x01" "f\xff"), true, { 0 } },
-	{ "overload of two octets", SPAN_LIT(TYPE "\x34\x02\x03\x03\xff"), SPAN_LIT("\x0c\x01s\xff"),
-		SPAN_LIT("\x0c\x01" "f\xff"), true, { 0 } },
+		SPAN_LIT("\x0c\x01"
+			 "f\xff"),
+		true, { 0 } },
+	{ "overload of two octets", SPAN_LIT(TYPE "\x34\x02\x03\x03\xff"),
+		SPAN_LIT("\x0c\x01s\xff"),
+		SPAN_LIT("\x0c\x01"
+			 "f\xff"),
+		true, { 0 } },
 	{ "overload behind END", SPAN_LIT(TYPE "\xff\x34\x01\x03"), SPAN_LIT("\x0c\x01s\xff"),
-		SPAN_LIT("\x0c\x01" "f\xff"), true, { 0 } },
+		SPAN_LIT("\x0c\x01"
+			 "f\xff"),
+		true, { 0 } },
 	/* RFC 3396 5: file and sname are not searched for option 52. */
-	{ "overload in file does not open sname", SPAN_LIT(TYPE "\x34\x01\x01\xff"), SPAN_LIT("\x0c\x01s\xff"),
-		SPAN_LIT("\x34\x01\x02\xff"), true, { 0 } },
+	{ "overload in file does not open sname", SPAN_LIT(TYPE "\x34\x01\x01\xff"),
+		SPAN_LIT("\x0c\x01s\xff"), SPAN_LIT("\x34\x01\x02\xff"), true, { 0 } },
 };
 
 static void look_host(enum drop d, const struct dhcp4_msg *m, const void *ctx)
@@ -279,7 +307,9 @@ static void refuses_options_past_the_end(void **state)
 	} cases[] = {
 		{ SPAN_LIT(TYPE "\x0c"), { 0 }, { 0 } },
 		{ SPAN_LIT(TYPE "\x0c\x01"), { 0 }, { 0 } },
-		{ SPAN_LIT(TYPE "\x0c\xff" "abc"), { 0 }, { 0 } },
+		{ SPAN_LIT(TYPE "\x0c\xff"
+				"abc"),
+			{ 0 }, { 0 } },
 		{ SPAN_LIT(TYPE "\x34\x01\x01\xff"), { 0 }, SPAN_LIT("\x0c\x7f") },
 		{ SPAN_LIT(TYPE "\x34\x01\x02\xff"), SPAN_LIT("\x0c\x3f"), { 0 } },
 	};
@@ -299,9 +329,12 @@ static void refuses_options_past_the_end(void **state)
 static void look_truncated(enum drop d, const struct dhcp4_msg *m, const void *ctx)
 {
 	size_t n = *(const size_t *)ctx;
-	enum drop why = n < HEADER ? DROP_SHORT : n < AT_OPTIONS ? DROP_NO_COOKIE :
-		n == AT_OPTIONS ? DROP_NO_MESSAGE_TYPE : n < AT_OPTIONS + 3 ? DROP_OPTION_PAST_END :
-		n > AT_OPTIONS + 3 && n < AT_OPTIONS + 7 ? DROP_OPTION_PAST_END : DROP_NONE;
+	enum drop why = n < HEADER                                 ? DROP_SHORT
+	                : n < AT_OPTIONS                           ? DROP_NO_COOKIE
+	                : n == AT_OPTIONS                          ? DROP_NO_MESSAGE_TYPE
+	                : n < AT_OPTIONS + 3                       ? DROP_OPTION_PAST_END
+	                : n > AT_OPTIONS + 3 && n < AT_OPTIONS + 7 ? DROP_OPTION_PAST_END
+	                                                           : DROP_NONE;
 
 	(void)m;
 	if (d != why)
@@ -386,7 +419,8 @@ static void typed_options_have_their_size_exactly(void **state)
 
 	(void)state;
 	make_packet(&p,
-		SPAN_LIT(TYPE "\x39\x02\x05\xdc\x32\x04\x0a\x00\x00\xff\x0f\x00\x03\x08\1\1\1\1\2\2\2\2\xff"),
+		SPAN_LIT(TYPE "\x39\x02\x05\xdc\x32\x04\x0a\x00\x00\xff\x0f\x00\x03\x08\1\1\1\1\2\2"
+	                      "\2\2\xff"),
 		SPAN_NONE, SPAN_NONE);
 	decode(span_of(&p), 0, look_typed, NULL);
 }
@@ -396,13 +430,16 @@ static void finds_relay_suboptions(void **state)
 	const struct span good = SPAN_LIT("\1\2ab\5\4\x0a\0\0\0\2\0\1\1z");
 
 	(void)state;
-	assert_true(span_eq(dhcp4_relay_suboption(good, RELAY_CIRCUIT_ID), SPAN_LIT("ab"))); /* the first */
-	assert_true(span_eq(dhcp4_relay_suboption(good, RELAY_LINK_SELECTION), SPAN_LIT("\x0a\0\0\0")));
+	assert_true(span_eq(
+		dhcp4_relay_suboption(good, RELAY_CIRCUIT_ID), SPAN_LIT("ab"))); /* the first */
+	assert_true(
+		span_eq(dhcp4_relay_suboption(good, RELAY_LINK_SELECTION), SPAN_LIT("\x0a\0\0\0")));
 	assert_int_equal(dhcp4_relay_suboption(good, RELAY_REMOTE_ID).n, 0);
 	assert_null(dhcp4_relay_suboption(good, RELAY_SERVER_ID).p);
 	assert_null(dhcp4_relay_suboption(SPAN_NONE, RELAY_CIRCUIT_ID).p);
 	/* What stands before a fault counts, what reaches over it does not. */
-	assert_true(span_eq(dhcp4_relay_suboption(SPAN_LIT("\1\1a\2"), RELAY_CIRCUIT_ID), SPAN_LIT("a")));
+	assert_true(span_eq(
+		dhcp4_relay_suboption(SPAN_LIT("\1\1a\2"), RELAY_CIRCUIT_ID), SPAN_LIT("a")));
 	assert_null(dhcp4_relay_suboption(SPAN_LIT("\1\1a\2\2b"), RELAY_REMOTE_ID).p);
 	assert_null(dhcp4_relay_suboption(SPAN_LIT("\2"), RELAY_REMOTE_ID).p);
 	assert_null(dhcp4_relay_suboption(SPAN_LIT("\1\5a\2\1b"), RELAY_REMOTE_ID).p);
@@ -420,13 +457,23 @@ static void names_types(void **state)
 }
 
 static const struct dhcp4_out reply = {
-	.op = DHCP4_BOOTREPLY, .htype = 1, .hlen = 6, .hops = 2, .xid = 0xa1a2a3a4u, .secs = 0x1234,
-	.flags = 0x8000, .ciaddr = { 0x0a000001u }, .yiaddr = { 0x0a000002u }, .siaddr = { 0x0a000003u },
-	.giaddr = { 0x0a000004u }, .chaddr = { 0x52, 0x54, 0, 1, 2, 3 },
+	.op = DHCP4_BOOTREPLY,
+	.htype = 1,
+	.hlen = 6,
+	.hops = 2,
+	.xid = 0xa1a2a3a4u,
+	.secs = 0x1234,
+	.flags = 0x8000,
+	.ciaddr = { 0x0a000001u },
+	.yiaddr = { 0x0a000002u },
+	.siaddr = { 0x0a000003u },
+	.giaddr = { 0x0a000004u },
+	.chaddr = { 0x52, 0x54, 0, 1, 2, 3 },
 };
 
 /* Encodes into room of exactly that size. */
-static struct span encode(const struct dhcp4_out *out, size_t max_size, size_t room, uint8_t *buf, int expected)
+static struct span encode(
+	const struct dhcp4_out *out, size_t max_size, size_t room, uint8_t *buf, int expected)
 {
 	struct wr w = wr_of(buf, room);
 	int r = dhcp4_encode(out, max_size, &w);
@@ -439,8 +486,9 @@ static struct span encode(const struct dhcp4_out *out, size_t max_size, size_t r
 
 static void lays_out_the_header(void **state)
 {
-	static const uint8_t head[] = { 2, 1, 6, 2, 0xa1, 0xa2, 0xa3, 0xa4, 0x12, 0x34, 0x80, 0, 10, 0, 0, 1,
-		10, 0, 0, 2, 10, 0, 0, 3, 10, 0, 0, 4, 0x52, 0x54, 0, 1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
+	static const uint8_t head[] = { 2, 1, 6, 2, 0xa1, 0xa2, 0xa3, 0xa4, 0x12, 0x34, 0x80, 0, 10,
+		0, 0, 1, 10, 0, 0, 2, 10, 0, 0, 3, 10, 0, 0, 4, 0x52, 0x54, 0, 1, 2, 3, 0, 0, 0, 0,
+		0, 0, 0, 0, 0, 0 };
 	struct dhcp4_out out = reply;
 	uint8_t buf[600];
 	struct span p;
@@ -531,7 +579,8 @@ static void splits_long_values(void **state)
 
 		dhcp4_out_add(&out, OPT_MESSAGE_TYPE, true, SPAN_LIT("\5"));
 		dhcp4_out_add(&out, OPT_VENDOR_SPECIFIC, true, (struct span){ value, n });
-		p = encode(&out, size > DHCP4_REPLY_MIN ? size : DHCP4_REPLY_MIN, sizeof(buf), buf, 0);
+		p = encode(
+			&out, size > DHCP4_REPLY_MIN ? size : DHCP4_REPLY_MIN, sizeof(buf), buf, 0);
 		assert_int_equal(p.n, size > DHCP4_REPLY_MIN ? size : DHCP4_REPLY_MIN);
 		assert_int_equal(buf[AT_OPTIONS + 3 + 1], n < 255 ? n : 255);
 		if (size > DHCP4_REPLY_MIN)
@@ -556,7 +605,8 @@ static void leaves_out_what_is_not_needed(void **state)
 	dhcp4_out_add(&out, OPT_MESSAGE_TYPE, true, (struct span){ large, 60 });
 	dhcp4_out_add(&out, OPT_HOSTNAME, false, (struct span){ large, 10 });
 	dhcp4_out_add(&out, OPT_BOOTFILE, true, (struct span){ large, 30 });
-	assert_int_equal(encode(&out, 549, sizeof(buf), buf, 0).n, AT_OPTIONS + 202 + 62 + 12 + 32 + 1);
+	assert_int_equal(
+		encode(&out, 549, sizeof(buf), buf, 0).n, AT_OPTIONS + 202 + 62 + 12 + 32 + 1);
 	/* One octet short of all: what was added last goes … */
 	p = encode(&out, AT_OPTIONS + 202 + 62 + 32 + 12, sizeof(buf), buf, 0);
 	assert_int_equal(p.n, AT_OPTIONS + 202 + 62 + 32 + 1);

@@ -12,7 +12,7 @@
 static bool has_id_form(const char *id)
 {
 	return strlen(id) == 4 && id[0] == 'D' && isdigit((unsigned char)id[1]) &&
-		isdigit((unsigned char)id[2]) && isdigit((unsigned char)id[3]);
+	       isdigit((unsigned char)id[2]) && isdigit((unsigned char)id[3]);
 }
 
 static void ids_are_unique_and_of_one_form(void **state)
@@ -26,7 +26,8 @@ static void ids_are_unique_and_of_one_form(void **state)
 		for (int other = 0; other < d; other++)
 			if (strcmp(id, drop_id((enum drop)other)) == 0)
 				fail_msg("%s stands for both \"%s\" and \"%s\"", id,
-					drop_sentence((enum drop)other), drop_sentence((enum drop)d));
+					drop_sentence((enum drop)other),
+					drop_sentence((enum drop)d));
 	}
 }
 
@@ -40,7 +41,8 @@ static void every_sentence_is_one_line_of_its_own(void **state)
 			fail_msg("%s: \"%s\" says nothing", drop_id((enum drop)d), s);
 		for (const char *c = s; *c; c++)
 			if (*c < 32 || *c > 126)
-				fail_msg("%s: octet 0x%02x", drop_id((enum drop)d), (unsigned char)*c);
+				fail_msg("%s: octet 0x%02x", drop_id((enum drop)d),
+					(unsigned char)*c);
 		for (int other = 0; other < d; other++)
 			if (strcmp(s, drop_sentence((enum drop)other)) == 0)
 				fail_msg("%s and %s say the same", drop_id((enum drop)other),
@@ -66,9 +68,9 @@ static void no_value_is_without_words(void **state)
 {
 	(void)state;
 	assert_string_equal(drop_id(DROP_COUNT), "D999");
-	assert_string_equal(drop_id((enum drop)-1), "D999");
+	assert_string_equal(drop_id((enum drop) - 1), "D999");
 	assert_non_null(drop_sentence(DROP_COUNT));
-	assert_non_null(drop_sentence((enum drop)-1));
+	assert_non_null(drop_sentence((enum drop) - 1));
 }
 
 int main(void)

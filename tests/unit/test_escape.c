@@ -22,10 +22,17 @@ static const struct {
 } hostile[] = {
 	{ "nothing", { NULL, 0 }, "", "", "", "" },
 	{ "plain", SPAN_LIT("web-1.lan"), "web-1.lan", "web-1.lan", "web-1.lan", "web-1.lan" },
-	{ "newline", SPAN_LIT("a\r\nbad"), "a\\x0d\\x0abad", "a\\u000d\\u000abad", "a__bad", "a%0D%0Abad" },
+	{ "newline", SPAN_LIT("a\r\nbad"), "a\\x0d\\x0abad", "a\\u000d\\u000abad", "a__bad",
+		"a%0D%0Abad" },
 	{ "terminal sequence", SPAN_LIT("\x1b[2J"), "\\x1b[2J", "\\u001b[2J", "__2J", "%1B%5B2J" },
-	{ "8-bit terminal sequence", SPAN_LIT("\x9b" "2J"), "\\x9b2J", "\\u009b2J", "_2J", "%9B2J" },
-	{ "the same in UTF-8", SPAN_LIT("\xc2\x9b" "2J"), "\\xc2\\x9b2J", "\\u009b2J", "__2J", "%C2%9B2J" },
+	{ "8-bit terminal sequence",
+		SPAN_LIT("\x9b"
+			 "2J"),
+		"\\x9b2J", "\\u009b2J", "_2J", "%9B2J" },
+	{ "the same in UTF-8",
+		SPAN_LIT("\xc2\x9b"
+			 "2J"),
+		"\\xc2\\x9b2J", "\\u009b2J", "__2J", "%C2%9B2J" },
 	{ "DEL", SPAN_LIT("\x7f"), "\\x7f", "\\u007f", "_", "%7F" },
 	{ "NUL", SPAN_LIT("a\0b"), "a\\x00b", "a\\u0000b", "a_b", "a%00b" },
 	{ "iPXE expansion", SPAN_LIT("${net0/mac}"), "${net0/mac}", "${net0/mac}", "__net0/mac_",
@@ -37,24 +44,28 @@ static const struct {
 	{ "backslash", SPAN_LIT("\\x41\\"), "\\\\x41\\\\", "\\\\x41\\\\", "_x41_", "%5Cx41%5C" },
 	{ "URL query", SPAN_LIT("a?b#c%2e"), "a?b#c%2e", "a?b#c%2e", "a_b_c%2e", "a%3Fb%23c%252e" },
 	{ "valid UTF-8", SPAN_LIT("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"),
-		"\\xc3\\xa9\\xe2\\x82\\xac\\xf0\\x9f\\x98\\x80", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80",
-		"_________", "%C3%A9%E2%82%AC%F0%9F%98%80" },
+		"\\xc3\\xa9\\xe2\\x82\\xac\\xf0\\x9f\\x98\\x80",
+		"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "_________",
+		"%C3%A9%E2%82%AC%F0%9F%98%80" },
 	{ "overlong slash", SPAN_LIT("\xc0\xaf"), "\\xc0\\xaf", "\\u00c0\\u00af", "__", "%C0%AF" },
-	{ "overlong in three", SPAN_LIT("\xe0\x9f\xbf"), "\\xe0\\x9f\\xbf", "\\u00e0\\u009f\\u00bf", "___",
-		"%E0%9F%BF" },
+	{ "overlong in three", SPAN_LIT("\xe0\x9f\xbf"), "\\xe0\\x9f\\xbf", "\\u00e0\\u009f\\u00bf",
+		"___", "%E0%9F%BF" },
 	{ "overlong in four", SPAN_LIT("\xf0\x8f\xbf\xbf"), "\\xf0\\x8f\\xbf\\xbf",
 		"\\u00f0\\u008f\\u00bf\\u00bf", "____", "%F0%8F%BF%BF" },
 	{ "surrogate", SPAN_LIT("\xed\xa0\x80"), "\\xed\\xa0\\x80", "\\u00ed\\u00a0\\u0080", "___",
 		"%ED%A0%80" },
 	{ "above U+10FFFF", SPAN_LIT("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80",
 		"\\u00f4\\u0090\\u0080\\u0080", "____", "%F4%90%80%80" },
-	{ "no UTF-8 at all", SPAN_LIT("\xf5\xff\x80"), "\\xf5\\xff\\x80", "\\u00f5\\u00ff\\u0080", "___",
-		"%F5%FF%80" },
-	{ "sequence cut short", SPAN_LIT("\xe2\x82"), "\\xe2\\x82", "\\u00e2\\u0082", "__", "%E2%82" },
-	{ "sequence broken off", SPAN_LIT("\xe2\x82z"), "\\xe2\\x82z", "\\u00e2\\u0082z", "__z", "%E2%82z" },
+	{ "no UTF-8 at all", SPAN_LIT("\xf5\xff\x80"), "\\xf5\\xff\\x80", "\\u00f5\\u00ff\\u0080",
+		"___", "%F5%FF%80" },
+	{ "sequence cut short", SPAN_LIT("\xe2\x82"), "\\xe2\\x82", "\\u00e2\\u0082", "__",
+		"%E2%82" },
+	{ "sequence broken off", SPAN_LIT("\xe2\x82z"), "\\xe2\\x82z", "\\u00e2\\u0082z", "__z",
+		"%E2%82z" },
 	{ "last of each length", SPAN_LIT("\xdf\xbf\xef\xbf\xbf\xf4\x8f\xbf\xbf"),
-		"\\xdf\\xbf\\xef\\xbf\\xbf\\xf4\\x8f\\xbf\\xbf", "\xdf\xbf\xef\xbf\xbf\xf4\x8f\xbf\xbf",
-		"_________", "%DF%BF%EF%BF%BF%F4%8F%BF%BF" },
+		"\\xdf\\xbf\\xef\\xbf\\xbf\\xf4\\x8f\\xbf\\xbf",
+		"\xdf\xbf\xef\xbf\xbf\xf4\x8f\xbf\xbf", "_________",
+		"%DF%BF%EF%BF%BF%F4%8F%BF%BF" },
 };
 
 static void escape_log_whole(struct text *t, struct span s)
@@ -62,7 +73,8 @@ static void escape_log_whole(struct text *t, struct span s)
 	escape_log(t, s, SIZE_MAX);
 }
 
-static void expect(escape f, struct span in, const char *expected, const char *name, const char *sink)
+static void expect(
+	escape f, struct span in, const char *expected, const char *name, const char *sink)
 {
 	struct text t = { 0 };
 
@@ -142,7 +154,7 @@ static void json_parses(struct span in, struct span out, const char *name)
 static bool in_set(uint8_t c, const char *set)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		(c != 0 && strchr(set, c) != NULL);
+	       (c != 0 && strchr(set, c) != NULL);
 }
 
 static void ipxe_is_one_word(struct span in, struct span out, const char *name)
@@ -202,7 +214,8 @@ static void properties_hold_for_every_octet_and_pair(void **state)
 	for (unsigned first = 0; first < 256; first++) {
 		char name[32];
 		/* Pairs with what may end, continue or begin something. */
-		const uint8_t seconds[] = { 0, '\n', 0x1b, '"', '\\', '{', 'a', 0x80, 0x9b, 0xbf, 0xff };
+		const uint8_t seconds[] = { 0, '\n', 0x1b, '"', '\\', '{', 'a', 0x80, 0x9b, 0xbf,
+			0xff };
 		uint8_t b[2] = { (uint8_t)first, 0 };
 
 		(void)snprintf(name, sizeof(name), "octet 0x%02x", first);
@@ -221,7 +234,8 @@ static void properties_hold_for_random_octets(void **state)
 	(void)state;
 	for (int round = 0; round < 500; round++) {
 		size_t n = (size_t)rand_r(&seed) % 60;
-		uint8_t *b = malloc(n ? n : 1); /* without slack: the sanitizer sees a read past the end */
+		uint8_t *b = malloc(
+			n ? n : 1); /* without slack: the sanitizer sees a read past the end */
 		char name[32];
 
 		assert_non_null(b);

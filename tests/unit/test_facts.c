@@ -21,74 +21,80 @@ static const struct {
 	enum arch arch;
 } cases[] = {
 	{ "plain", { 0 }, { 0 }, { 0 }, { 0 }, CLIENT_DHCP, TRANSPORT_NONE, -1, ARCH_UNKNOWN },
-	{ "plain with a class", SPAN_LIT("udhcp 1.35.0"), { 0 }, { 0 }, { 0 }, CLIENT_DHCP, TRANSPORT_NONE, -1,
-		ARCH_UNKNOWN },
-	{ "plain with a user class", { 0 }, SPAN_LIT("\4lab1"), { 0 }, { 0 }, CLIENT_DHCP, TRANSPORT_NONE, -1,
-		ARCH_UNKNOWN },
-	{ "PXE BIOS", SPAN_LIT("PXEClient:Arch:00000:UNDI:002001"), { 0 }, SPAN_LIT("\0\0"), { 0 }, CLIENT_PXE,
-		TRANSPORT_TFTP, 0, ARCH_BIOS },
+	{ "plain with a class", SPAN_LIT("udhcp 1.35.0"), { 0 }, { 0 }, { 0 }, CLIENT_DHCP,
+		TRANSPORT_NONE, -1, ARCH_UNKNOWN },
+	{ "plain with a user class", { 0 }, SPAN_LIT("\4lab1"), { 0 }, { 0 }, CLIENT_DHCP,
+		TRANSPORT_NONE, -1, ARCH_UNKNOWN },
+	{ "PXE BIOS", SPAN_LIT("PXEClient:Arch:00000:UNDI:002001"), { 0 }, SPAN_LIT("\0\0"), { 0 },
+		CLIENT_PXE, TRANSPORT_TFTP, 0, ARCH_BIOS },
 	{ "PXE ia32", SPAN_LIT("PXEClient:Arch:00006"), { 0 }, SPAN_LIT("\0\6"), { 0 }, CLIENT_PXE,
 		TRANSPORT_TFTP, 6, ARCH_IA32 },
-	{ "PXE x64", PXE_X64, { 0 }, SPAN_LIT("\0\7"), { 0 }, CLIENT_PXE, TRANSPORT_TFTP, 7, ARCH_X64 },
-	{ "PXE x64 as EBC", SPAN_LIT("PXEClient:Arch:00009"), { 0 }, SPAN_LIT("\0\x09"), { 0 }, CLIENT_PXE,
-		TRANSPORT_TFTP, 9, ARCH_X64 },
-	{ "PXE arm32", SPAN_LIT("PXEClient"), { 0 }, SPAN_LIT("\0\x0a"), { 0 }, CLIENT_PXE, TRANSPORT_TFTP, 10,
-		ARCH_ARM32 },
-	{ "PXE arm64", SPAN_LIT("PXEClient"), { 0 }, SPAN_LIT("\0\x0b"), { 0 }, CLIENT_PXE, TRANSPORT_TFTP, 11,
-		ARCH_ARM64 },
-	/* HTTP's numbers under PXEClient: the transport is option 60's. */
-	{ "PXE arm32 by 18", SPAN_LIT("PXEClient:Arch:00018"), { 0 }, SPAN_LIT("\0\x12"), { 0 }, CLIENT_PXE,
-		TRANSPORT_TFTP, 18, ARCH_ARM32 },
-	{ "PXE arm64 by 19", SPAN_LIT("PXEClient:Arch:00019"), { 0 }, SPAN_LIT("\0\x13"), { 0 }, CLIENT_PXE,
-		TRANSPORT_TFTP, 19, ARCH_ARM64 },
-	{ "HTTP ia32", SPAN_LIT("HTTPClient:Arch:00015"), { 0 }, SPAN_LIT("\0\x0f"), { 0 }, CLIENT_HTTP,
-		TRANSPORT_HTTP, 15, ARCH_IA32 },
-	{ "HTTP x64", HTTP_X64, { 0 }, SPAN_LIT("\0\x10"), { 0 }, CLIENT_HTTP, TRANSPORT_HTTP, 16, ARCH_X64 },
-	{ "HTTP arm32", SPAN_LIT("HTTPClient"), { 0 }, SPAN_LIT("\0\x12"), { 0 }, CLIENT_HTTP, TRANSPORT_HTTP, 18,
-		ARCH_ARM32 },
-	{ "HTTP arm64", SPAN_LIT("HTTPClient"), { 0 }, SPAN_LIT("\0\x13"), { 0 }, CLIENT_HTTP, TRANSPORT_HTTP, 19,
-		ARCH_ARM64 },
-	{ "HTTP BIOS", SPAN_LIT("HTTPClient"), { 0 }, SPAN_LIT("\0\x14"), { 0 }, CLIENT_HTTP, TRANSPORT_HTTP, 20,
-		ARCH_BIOS },
-	{ "HTTP without a number", SPAN_LIT("HTTPClient"), { 0 }, { 0 }, { 0 }, CLIENT_HTTP, TRANSPORT_HTTP, -1,
-		ARCH_UNKNOWN },
-	{ "iPXE BIOS", SPAN_LIT("PXEClient:Arch:00000:UNDI:002001"), SPAN_LIT("iPXE"), SPAN_LIT("\0\0"),
-		FEATURES, CLIENT_IPXE, TRANSPORT_HTTP, 0, ARCH_BIOS },
-	{ "iPXE x64", PXE_X64, SPAN_LIT("iPXE"), SPAN_LIT("\0\7"), FEATURES, CLIENT_IPXE, TRANSPORT_HTTP, 7,
+	{ "PXE x64", PXE_X64, { 0 }, SPAN_LIT("\0\7"), { 0 }, CLIENT_PXE, TRANSPORT_TFTP, 7,
 		ARCH_X64 },
-	{ "iPXE by 77 alone", { 0 }, SPAN_LIT("iPXE"), { 0 }, { 0 }, CLIENT_IPXE, TRANSPORT_HTTP, 0, ARCH_BIOS },
-	{ "iPXE by RFC 3004", PXE_X64, SPAN_LIT("\3lab\4iPXE"), SPAN_LIT("\0\7"), { 0 }, CLIENT_IPXE,
+	{ "PXE x64 as EBC", SPAN_LIT("PXEClient:Arch:00009"), { 0 }, SPAN_LIT("\0\x09"), { 0 },
+		CLIENT_PXE, TRANSPORT_TFTP, 9, ARCH_X64 },
+	{ "PXE arm32", SPAN_LIT("PXEClient"), { 0 }, SPAN_LIT("\0\x0a"), { 0 }, CLIENT_PXE,
+		TRANSPORT_TFTP, 10, ARCH_ARM32 },
+	{ "PXE arm64", SPAN_LIT("PXEClient"), { 0 }, SPAN_LIT("\0\x0b"), { 0 }, CLIENT_PXE,
+		TRANSPORT_TFTP, 11, ARCH_ARM64 },
+	/* HTTP's numbers under PXEClient: the transport is option 60's. */
+	{ "PXE arm32 by 18", SPAN_LIT("PXEClient:Arch:00018"), { 0 }, SPAN_LIT("\0\x12"), { 0 },
+		CLIENT_PXE, TRANSPORT_TFTP, 18, ARCH_ARM32 },
+	{ "PXE arm64 by 19", SPAN_LIT("PXEClient:Arch:00019"), { 0 }, SPAN_LIT("\0\x13"), { 0 },
+		CLIENT_PXE, TRANSPORT_TFTP, 19, ARCH_ARM64 },
+	{ "HTTP ia32", SPAN_LIT("HTTPClient:Arch:00015"), { 0 }, SPAN_LIT("\0\x0f"), { 0 },
+		CLIENT_HTTP, TRANSPORT_HTTP, 15, ARCH_IA32 },
+	{ "HTTP x64", HTTP_X64, { 0 }, SPAN_LIT("\0\x10"), { 0 }, CLIENT_HTTP, TRANSPORT_HTTP, 16,
+		ARCH_X64 },
+	{ "HTTP arm32", SPAN_LIT("HTTPClient"), { 0 }, SPAN_LIT("\0\x12"), { 0 }, CLIENT_HTTP,
+		TRANSPORT_HTTP, 18, ARCH_ARM32 },
+	{ "HTTP arm64", SPAN_LIT("HTTPClient"), { 0 }, SPAN_LIT("\0\x13"), { 0 }, CLIENT_HTTP,
+		TRANSPORT_HTTP, 19, ARCH_ARM64 },
+	{ "HTTP BIOS", SPAN_LIT("HTTPClient"), { 0 }, SPAN_LIT("\0\x14"), { 0 }, CLIENT_HTTP,
+		TRANSPORT_HTTP, 20, ARCH_BIOS },
+	{ "HTTP without a number", SPAN_LIT("HTTPClient"), { 0 }, { 0 }, { 0 }, CLIENT_HTTP,
+		TRANSPORT_HTTP, -1, ARCH_UNKNOWN },
+	{ "iPXE BIOS", SPAN_LIT("PXEClient:Arch:00000:UNDI:002001"), SPAN_LIT("iPXE"),
+		SPAN_LIT("\0\0"), FEATURES, CLIENT_IPXE, TRANSPORT_HTTP, 0, ARCH_BIOS },
+	{ "iPXE x64", PXE_X64, SPAN_LIT("iPXE"), SPAN_LIT("\0\7"), FEATURES, CLIENT_IPXE,
 		TRANSPORT_HTTP, 7, ARCH_X64 },
-	{ "iPXE by 175 alone", { 0 }, { 0 }, { 0 }, FEATURES, CLIENT_IPXE, TRANSPORT_HTTP, 0, ARCH_BIOS },
-	{ "iPXE with a user class of its own", PXE_X64, SPAN_LIT("mine"), SPAN_LIT("\0\7"), FEATURES,
+	{ "iPXE by 77 alone", { 0 }, SPAN_LIT("iPXE"), { 0 }, { 0 }, CLIENT_IPXE, TRANSPORT_HTTP, 0,
+		ARCH_BIOS },
+	{ "iPXE by RFC 3004", PXE_X64, SPAN_LIT("\3lab\4iPXE"), SPAN_LIT("\0\7"), { 0 },
 		CLIENT_IPXE, TRANSPORT_HTTP, 7, ARCH_X64 },
+	{ "iPXE by 175 alone", { 0 }, { 0 }, { 0 }, FEATURES, CLIENT_IPXE, TRANSPORT_HTTP, 0,
+		ARCH_BIOS },
+	{ "iPXE with a user class of its own", PXE_X64, SPAN_LIT("mine"), SPAN_LIT("\0\7"),
+		FEATURES, CLIENT_IPXE, TRANSPORT_HTTP, 7, ARCH_X64 },
 	{ "iPXE in HTTPClient", HTTP_X64, SPAN_LIT("iPXE"), SPAN_LIT("\0\x10"), { 0 }, CLIENT_IPXE,
 		TRANSPORT_HTTP, 16, ARCH_X64 },
-	{ "malformed 175 is no iPXE", PXE_X64, { 0 }, SPAN_LIT("\0\7"), SPAN_LIT("\x13\5\1"), CLIENT_PXE,
-		TRANSPORT_TFTP, 7, ARCH_X64 },
+	{ "malformed 175 is no iPXE", PXE_X64, { 0 }, SPAN_LIT("\0\7"), SPAN_LIT("\x13\5\1"),
+		CLIENT_PXE, TRANSPORT_TFTP, 7, ARCH_X64 },
 	{ "no 93", PXE_X64, { 0 }, { 0 }, { 0 }, CLIENT_PXE, TRANSPORT_TFTP, 7, ARCH_X64 },
-	{ "no number at all", SPAN_LIT("PXEClient"), { 0 }, { 0 }, { 0 }, CLIENT_PXE, TRANSPORT_TFTP, 0,
-		ARCH_BIOS },
-	{ "93 of one octet", PXE_X64, { 0 }, SPAN_LIT("\7"), { 0 }, CLIENT_PXE, TRANSPORT_TFTP, 7, ARCH_X64 },
-	{ "93 before 60", PXE_X64, { 0 }, SPAN_LIT("\0\x0b"), { 0 }, CLIENT_PXE, TRANSPORT_TFTP, 11, ARCH_ARM64 },
-	{ "93 is a list", PXE_X64, { 0 }, SPAN_LIT("\x7f\xff\0\x0b\0\6"), { 0 }, CLIENT_PXE, TRANSPORT_TFTP, 11,
+	{ "no number at all", SPAN_LIT("PXEClient"), { 0 }, { 0 }, { 0 }, CLIENT_PXE,
+		TRANSPORT_TFTP, 0, ARCH_BIOS },
+	{ "93 of one octet", PXE_X64, { 0 }, SPAN_LIT("\7"), { 0 }, CLIENT_PXE, TRANSPORT_TFTP, 7,
+		ARCH_X64 },
+	{ "93 before 60", PXE_X64, { 0 }, SPAN_LIT("\0\x0b"), { 0 }, CLIENT_PXE, TRANSPORT_TFTP, 11,
 		ARCH_ARM64 },
-	{ "93 unknown, 60 known", PXE_X64, { 0 }, SPAN_LIT("\x7f\xff"), { 0 }, CLIENT_PXE, TRANSPORT_TFTP, 7,
-		ARCH_X64 },
-	{ "93 unknown, 60 without", SPAN_LIT("PXEClient"), { 0 }, SPAN_LIT("\x7f\xff"), { 0 }, CLIENT_PXE,
+	{ "93 is a list", PXE_X64, { 0 }, SPAN_LIT("\x7f\xff\0\x0b\0\6"), { 0 }, CLIENT_PXE,
+		TRANSPORT_TFTP, 11, ARCH_ARM64 },
+	{ "93 unknown, 60 known", PXE_X64, { 0 }, SPAN_LIT("\x7f\xff"), { 0 }, CLIENT_PXE,
+		TRANSPORT_TFTP, 7, ARCH_X64 },
+	{ "93 unknown, 60 without", SPAN_LIT("PXEClient"), { 0 }, SPAN_LIT("\x7f\xff"), { 0 },
+		CLIENT_PXE, TRANSPORT_TFTP, 0x7fff, ARCH_UNKNOWN },
+	{ "both unknown", SPAN_LIT("PXEClient:Arch:00999"), { 0 }, SPAN_LIT("\x7f\xff"), { 0 },
+		CLIENT_PXE, TRANSPORT_TFTP, 999, ARCH_UNKNOWN },
+	{ "93 alone, U-Boot", SPAN_LIT("U-Boot.armv8"), { 0 }, SPAN_LIT("\0\x16"), { 0 },
+		CLIENT_PXE, TRANSPORT_TFTP, 0x16, ARCH_OTHER },
+	{ "93 alone, s390", { 0 }, { 0 }, SPAN_LIT("\0\x1f"), { 0 }, CLIENT_PXE, TRANSPORT_TFTP,
+		0x1f, ARCH_OTHER },
+	{ "93 alone, HTTP's number", { 0 }, { 0 }, SPAN_LIT("\0\x10"), { 0 }, CLIENT_HTTP,
+		TRANSPORT_HTTP, 16, ARCH_X64 },
+	{ "93 alone, unknown", { 0 }, { 0 }, SPAN_LIT("\x7f\xff"), { 0 }, CLIENT_PXE,
 		TRANSPORT_TFTP, 0x7fff, ARCH_UNKNOWN },
-	{ "both unknown", SPAN_LIT("PXEClient:Arch:00999"), { 0 }, SPAN_LIT("\x7f\xff"), { 0 }, CLIENT_PXE,
-		TRANSPORT_TFTP, 999, ARCH_UNKNOWN },
-	{ "93 alone, U-Boot", SPAN_LIT("U-Boot.armv8"), { 0 }, SPAN_LIT("\0\x16"), { 0 }, CLIENT_PXE,
-		TRANSPORT_TFTP, 0x16, ARCH_OTHER },
-	{ "93 alone, s390", { 0 }, { 0 }, SPAN_LIT("\0\x1f"), { 0 }, CLIENT_PXE, TRANSPORT_TFTP, 0x1f,
-		ARCH_OTHER },
-	{ "93 alone, HTTP's number", { 0 }, { 0 }, SPAN_LIT("\0\x10"), { 0 }, CLIENT_HTTP, TRANSPORT_HTTP, 16,
-		ARCH_X64 },
-	{ "93 alone, unknown", { 0 }, { 0 }, SPAN_LIT("\x7f\xff"), { 0 }, CLIENT_PXE, TRANSPORT_TFTP, 0x7fff,
-		ARCH_UNKNOWN },
-	{ "VisionFive 2", SPAN_LIT("PXEClient:Arch:0001b:UNDI:003000"), { 0 }, { 0 }, { 0 }, CLIENT_PXE,
-		TRANSPORT_TFTP, 0x1b, ARCH_OTHER },
+	{ "VisionFive 2", SPAN_LIT("PXEClient:Arch:0001b:UNDI:003000"), { 0 }, { 0 }, { 0 },
+		CLIENT_PXE, TRANSPORT_TFTP, 0x1b, ARCH_OTHER },
 };
 
 static void classifies(void **state)
@@ -97,11 +103,13 @@ static void classifies(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct facts f = { .network = NULL };
 
-		facts_classify(cases[i].option60, cases[i].option77, cases[i].option93, cases[i].option175, &f);
+		facts_classify(cases[i].option60, cases[i].option77, cases[i].option93,
+			cases[i].option175, &f);
 		if (f.client != cases[i].client || f.transport != cases[i].transport)
-			fail_msg("%s: client %d, transport %d", cases[i].name, f.client, f.transport);
-		if (f.has_arch != (cases[i].number >= 0) || (f.has_arch && f.arch_number != cases[i].number) ||
-			f.arch != cases[i].arch)
+			fail_msg("%s: client %d, transport %d", cases[i].name, f.client,
+				f.transport);
+		if (f.has_arch != (cases[i].number >= 0) ||
+			(f.has_arch && f.arch_number != cases[i].number) || f.arch != cases[i].arch)
 			fail_msg("%s: architecture %u, class %s", cases[i].name, f.arch_number,
 				arch_name(f.arch));
 	}
@@ -109,8 +117,11 @@ static void classifies(void **state)
 
 static struct dhcp4_msg discover(void)
 {
-	return (struct dhcp4_msg){ .op = DHCP4_BOOTREQUEST, .htype = DHCP4_HTYPE_ETHERNET, .hlen = 6,
-		.chaddr = { 0x52, 0x54, 0, 1, 2, 3 }, .type = DHCP4_DISCOVER };
+	return (struct dhcp4_msg){ .op = DHCP4_BOOTREQUEST,
+		.htype = DHCP4_HTYPE_ETHERNET,
+		.hlen = 6,
+		.chaddr = { 0x52, 0x54, 0, 1, 2, 3 },
+		.type = DHCP4_DISCOVER };
 }
 
 static void knows_nothing_of_an_empty_message(void **state)
@@ -125,8 +136,9 @@ static void knows_nothing_of_an_empty_message(void **state)
 	assert_true(f.has_mac);
 	assert_string_equal(mac_str(f.mac).s, "52:54:00:01:02:03");
 	assert_false(f.has_uuid || f.has_arch);
-	assert_int_equal(f.vendor_class.n + f.user_class.n + f.hostname.n + f.circuit_id.n + f.remote_id.n +
-		f.serial.n + f.asset.n, 0);
+	assert_int_equal(f.vendor_class.n + f.user_class.n + f.hostname.n + f.circuit_id.n +
+				 f.remote_id.n + f.serial.n + f.asset.n,
+		0);
 	m.htype = 6;
 	facts_from_dhcp4(&m, NULL, &f);
 	assert_false(f.has_mac);
@@ -189,8 +201,9 @@ static const char *kind_text(enum client client, enum arch arch)
 static void says_what_a_machine_is(void **state)
 {
 	static const enum client clients[] = { CLIENT_DHCP, CLIENT_PXE, CLIENT_HTTP, CLIENT_IPXE };
-	const struct facts x64 = { .has_arch = true, .arch_number = 7 }, none = { .arch_number = 7 },
-		strange = { .has_arch = true, .arch_number = 0x7fff };
+	const struct facts x64 = { .has_arch = true, .arch_number = 7 },
+			   none = { .arch_number = 7 },
+			   strange = { .has_arch = true, .arch_number = 0x7fff };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++)

@@ -28,12 +28,11 @@ static const struct frame4 offer = {
 };
 
 /* Made by hand; the sums were checked with tshark. */
-static const uint8_t offer_of_two_octets[] = {
-	0x52, 0x54, 0x00, 0x04, 0x05, 0x06, 0x52, 0x54, 0x00, 0x01, 0x02, 0x03, 0x08, 0x00, /* Ethernet */
+static const uint8_t offer_of_two_octets[] = { 0x52, 0x54, 0x00, 0x04, 0x05, 0x06, 0x52, 0x54, 0x00,
+	0x01, 0x02, 0x03, 0x08, 0x00,                                           /* Ethernet */
 	0x45, 0x00, 0x00, 0x1e, 0x00, 0x00, 0x00, 0x00, 0x40, 0x11, 0x02, 0x9d, /* IPv4 */
-	0xac, 0x18, 0x00, 0x01, 0xac, 0x18, 0x20, 0x01, 0x00, 0x43, 0x00, 0x44, 0x00, 0x0a, 0x1e, 0xb7,
-	'h', 'i'
-};
+	0xac, 0x18, 0x00, 0x01, 0xac, 0x18, 0x20, 0x01, 0x00, 0x43, 0x00, 0x44, 0x00, 0x0a, 0x1e,
+	0xb7, 'h', 'i' };
 
 static enum drop decode(const uint8_t *p, size_t n, bool checksums, struct frame4 *f)
 {
@@ -148,7 +147,8 @@ static const struct {
 	{ "VLAN", AT_TYPE, { 0x81, 0 }, DROP_FRAME_NOT_IP, DROP_FRAME_NOT_IP },
 	{ "IP version 6", AT_IP, { 0x65, 0 }, DROP_FRAME_NOT_IP, DROP_FRAME_NOT_IP },
 	{ "IP header of 4 words", AT_IP, { 0x44, 0 }, DROP_FRAME_NOT_IP, DROP_FRAME_NOT_IP },
-	{ "IP header longer than the packet", AT_IP, { 0x4f, 0 }, DROP_FRAME_SHORT, DROP_FRAME_SHORT },
+	{ "IP header longer than the packet", AT_IP, { 0x4f, 0 }, DROP_FRAME_SHORT,
+		DROP_FRAME_SHORT },
 	{ "IP header over the UDP header", AT_IP, { 0x46, 0 }, DROP_FRAME_SHORT, DROP_FRAME_SHORT },
 	{ "total of a header alone", AT_TOTAL, { 0, 20 }, DROP_FRAME_SHORT, DROP_FRAME_SHORT },
 	{ "total of 0", AT_TOTAL, { 0, 0 }, DROP_FRAME_SHORT, DROP_FRAME_SHORT },
@@ -162,7 +162,8 @@ static const struct {
 	{ "UDP length 7", AT_UDP_LEN, { 0, 7 }, DROP_FRAME_SHORT, DROP_FRAME_SHORT },
 	{ "UDP length past IP's", AT_UDP_LEN, { 0, 11 }, DROP_FRAME_SHORT, DROP_FRAME_SHORT },
 	{ "UDP length 2000", AT_UDP_LEN, { 7, 0xd0 }, DROP_FRAME_SHORT, DROP_FRAME_SHORT },
-	{ "UDP length short of the payload", AT_UDP_LEN, { 0, 9 }, DROP_FRAME_BAD_CHECKSUM, DROP_NONE },
+	{ "UDP length short of the payload", AT_UDP_LEN, { 0, 9 }, DROP_FRAME_BAD_CHECKSUM,
+		DROP_NONE },
 	{ "UDP checksum", AT_UDP_SUM, { 1, 1 }, DROP_FRAME_BAD_CHECKSUM, DROP_NONE },
 	{ "no UDP checksum", AT_UDP_SUM, { 0, 0 }, DROP_NONE, DROP_NONE },
 	{ "half a UDP checksum", AT_UDP_SUM, { 0, 0xb7 }, DROP_FRAME_BAD_CHECKSUM, DROP_NONE },

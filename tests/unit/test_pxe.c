@@ -14,12 +14,27 @@ static const struct {
 	enum arch arch;
 	bool http;
 } classes[] = {
-	{ 0, ARCH_BIOS, false },   { 6, ARCH_IA32, false },	 { 7, ARCH_X64, false },   { 9, ARCH_X64, false },
-	{ 10, ARCH_ARM32, false }, { 11, ARCH_ARM64, false }, { 15, ARCH_IA32, true },  { 16, ARCH_X64, true },
-	{ 18, ARCH_ARM32, true },  { 19, ARCH_ARM64, true },  { 20, ARCH_BIOS, true },  { 1, ARCH_OTHER, false },
-	{ 0x11, ARCH_OTHER, true }, { 0x16, ARCH_OTHER, false }, { 0x18, ARCH_OTHER, true },
-	{ 0x1b, ARCH_OTHER, false }, { 0x1c, ARCH_OTHER, true }, { 0x1f, ARCH_OTHER, false },
-	{ 0x25, ARCH_OTHER, false }, { 0x28, ARCH_OTHER, true }, { 0x29, ARCH_OTHER, false },
+	{ 0, ARCH_BIOS, false },
+	{ 6, ARCH_IA32, false },
+	{ 7, ARCH_X64, false },
+	{ 9, ARCH_X64, false },
+	{ 10, ARCH_ARM32, false },
+	{ 11, ARCH_ARM64, false },
+	{ 15, ARCH_IA32, true },
+	{ 16, ARCH_X64, true },
+	{ 18, ARCH_ARM32, true },
+	{ 19, ARCH_ARM64, true },
+	{ 20, ARCH_BIOS, true },
+	{ 1, ARCH_OTHER, false },
+	{ 0x11, ARCH_OTHER, true },
+	{ 0x16, ARCH_OTHER, false },
+	{ 0x18, ARCH_OTHER, true },
+	{ 0x1b, ARCH_OTHER, false },
+	{ 0x1c, ARCH_OTHER, true },
+	{ 0x1f, ARCH_OTHER, false },
+	{ 0x25, ARCH_OTHER, false },
+	{ 0x28, ARCH_OTHER, true },
+	{ 0x29, ARCH_OTHER, false },
 };
 
 static void knows_the_registry(void **state)
@@ -28,7 +43,8 @@ static void knows_the_registry(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(classes); i++) {
 		const struct arch_type *t = arch_type_find(classes[i].number);
 
-		if (!t || t->number != classes[i].number || t->arch != classes[i].arch || t->http != classes[i].http)
+		if (!t || t->number != classes[i].number || t->arch != classes[i].arch ||
+			t->http != classes[i].http)
 			fail_msg("number %u", classes[i].number);
 	}
 	for (unsigned n = 0; n <= UINT16_MAX; n++) {
@@ -41,7 +57,8 @@ static void knows_the_registry(void **state)
 		if (arch_type_find_name(span_str(t->name)) != t)
 			fail_msg("%s is not its own name", t->name);
 		/* HTTP's names say so, and only they. */
-		if (t->http != (strlen(t->name) > 5 && strcmp(t->name + strlen(t->name) - 5, "-http") == 0))
+		if (t->http != (strlen(t->name) > 5 &&
+				       strcmp(t->name + strlen(t->name) - 5, "-http") == 0))
 			fail_msg("%s", t->name);
 	}
 }
@@ -53,8 +70,11 @@ static void finds_architectures_by_name(void **state)
 		enum arch arch;
 		uint16_t first;
 	} names[] = {
-		{ "bios", ARCH_BIOS, 0 },   { "ia32", ARCH_IA32, 6 },   { "x64", ARCH_X64, 7 },
-		{ "arm32", ARCH_ARM32, 10 }, { "ARM64", ARCH_ARM64, 11 },
+		{ "bios", ARCH_BIOS, 0 },
+		{ "ia32", ARCH_IA32, 6 },
+		{ "x64", ARCH_X64, 7 },
+		{ "arm32", ARCH_ARM32, 10 },
+		{ "ARM64", ARCH_ARM64, 11 },
 	};
 	static const char *const none[] = { "", "other", "unknown", "x6", "x64 ", "x86", "amd64" };
 	enum arch a = ARCH_UNKNOWN;
@@ -63,7 +83,8 @@ static void finds_architectures_by_name(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		assert_int_equal(arch_parse(span_str(names[i].name), &a), 0);
 		assert_int_equal(a, names[i].arch);
-		assert_int_equal(arch_type_find_name(span_str(names[i].name))->number, names[i].first);
+		assert_int_equal(
+			arch_type_find_name(span_str(names[i].name))->number, names[i].first);
 	}
 	a = ARCH_UNKNOWN;
 	for (size_t i = 0; i < ARRAY_LEN(none); i++) {
@@ -94,7 +115,8 @@ static const struct {
 	{ SPAN_LIT("PXEClient:Arch:00011\0:UNDI"), VENDOR_PXE, 11 },
 	{ SPAN_LIT("PXEClient:Arch:7:UNDI"), VENDOR_PXE, 7 },
 	{ SPAN_LIT("PXEClient:Arch:00027:UNDI:003000"), VENDOR_PXE, 0x1b }, /* U-Boot riscv64 */
-	{ SPAN_LIT("PXEClient:Arch:0001b:UNDI:003000"), VENDOR_PXE, 0x1b }, /* U-Boot on VisionFive 2 */
+	{ SPAN_LIT("PXEClient:Arch:0001b:UNDI:003000"), VENDOR_PXE,
+		0x1b }, /* U-Boot on VisionFive 2 */
 	{ SPAN_LIT("PXEClient:Arch:0001B:UNDI:003000"), VENDOR_PXE, 0x1b },
 	{ SPAN_LIT("PXEClient:Arch:65535:UNDI:003000"), VENDOR_PXE, 65535 },
 	{ SPAN_LIT("PXEClient:Arch:65536:UNDI:003000"), VENDOR_PXE, -1 },
@@ -177,16 +199,10 @@ static void takes_the_first_known_architecture(void **state)
 		struct span option93;
 		int number; /* -1: none */
 	} cases[] = {
-		{ { NULL, 0 }, -1 },
-		{ SPAN_LIT(""), -1 },
-		{ SPAN_LIT("\7"), -1 },
-		{ SPAN_LIT("\0\0"), 0 },
-		{ SPAN_LIT("\0\7"), 7 },
-		{ SPAN_LIT("\0\7\0"), 7 },
-		{ SPAN_LIT("\0\7\0\x0b"), 7 },
-		{ SPAN_LIT("\xff\xff\0\x0b"), 11 },
-		{ SPAN_LIT("\xff\xff\xee\xee"), 0xffff },
-		{ SPAN_LIT("\xff\xff\0"), 0xffff },
+		{ { NULL, 0 }, -1 }, { SPAN_LIT(""), -1 }, { SPAN_LIT("\7"), -1 },
+		{ SPAN_LIT("\0\0"), 0 }, { SPAN_LIT("\0\7"), 7 }, { SPAN_LIT("\0\7\0"), 7 },
+		{ SPAN_LIT("\0\7\0\x0b"), 7 }, { SPAN_LIT("\xff\xff\0\x0b"), 11 },
+		{ SPAN_LIT("\xff\xff\xee\xee"), 0xffff }, { SPAN_LIT("\xff\xff\0"), 0xffff },
 		{ SPAN_LIT("\7\0"), 0x0700 }, /* the wrong byte order is not guessed at */
 	};
 
@@ -203,7 +219,8 @@ static void takes_the_first_known_architecture(void **state)
 
 static void reads_machine_ids(void **state)
 {
-	static const uint8_t wire[17] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 };
+	static const uint8_t wire[17] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+		16 };
 	uint8_t other[18] = { 0 };
 	struct uuid u = { { 0 } };
 
@@ -233,10 +250,17 @@ static void reads_ipxe_features(void **state)
 			SPAN_LIT("\xb1\5\1\x80\x86\x10\x0e\x13\1\1\x18\1\1\x27\1\1"),
 			{ .present = true, .http = true, .bzimage = true, .menu = true } },
 		{ "all", SPAN_LIT("\x13\1\1\x14\1\1\x18\1\1\x24\1\1\x27\1\1"),
-			{ .present = true, .http = true, .https = true, .bzimage = true, .efi = true, .menu = true } },
+			{ .present = true,
+				.http = true,
+				.https = true,
+				.bzimage = true,
+				.efi = true,
+				.menu = true } },
 		{ "switched off", SPAN_LIT("\x13\1\0\x24\0"), { .present = true } },
-		{ "off does not undo on", SPAN_LIT("\x13\1\1\x13\1\0"), { .present = true, .http = true } },
-		{ "PAD and END", SPAN_LIT("\0\x24\1\1\0\xff\x13\1\1"), { .present = true, .efi = true } },
+		{ "off does not undo on", SPAN_LIT("\x13\1\1\x13\1\0"),
+			{ .present = true, .http = true } },
+		{ "PAD and END", SPAN_LIT("\0\x24\1\1\0\xff\x13\1\1"),
+			{ .present = true, .efi = true } },
 		{ "another vendor's text", SPAN_LIT("hello, world"), { 0 } },
 		{ "past the end", SPAN_LIT("\x13\1\1\x24\2\1"), { 0 } },
 		{ "code alone", SPAN_LIT("\x13\1\1\x24"), { 0 } },

@@ -70,8 +70,10 @@ static void write_header(struct text *t, const struct dhcp4_msg *m)
 
 static void write_machine(struct text *t, const struct facts *f)
 {
-	static const char *const clients[] = { [CLIENT_DHCP] = "dhcp", [CLIENT_PXE] = "pxe",
-		[CLIENT_HTTP] = "http", [CLIENT_IPXE] = "ipxe" };
+	static const char *const clients[] = { [CLIENT_DHCP] = "dhcp",
+		[CLIENT_PXE] = "pxe",
+		[CLIENT_HTTP] = "http",
+		[CLIENT_IPXE] = "ipxe" };
 
 	text_addf(t, "client: %s\n", clients[f->client]);
 	if (f->has_arch)
@@ -147,8 +149,8 @@ static bool same(const struct vector *v, const char *actual)
 		int e = (int)strcspn(expected, "\n"), a = (int)strcspn(actual, "\n");
 
 		if (e != a || memcmp(expected, actual, (size_t)e) != 0) {
-			print_error("%s\n\texpected \"%.*s\"\n\tdecoded  \"%.*s\"\n", v->name, e, expected, a,
-				actual);
+			print_error("%s\n\texpected \"%.*s\"\n\tdecoded  \"%.*s\"\n", v->name, e,
+				expected, a, actual);
 			return false;
 		}
 		expected += e + (expected[e] == '\n');
