@@ -267,7 +267,15 @@ class Reply:
             self.yiaddr, self.server, self.dst, mac_text(self.dst_mac))
 
 
-SOL_PACKET, PACKET_AUXDATA, PACKET_OUTGOING, CSUM_NOT_READY = 263, 8, 4, 8
+SOL_PACKET, PACKET_AUXDATA, PACKET_OUTGOING, CSUM_NOT_READY, SO_ATTACH_FILTER = 263, 8, 4, 8, 26
+# UDP from or to port 67: a transfer beside it must not fill the socket.
+DHCP_ONLY = [(0x30, 0, 0, 23), (0x15, 0, 5, 17), (0x28, 0, 0, 34), (0x15, 2, 0, 67), (0x28, 0, 0, 36), (0x15, 0, 1, 67),
+             (6, 0, 0, 65535), (6, 0, 0, 0)]
+
+
+def attach_filter(s, program):
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in program))
+    s.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", len(program), ctypes.addressof(code)))
 
 
 class Link:
@@ -276,7 +284,8 @@ class Link:
     def __init__(self, ns, name):
         self.ns, self.name = ns, name
         with ns.entered():
-            self.s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+            self.s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        attach_filter(self.s, DHCP_ONLY)
         self.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
         self.s.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         self.s.bind((name, 0x0800))
@@ -333,8 +342,8 @@ class Link:
         return None
 
     def drain(self):
-        for _ in self.datagrams(0):
-            pass
+        while select.select([self.s], [], [], 0)[0]:
+            self._packet(0)
 
     def close(self):
         self.s.close()

@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+"""Real clients against the daemon: clients.py [WORD...]
+
+udhcpc and dhclient get an address and no boot options; curl, wget, busybox wget,
+tftp-hpa, atftp, curl and busybox tftp fetch files intact.  A client that is not
+installed fails its case: `make deps-check` installs all of them.
+"""
+import hashlib
+import os
+import random
+import shutil
+import sys
+
+import netlib
+from netlib import SERVER, Client, Lab, tftp_get
+
+case = netlib.Cases()
+DHCLIENT_CONF = """timeout 10; initial-interval 1;
+send vendor-class-identifier "%s";
+request subnet-mask, routers, domain-name-servers, tftp-server-name, bootfile-name, vendor-class-identifier,
+        vendor-encapsulated-options, host-name;
+"""
+BOOT_OPTIONS = ("new_bootfile_name", "new_tftp_server_name", "new_vendor_encapsulated_options",
+                "new_vendor_class_identifier", "new_filename", "new_server_name", "new_next_server")
+
+
+def sha(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def script(lab, name):
+    """A hook that writes its environment into a file and configures nothing."""
+    out = os.path.join(lab.dir, name + ".env")
+    path = lab.write(name + ".sh", "#!/bin/sh\n{ echo \"step=$1 reason=$reason\"; env; } >> %s\n" % out)
+    os.chmod(path, 0o755)
+    return path, out
+
+
+def environment(path):
+    with open(path) as f:
+        return dict(line.rstrip("\n").split("=", 1) for line in f if "=" in line)
+
+
+def dhclient(lab, link, vendor_class="honest"):
+    """What dhclient told its script."""
+    hook, out = script(lab, "dhclient")
+    conf = lab.write("dhclient.conf", DHCLIENT_CONF % vendor_class)
+    leases = lab.write("dhclient.leases", "")
+    p = lab.client.spawn(["dhclient", "-4", "-1", "-d", "-sf", hook, "-cf", conf, "-lf", leases, "-pf",
+                          os.path.join(lab.dir, "dhclient.pid"), link.name], stdout=netlib.subprocess.DEVNULL,
+                         stderr=netlib.subprocess.DEVNULL)
+    try:
+        return netlib.wait_for("dhclient bound", lambda: os.path.exists(out) and "reason=BOUND" in open(out).read()
+                               and environment(out), 12, 0.1)
+    finally:
+        p.terminate()
+        p.wait(5)
+
+
+@case("udhcpc: an address, no boot options, and the address again")
+def _():
+    with Lab() as lab:
+        d = lab.serve()
+        hook, out = script(lab, "udhcpc")
+        argv = ["udhcpc", "-i", "cl0", "-f", "-q", "-n", "-t", "5", "-T", "1", "-s", hook, "-O", "bootfile", "-O", "tftp",
+                "-x", "hostname:client1"]
+        leases = set()
+        for _ in range(2):
+            if os.path.exists(out):
+                os.unlink(out)
+            lab.client.run(argv, seconds=15)
+            env = environment(out)
+            leases.add(env["ip"])
+            assert env["ip"].startswith("10.77.0.") and env["serverid"] == SERVER, env
+            assert (env["mask"], env["router"], env["lease"]) == ("24", SERVER, "3600"), env
+            bad = {k: env[k] for k in ("boot_file", "bootfile", "tftp", "siaddr", "sname") if env.get(k, "0.0.0.0") != "0.0.0.0"}
+            assert not bad, "boot options: %r" % bad
+        assert len(leases) == 1, leases
+        line = d.wait_line("REQUEST -> ACK")
+        assert line["client"] == "dhcp" and line["hostname"] == "client1" and "bootfile" not in line, line
+
+
+@case("dhclient: an address, no boot options")
+def _():
+    with Lab() as lab:
+        lab.serve()
+        env = dhclient(lab, lab.link)
+        assert env["new_ip_address"].startswith("10.77.0.") and env["new_dhcp_server_identifier"] == SERVER, env
+        assert env["new_routers"] == SERVER and env["new_subnet_mask"] == "255.255.255.0", env
+        bad = {k: env[k] for k in BOOT_OPTIONS if env.get(k, "0.0.0.0") != "0.0.0.0"}
+        assert not bad, "boot options: %r" % bad
+
+
+@case("dhclient that claims to be PXE firmware is told what to boot")
+def _():
+    with Lab() as lab:
+        lab.serve()
+        env = dhclient(lab, lab.link, "PXEClient:Arch:00000:UNDI:002001")
+        assert env.get("new_bootfile_name") == "loaders/undionly.kpxe", env
+
+
+SIZES = {"empty": 0, "one": 1, "f511": 511, "f512": 512, "f513": 513, "f1468": 1468, "big": 3 << 20}
+
+
+def files(lab):
+    rng = random.Random(7)
+    data = {name: rng.randbytes(n) for name, n in SIZES.items()}
+    for name, octets in data.items():
+        lab.write("http/dir/" + name, octets)
+        lab.write("tftp/dir/" + name, octets)
+    return data
+
+
+def fetched_intact(argv_of, names=None):
+    """argv_of(name, output path): runs it for each file and compares."""
+    with Lab() as lab:
+        d = lab.serve()
+        data = files(lab)
+        work = os.path.join(lab.dir, "got")
+        os.mkdir(work)
+        for name in names or SIZES:
+            out = os.path.join(work, name)
+            p = lab.client.run(argv_of(name, out), seconds=40, check=False)
+            with open(out, "rb") if os.path.exists(out) else open(os.devnull, "rb") as f:
+                got = f.read()
+            assert sha(got) == sha(data[name]), "%s: %d octets of %d (exit %d) %s%s" % (
+                name, len(got), len(data[name]), p.returncode, p.stdout[-300:], p.stderr[-300:])
+        Client(lab.link)  # the lab stops the daemon and looks for reports of sanitizers
+        assert d.alive()
+
+
+URL = "http://%s/dir/" % SERVER
+FETCHERS = {
+    "curl, HTTP": lambda name, out: ["curl", "-sSf", "-o", out, URL + name],
+    "curl, HTTP/1.0": lambda name, out: ["curl", "-sSf0", "-o", out, URL + name],
+    "wget": lambda name, out: ["wget", "-q", "-O", out, URL + name],
+    "busybox wget": lambda name, out: ["busybox", "wget", "-q", "-O", out, URL + name],
+    "curl, TFTP": lambda name, out: ["curl", "-sSf", "-o", out, "tftp://%s/dir/%s" % (SERVER, name)],
+    "curl, TFTP, blksize 1428": lambda name, out: ["curl", "-sSf", "--tftp-blksize", "1428", "-o", out,
+                                                   "tftp://%s/dir/%s" % (SERVER, name)],
+    "curl, TFTP without options": lambda name, out: ["curl", "-sSf", "--tftp-no-options", "-o", out,
+                                                     "tftp://%s/dir/%s" % (SERVER, name)],
+    "tftp-hpa": lambda name, out: ["tftp", "-m", "binary", SERVER, "-c", "get", "dir/" + name, out],
+    "atftp": lambda name, out: ["atftp", "--get", "-r", "dir/" + name, "-l", out, SERVER],
+    "atftp, blksize 1468, tsize, windowsize": lambda name, out: [
+        "atftp", "--option", "blksize 1468", "--option", "tsize 0", "--option", "windowsize 8", "--get", "-r", "dir/" + name,
+        "-l", out, SERVER],
+    "busybox tftp": lambda name, out: ["busybox", "tftp", "-g", "-r", "dir/" + name, "-l", out, SERVER],
+    "busybox tftp, blksize 1428": lambda name, out: ["busybox", "tftp", "-g", "-b", "1428", "-r", "dir/" + name, "-l", out,
+                                                     SERVER],
+}
+
+
+def add_fetcher(label, argv_of):
+    @case("files intact: %s" % label)
+    def _():
+        argv = argv_of("one", "/dev/null")
+        assert shutil.which(argv[0]), "%s is not installed: make deps-check" % argv[0]
+        fetched_intact(argv_of)
+
+
+for label, argv_of in FETCHERS.items():
+    add_fetcher(label, argv_of)
+
+
+@case("curl: an aborted download is taken up again by Range")
+def _():
+    with Lab() as lab:
+        lab.serve()
+        data = files(lab)["big"]
+        out = lab.write("partial", data[:1000000])
+        lab.client.run(["curl", "-sSf", "-C", "-", "-o", out, URL + "big"])
+        with open(out, "rb") as f:
+            assert sha(f.read()) == sha(data)
+
+
+@case("curl: a file that is not there is a clean 404 with a body; several on one connection")
+def _():
+    with Lab() as lab:
+        lab.serve()
+        files(lab)
+        p = lab.client.run(["curl", "-sS", "-w", "%{http_code} %{num_connects}\\n", URL + "none", URL + "one", URL + "f513",
+                            "-o", "/dev/null", "-o", "/dev/null", "-o", "/dev/null"])
+        assert p.stdout.split("\n")[:3] == ["404 1", "200 0", "200 0"], p.stdout
+
+
+@case("many at once: 16 curls and 16 TFTP clients")
+def _():
+    with Lab() as lab:
+        lab.serve()
+        data = files(lab)["big"]
+        running = [lab.client.spawn(["curl", "-sSf", "-o", os.path.join(lab.dir, "h%d" % i), URL + "big"]) for i in range(16)]
+        running += [lab.client.spawn(["curl", "-sSf", "--tftp-blksize", "1428", "-o", os.path.join(lab.dir, "t%d" % i),
+                                      "tftp://%s/dir/big" % SERVER]) for i in range(16)]
+        assert tftp_get(lab.client, "dir/f513") and Client(lab.link).dora(seconds=2)
+        for p in running:
+            assert p.wait(60) == 0, p.args
+        for i in range(16):
+            for kind in "ht":
+                with open(os.path.join(lab.dir, "%s%d" % (kind, i)), "rb") as f:
+                    assert sha(f.read()) == sha(data), "%s%d" % (kind, i)
+
+
+if __name__ == "__main__":
+    sys.exit(case.main(sys.argv[1:]))
