@@ -140,13 +140,8 @@ static void say_try(struct site *site)
 
 		if (!s->server.v)
 			continue;
-		if (site->cfg->n_profiles == 0)
-			log_say(site->log, LOG_INFO, "files",
-				"machines run %s/boot.ipxe (try: curl %s/boot.ipxe)", site->cfg->http_root,
-				locate_base_url(site->cfg, s->server).s);
-		else
-			log_say(site->log, LOG_INFO, "files", "files are at %s/ (try: curl -I %s/)",
-				locate_base_url(site->cfg, s->server).s, locate_base_url(site->cfg, s->server).s);
+		log_say(site->log, LOG_INFO, "files", "files and scripts are at %s/ (try: curl %s/boot.ipxe)",
+			locate_base_url(site->cfg, s->server).s, locate_base_url(site->cfg, s->server).s);
 		return;
 	}
 }

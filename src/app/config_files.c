@@ -6,6 +6,7 @@
 #include "app/config_files.h"
 
 #include "core/config_yaml.h"
+#include "core/ipxe_script.h"
 #include "edge/files.h"
 
 #include <errno.h>
@@ -43,34 +44,6 @@ static int report_read(struct config_errors *errs, int r)
 	return r;
 }
 
-/* It may grow while it is read: the limit holds for what came. */
-static int read_all(int fd, struct text *ret)
-{
-	struct text t = { 0 };
-	char buf[16384];
-	int r = 0;
-
-	while (r == 0 && t.n <= YAML_SIZE_MAX) {
-		ssize_t n = read(fd, buf, sizeof(buf));
-
-		if (n == 0)
-			break;
-		if (n < 0 && errno != EINTR)
-			r = -errno;
-		if (n > 0)
-			text_add(&t, (struct span){ (const uint8_t *)buf, (size_t)n });
-		if (t.failed)
-			r = -ENOMEM;
-	}
-	if (r == 0 && t.n > YAML_SIZE_MAX)
-		r = -EFBIG;
-	if (r < 0)
-		text_free(&t);
-	else
-		*ret = t;
-	return r;
-}
-
 int config_files_read(const char *path, struct config_errors *errs, struct text *ret_source)
 {
 	struct text source = { 0 };
@@ -79,7 +52,7 @@ int config_files_read(const char *path, struct config_errors *errs, struct text 
 
 	if (r < 0)
 		return report_read(errs, r);
-	r = st.st_size > (off_t)YAML_SIZE_MAX ? -EFBIG : read_all(fd, &source);
+	r = st.st_size > (off_t)YAML_SIZE_MAX ? -EFBIG : files_read_all(fd, YAML_SIZE_MAX, &source);
 	(void)close(fd);
 	if (r < 0)
 		return report_read(errs, r);
@@ -188,6 +161,26 @@ static void check_http_file(
 			http->path, f->path, why_not(r));
 }
 
+/* What would fail on the machine's screen tonight is better said now. */
+static void check_script(const struct root *http, const struct file_ref *f, struct config_errors *errs)
+{
+	struct template_error error;
+	struct text source = { 0 };
+	struct stat st;
+	int fd;
+
+	if (!f->path || http->fd < 0 || files_open_below(http->fd, span_str(f->path), &fd, &st) < 0)
+		return; /* said already */
+	if (files_read_all(fd, CONFIG_SCRIPT_MAX, &source) < 0)
+		config_error_add(errs, f->pos, "%s/%s cannot be read, or is larger than %u KiB: this is no script",
+			http->path, f->path, CONFIG_SCRIPT_MAX >> 10);
+	else if (ipxe_script_check(text_span(&source), &error) == -EINVAL)
+		config_error_add(errs, f->pos, "%s/%s, line %u: %s: correct the script", http->path, f->path,
+			error.line, error.message);
+	(void)close(fd);
+	text_free(&source);
+}
+
 /* A bootfile goes by TFTP or by HTTP, so either root may have it. */
 static void check_bootfile(const struct root *tftp, const struct root *http,
 	const struct file_ref *f, struct config_errors *errs)
@@ -224,6 +217,7 @@ static void check_profiles(const struct config *cfg, const struct root *tftp,
 			break;
 		case PROFILE_SCRIPT:
 			check_http_file(http, &p->script, errs);
+			check_script(http, &p->script, errs);
 			break;
 		case PROFILE_BOOTFILE:
 			check_bootfile(tftp, http, &p->bootfile, errs);

@@ -91,6 +91,7 @@ void dhcp4_line_of_plan(struct site *site, const struct dhcp4_msg *msg, const st
 		FIELD_STR("rule", p->answer.profile ? rule : NULL),
 		FIELD_STR("why", p->answer.why),
 		FIELD_STR("drop", p->drop != DROP_NONE ? drop_id(p->drop) : NULL),
+		FIELD_SOME("hidden", hidden),
 		FIELD_TEXT("hostname", p->facts.hostname),
 		FIELD_TEXT("vendor_class", p->facts.vendor_class),
 	};

@@ -29,6 +29,9 @@ struct log_field {
 #define FIELD_STR(k, s)    ((struct log_field){ .key = (k), .text = span_str(s) })
 #define FIELD_NUMBER(k, v) ((struct log_field){ .key = (k), .is_number = true, .number = (int64_t)(v) })
 
+/* A number that is left out when it is zero. */
+#define FIELD_SOME(k, v)   ((struct log_field){ .key = (k), .is_number = (v) != 0, .number = (int64_t)(v) })
+
 struct log;
 
 /* Writes to fd, which the caller keeps open.  -ENOMEM. */

@@ -4,6 +4,7 @@
 
 #include "app/listeners.h"
 #include "base/escape.h"
+#include "edge/files.h"
 #include "edge/http_server.h"
 
 #include <errno.h>
@@ -11,7 +12,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define SCRIPT_MAX (1u << 20) /* octets of a script profile's file */
 #define SCRIPT_TYPE "text/plain; charset=utf-8"
 
 struct service_http {
@@ -170,26 +170,6 @@ static void give_template_error(struct script_request *r, const char *file, cons
 	give_reason(r, reason);
 }
 
-static int read_file(int fd, const struct stat *st, struct text *out)
-{
-	char buf[8192];
-	off_t at = 0;
-
-	if (st->st_size > SCRIPT_MAX)
-		return -EFBIG;
-	while (at <= SCRIPT_MAX) {
-		ssize_t n = pread(fd, buf, sizeof(buf), at);
-
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return out->failed ? -ENOMEM : 0;
-		text_add(out, (struct span){ (uint8_t *)buf, (size_t)n });
-		at += n;
-	}
-	return -EFBIG;
-}
-
 static void give_script_file(struct script_request *r, const struct profile *p)
 {
 	struct text source = { 0 }, script = { 0 };
@@ -200,7 +180,7 @@ static void give_script_file(struct script_request *r, const struct profile *p)
 
 	e = site_open_http(r->service->site, span_str(p->script.path), &fd, &st);
 	if (e == 0) {
-		e = read_file(fd, &st, &source);
+		e = files_read_all(fd, CONFIG_SCRIPT_MAX, &source);
 		close(fd);
 	}
 	if (e < 0) {
@@ -252,26 +232,34 @@ static void give_site_script(struct script_request *r)
 	give_reason(r, reason);
 }
 
-static void give_script(struct script_request *r)
+/* DHCP would have given the file itself; the profile changed in between. */
+static void give_bootfile(struct script_request *r, const struct profile *p)
 {
-	const struct profile *p = r->answer.profile;
 	struct text script = { 0 };
 
-	if (!p) {
-		give_site_script(r);
-		return;
-	}
-	if (p->kind != PROFILE_BOOTFILE) {
-		give_profile(r, p);
-		return;
-	}
-	/* DHCP would have given the file itself; the profile changed in between. */
 	text_adds(&script, "#!ipxe\nchain --replace ");
 	if (!p->bootfile.is_url)
 		text_addf(&script, "tftp://%s/", ip4_str(r->peer->local_addr).s);
 	escape_url_path(&script, span_str(p->bootfile.path));
 	text_addc(&script, '\n');
 	give_text(r->target, &script);
+}
+
+static void give_script(struct script_request *r)
+{
+	switch (r->answer.kind) {
+	case ANSWER_SCRIPT:
+		give_profile(r, r->answer.profile);
+		break;
+	case ANSWER_BOOTFILE:
+		give_bootfile(r, r->answer.profile);
+		break;
+	case ANSWER_SITE_SCRIPT:
+	case ANSWER_ADDRESS: /* not for iPXE; total all the same */
+	case ANSWER_LOADER:
+		give_site_script(r);
+		break;
+	}
 }
 
 static void resolve_machine_script(struct service_http *s, const struct http_peer *peer, struct mac mac,
@@ -399,6 +387,7 @@ static void done(void *ctx, const struct http_access *a)
 		FIELD_NUMBER("duration_us", a->duration_us),
 		FIELD_TEXT("user_agent", a->user_agent),
 		FIELD_STR("drop", a->drop != DROP_NONE ? drop_id(a->drop) : NULL),
+		FIELD_SOME("hidden", hidden),
 	};
 
 	log_compose(s->site->log, level, "http", fields, ARRAY_LEN(fields), text_span(&sentence), &line);

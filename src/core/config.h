@@ -190,6 +190,7 @@ struct config {
 #define CONFIG_TFTP_ROOT_DEFAULT      "/srv/tftp"
 #define CONFIG_LOADERS_DIR_DEFAULT    "/usr/lib/ipxe"
 #define CONFIG_LEASE_TIME_DEFAULT_S   3600u
+#define CONFIG_SCRIPT_MAX             (1u << 20) /* octets of a script profile's file */
 
 /* A config with nothing but defaults: no networks, no profiles, Debian's loader
  * names (undionly.kpxe, ipxe.efi).  -ENOMEM. */

@@ -3,6 +3,9 @@
  * Checks form only: whether a file is there, the machine must be asked.
  */
 #include "core/config_load_impl.h"
+#include "core/ipxe_script.h"
+
+#include <errno.h>
 
 struct reading {
 	struct profile profile;
@@ -106,14 +109,19 @@ static void read_initrd(struct loading *l, const struct yaml *v, void *into)
 static void read_cmdline(struct loading *l, const struct yaml *v, void *into)
 {
 	struct reading *r = into;
+	struct template_error error;
 	const char *cmdline;
 
 	r->cmdline_pos = v->key_pos;
 	if (v->kind == YAML_NULL || (v->kind == YAML_SCALAR && v->text.n == 0))
 		return;
 	cmdline = load_text(l, v, "the kernel's command line, a text such as console=ttyS0");
-	if (cmdline)
-		r->profile.cmdline = cmdline;
+	if (!cmdline)
+		return;
+	r->profile.cmdline = cmdline;
+	if (ipxe_script_check(span_str(cmdline), &error) == -EINVAL)
+		config_error_add(l->errs, v->pos, "the command line cannot be rendered: %s (bootsmith.yaml(5) lists the variables)",
+			error.message);
 }
 
 static void read_script(struct loading *l, const struct yaml *v, void *into)

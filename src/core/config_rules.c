@@ -25,14 +25,18 @@ static const char *copy_text(struct loading *l, const char *s)
 	return copy;
 }
 
+/* A class of architectures, or one row of the IANA registry by its name. */
 static const char *arch_value(struct loading *l, const struct yaml *v)
 {
-	const char *words[ARCH_COUNT];
+	const char *words[ARCH_COUNT + ARCH_TYPE_NUMBERS];
 	size_t n = 0;
 	unsigned word;
 
 	for (enum arch a = ARCH_BIOS; a < ARCH_OTHER; a++)
 		words[n++] = arch_name(a);
+	for (uint16_t number = 0; number < ARCH_TYPE_NUMBERS; number++)
+		if (arch_type_find(number))
+			words[n++] = arch_type_find(number)->name;
 	return load_word(l, v, words, n, &word) ? copy_text(l, words[word]) : NULL;
 }
 

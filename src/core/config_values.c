@@ -192,6 +192,8 @@ bool load_address(struct loading *l, const struct yaml *v, struct ip4 *ret)
 	return true;
 }
 
+#define WORDS_NAMED 8u /* in a message; of longer lists the first and an example */
+
 bool load_word(
 	struct loading *l, const struct yaml *v, const char *const *words, size_t n, unsigned *ret)
 {
@@ -205,8 +207,10 @@ bool load_word(
 		}
 		suggestion_offer(&near, words[i]);
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && i < WORDS_NAMED; i++)
 		text_addf(&expected, "%s%s", i == 0 ? "" : i + 1 == n ? " or " : ", ", words[i]);
+	if (n > WORDS_NAMED)
+		text_addf(&expected, " or another name, such as %s (bootsmith.yaml(5) lists them)", words[n - 1]);
 	if (near.best)
 		config_error_add(l->errs, v->pos, "expected %s, found `%.100s`: did you mean `%s`?",
 			text_str(&expected), (const char *)v->text.p, near.best);

@@ -146,6 +146,11 @@ static bool is_ipxe_itself(const struct config *cfg, const char *path)
 	return false;
 }
 
+static bool is_http_url(const struct file_ref *f)
+{
+	return f->is_url && !span_has_prefix(span_str(f->path), SPAN_LIT("tftp://"));
+}
+
 static void answer_ipxe(const struct config *cfg, struct answer *a)
 {
 	const struct profile *p = a->profile;
@@ -160,7 +165,7 @@ static void answer_ipxe(const struct config *cfg, struct answer *a)
 		WHY(a, "the profile's boot file is iPXE, which it runs already: boot.ipxe of the HTTP root");
 	} else if (p->kind == PROFILE_BOOTFILE) {
 		a->kind = ANSWER_BOOTFILE;
-		a->transport = TRANSPORT_TFTP; /* a plain path; iPXE follows a URL by itself */
+		a->transport = is_http_url(&p->bootfile) ? TRANSPORT_HTTP : TRANSPORT_TFTP;
 		WHY(a, "the profile's own boot file");
 	} else {
 		a->kind = ANSWER_SCRIPT;

@@ -89,6 +89,27 @@ int ipxe_script_template(struct span source, const struct script_vars *vars, str
 	return r;
 }
 
+static bool lookup_any_var(void *ctx, struct span name, struct template_value *ret)
+{
+	const struct span vars_prefix = SPAN_LIT("vars.");
+
+	if (span_has_prefix(name, vars_prefix) && name.n > vars_prefix.n)
+		return give(ret, SPAN_NONE, true);
+	return lookup_var(ctx, name, ret);
+}
+
+int ipxe_script_check(struct span source, struct template_error *ret_error)
+{
+	const struct facts nobody = { .client = CLIENT_IPXE };
+	const struct script_vars vars = { .facts = &nobody };
+	struct lookup l = { .vars = &vars };
+	struct text out = { 0 };
+	int r = template_render(source, lookup_any_var, &l, escape_ipxe, &out, ret_error);
+
+	text_free(&out);
+	return r;
+}
+
 /* A file of the profile as iPXE fetches it: an absolute path of the server that
  * the script came from, or the URL as it is. */
 static void add_file(const struct file_ref *f, struct text *out)

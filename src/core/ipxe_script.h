@@ -26,5 +26,8 @@ int ipxe_script_profile(const struct profile *p, const struct script_vars *vars,
 /* A script profile: the user's own text with its variables. */
 int ipxe_script_template(struct span source, const struct script_vars *vars, struct text *out,
 	struct template_error *ret_error) WARN_UNUSED;
+/* Could this text be rendered for some machine?  Whether a machine has a vars.X
+ * only its own rendering tells.  -EINVAL with *ret_error set. */
+int ipxe_script_check(struct span source, struct template_error *ret_error) WARN_UNUSED;
 /* Prints the reason (any text; escaped here), waits ten seconds, then asks for url again. */
 void ipxe_script_retry(const char *reason, const char *url, struct text *out);

@@ -83,3 +83,31 @@ int files_open_path(const char *path, int *ret_fd, struct stat *ret_st)
 		return open_error(errno);
 	return keep_regular(fd, ret_fd, ret_st);
 }
+
+/* It may grow while it is read: the limit holds for what came. */
+int files_read_all(int fd, size_t max, struct text *ret_text)
+{
+	struct text t = { 0 };
+	char buf[16384];
+	int r = 0;
+
+	while (r == 0 && t.n <= max) {
+		ssize_t n = read(fd, buf, sizeof(buf));
+
+		if (n == 0)
+			break;
+		if (n < 0 && errno != EINTR)
+			r = -errno;
+		if (n > 0)
+			text_add(&t, (struct span){ (const uint8_t *)buf, (size_t)n });
+		if (t.failed)
+			r = -ENOMEM;
+	}
+	if (r == 0 && t.n > max)
+		r = -EFBIG;
+	if (r < 0)
+		text_free(&t);
+	else
+		*ret_text = t;
+	return r;
+}

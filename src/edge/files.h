@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "base/bytes.h"
+#include "base/text.h"
 
 #include <sys/stat.h>
 
@@ -29,3 +29,7 @@ int files_open_below(int dirfd, struct span path, int *ret_fd, struct stat *ret_
 /* Opens a file that the configuration names (a loader, a script), symlinks
  * followed wherever they lead, regular files only; else as above. */
 int files_open_path(const char *path, int *ret_fd, struct stat *ret_st) WARN_UNUSED;
+
+/* The rest of an open file, at most max octets, in *ret_text, which the caller
+ * frees.  -EFBIG when there is more, -ENOMEM, or what reading said. */
+int files_read_all(int fd, size_t max, struct text *ret_text) WARN_UNUSED;

@@ -32,6 +32,9 @@ struct arch_type {
 	const char *name; /* short stable name: "x64-uefi-http" */
 };
 
+/* All numbers of the registry are below this. */
+#define ARCH_TYPE_NUMBERS 0x2au
+
 /* The row of a number, or NULL when the registry has none. */
 const struct arch_type *arch_type_find(uint16_t number);
 /* By the row's name or by the class's name ("x64" gives the first x64 row), or NULL. */

@@ -115,7 +115,8 @@ static void mistakes_of_all_kinds_come_together(void **state)
 		{ 6, "/http/linus does not exist" },
 		{ 6, "/http/sub is a directory" },
 		{ 7, "leads out of the root" },
-		{ 8, "define it under `profiles`" },
+		{ 8, "/http/bad.ipxe, line 2: there is no variable \"nmae\"" },
+		{ 9, "define it under `profiles`" },
 	};
 	struct config_errors errs = { 0 };
 	struct text source = { 0 }, yaml = { 0 }, out = { 0 };
@@ -126,8 +127,10 @@ static void mistakes_of_all_kinds_come_together(void **state)
 		"foo: 1\ntftp: {root: /nowhere/tftp}\nhttp: {root: %s/http}\n"
 		"loaders: {dir: %s/ipxe, x64: /nowhere/ipxe.efi, arm64: a.efi}\n"
 		"profiles:\n  a: {kernel: linus, initrd: [linux, sub]}\n  b: {script: out}\n"
+		"  c: {script: bad.ipxe}\n"
 		"default_profile: zzz\n",
 		dir, dir);
+	write_file("http/bad.ipxe", "#!ipxe\necho {{name}} {{nmae}}\n");
 	write_file("bad.yaml", text_str(&yaml));
 	assert_true(config_files_load("bad.yaml", NULL, &errs, &source, &cfg) < 0);
 	assert_null(cfg);
@@ -139,7 +142,7 @@ static void mistakes_of_all_kinds_come_together(void **state)
 			!strstr(errs.list[i].message, expected[i].part))
 			fail_msg("expected `%s`:\n%s", expected[i].part, text_str(&out));
 	assert_non_null(strstr(text_str(&out), "bad.yaml:1:1: error: "));
-	assert_non_null(strstr(text_str(&out), "\n8 mistakes in bad.yaml\n"));
+	assert_non_null(strstr(text_str(&out), "\n9 mistakes in bad.yaml\n"));
 	config_errors_free(&errs);
 	text_free(&source);
 	text_free(&yaml);

@@ -214,6 +214,10 @@ static const struct vector profiles[] = {
 	{ "kinds", "profiles:\n  a: {}\n  b: {kernel: k, script: s}\n  c:\n  d: {loader: ipxe}\n",
 		{ { 2, 3, "boots nothing" }, { 3, 3, "more than one" }, { 4, 3, "boots nothing" },
 			{ 5, 3, "boots nothing" } } },
+	{ "variables of a command line",
+		"profiles:\n  a: {kernel: k, cmdline: 'x={{name}} y={{vars.any}} z={{nmae}}'}\n"
+		"  b: {kernel: k, cmdline: '{{#if}}'}\n",
+		{ { 2, 27, "there is no variable \"nmae\"" }, { 3, 27, "not supported by this version" } } },
 	{ "initrd and cmdline without kernel",
 		"profiles:\n  a: {script: s, initrd: i}\n  b: {local_boot: true, cmdline: c}\n",
 		{ { 2, 18, "initrd belongs to a kernel" },
@@ -310,9 +314,9 @@ static const struct vector rules[] = {
 		{ { 3, 3, "has no match" }, { 4, 3, "has no profile" },
 			{ 5, 11, "matches everything" }, { 6, 4, "matches everything" } } },
 	{ "words",
-		PROF "rules:\n- {match: {arch: [x64, x46], client: uefi}, profile: a}\n- {match: "
+		PROF "rules:\n- {match: {arch: [x64, riscv64-uefi, x46], client: uefi}, profile: a}\n- {match: "
 		     "{arch: 7}, profile: a}\n",
-		{ { 3, 24, "did you mean `x64`" }, { 3, 38, "expected pxe, http, ipxe or dhcp" },
+		{ { 3, 38, "did you mean `x64`" }, { 3, 52, "expected pxe, http, ipxe or dhcp" },
 			{ 4, 18, "expected bios, ia32" } } },
 	{ "mac and uuid",
 		PROF "rules:\n- {match: {mac: 52:54, uuid: x}, profile: a}\n- {match: {mac: [a]}, "
