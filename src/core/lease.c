@@ -486,9 +486,12 @@ static int choose(struct lease_table *t, const struct served *s, const struct le
 		*ret_lease = l;
 		return 0;
 	}
-	if (l) { /* it moves to another address: this one is for others */
+	if (l) {
+		/* It moves to another address.  What was acknowledged to it is nobody
+		 * else's until that expires, unless a NAK now tells it to let go. */
 		disown(t, l);
-		set_state(l, LEASE_FREE, now_s);
+		if (claim || !lease_is_live(l, now_s))
+			set_state(l, LEASE_FREE, now_s);
 	}
 	address = reserved;
 	if (reserved.v == 0) {

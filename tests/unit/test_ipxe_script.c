@@ -164,7 +164,8 @@ static void no_client_adds_a_line_or_an_expansion(void **state)
 	static const char *const shapes[] = { "\n", "${", "||", "&&", ";", "#", "\"", "'", "`", "\\", "$", "{", "}",
 		"{{mac}}", " ", "\t", "\r", "\v" };
 	const struct profile p = KERNEL(.cmdline = "a={{hostname}} b={{{hostname}}} c={{& hostname }}");
-	unsigned seed = (unsigned)getpid();
+	const char *again = getenv("BOOTSMITH_SEED"); /* to repeat a run */
+	unsigned seed = again ? (unsigned)strtoul(again, NULL, 10) : (unsigned)getpid();
 
 	(void)state;
 	print_message("seed %u\n", seed);
