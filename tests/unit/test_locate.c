@@ -1,0 +1,224 @@
+/* Names of virtual files: what is built is found again, and what is not ours is not. */
+#include "core/locate.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static const struct ip4 server = { 0xac180001 };
+static const struct named_file named[] = { { "boot/0/vmlinuz", "/tmp/vmlinuz" }, { "boot/1/a b", "/tmp/a b" } };
+static const struct facts ipxe = { .client = CLIENT_IPXE, .has_mac = true, .mac = { { 0x52, 0x54, 0, 0xab, 0xcd, 0xef } } };
+static const struct facts nameless = { .client = CLIENT_IPXE };
+
+static struct config config_on(uint16_t port)
+{
+	struct config cfg = { .http_port = port, .named_files = named, .n_named_files = 2 };
+
+	cfg.loaders.file[ARCH_BIOS] = "undionly.kpxe";
+	cfg.loaders.file[ARCH_X64] = "/opt/ipxe/snponly.efi";
+	cfg.loaders.file[ARCH_ARM64] = "sub/arm.efi";
+	return cfg;
+}
+
+static void the_url_names_the_port_when_it_must(void **state)
+{
+	struct config cfg = config_on(80);
+
+	(void)state;
+	assert_string_equal(locate_base_url(&cfg, server).s, "http://172.24.0.1");
+	cfg.http_port = 65535;
+	assert_string_equal(locate_base_url(&cfg, (struct ip4){ 0xffffffff }).s, "http://255.255.255.255:65535");
+}
+
+static void finds_what_is_ours(void **state)
+{
+	static const struct {
+		const char *path;
+		enum virtual_kind kind;
+		int arch;
+	} vectors[] = {
+		{ "loaders/undionly.kpxe", VIRTUAL_LOADER, ARCH_BIOS },
+		{ "loaders/snponly.efi", VIRTUAL_LOADER, ARCH_X64 },
+		{ "loaders/arm.efi", VIRTUAL_LOADER, ARCH_ARM64 },
+		{ "loaders/sub/arm.efi", VIRTUAL_MISSING, 0 },
+		{ "loaders/opt/ipxe/snponly.efi", VIRTUAL_MISSING, 0 },
+		{ "loaders/ipxe.efi", VIRTUAL_MISSING, 0 },
+		{ "loaders/", VIRTUAL_MISSING, 0 },
+		{ "loaders/undionly.kpxe/", VIRTUAL_MISSING, 0 },
+		{ "loaders", VIRTUAL_NONE, 0 },
+		{ "loadersundionly.kpxe", VIRTUAL_NONE, 0 },
+		{ "undionly.kpxe", VIRTUAL_NONE, 0 },
+		{ "machines/52-54-00-ab-cd-ef/boot.ipxe", VIRTUAL_MACHINE_SCRIPT, 0 },
+		{ "machines/52:54:00:AB:CD:EF/boot.ipxe", VIRTUAL_MACHINE_SCRIPT, 0 },
+		{ "machines/525400abcdef/boot.ipxe", VIRTUAL_MACHINE_SCRIPT, 0 },
+		{ "machines/52-54-00-ab-cd-ef/other.ipxe", VIRTUAL_MISSING, 0 },
+		{ "machines/52-54-00-ab-cd-ef/boot.ipxe/x", VIRTUAL_MISSING, 0 },
+		{ "machines/52-54-00-ab-cd-ef/", VIRTUAL_MISSING, 0 },
+		{ "machines/52-54-00-ab-cd-ef", VIRTUAL_MISSING, 0 },
+		{ "machines/52-54-00-ab-cd/boot.ipxe", VIRTUAL_MISSING, 0 },
+		{ "machines//boot.ipxe", VIRTUAL_MISSING, 0 },
+		{ "machines/", VIRTUAL_MISSING, 0 },
+		{ "machines", VIRTUAL_NONE, 0 },
+		{ "boot/0/vmlinuz", VIRTUAL_NAMED_FILE, 0 },
+		{ "boot/1/a b", VIRTUAL_NAMED_FILE, 0 },
+		{ "boot/1/a%20b", VIRTUAL_NONE, 0 },
+		{ "boot/2/vmlinuz", VIRTUAL_NONE, 0 },
+		{ "boot.ipxe", VIRTUAL_SITE_SCRIPT, 0 },
+		{ "Boot.ipxe", VIRTUAL_NONE, 0 },
+		{ "boot.ipxe/", VIRTUAL_NONE, 0 },
+		{ "debian/linux", VIRTUAL_NONE, 0 },
+		{ "", VIRTUAL_NONE, 0 },
+	};
+	struct config cfg = config_on(80);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(vectors); i++) {
+		struct virtual_name v;
+
+		locate_path(&cfg, span_str(vectors[i].path), &v);
+		if (v.kind != vectors[i].kind || (v.kind == VIRTUAL_LOADER && v.arch != (enum arch)vectors[i].arch) ||
+			(v.kind == VIRTUAL_MACHINE_SCRIPT && !mac_eq(v.mac, ipxe.mac)) ||
+			(v.kind == VIRTUAL_NAMED_FILE && strcmp(v.named->name, vectors[i].path) != 0))
+			fail_msg("\"%s\": kind %d, arch %d", vectors[i].path, v.kind, v.arch);
+	}
+	locate_path(&cfg, SPAN_NONE, &(struct virtual_name){ 0 });
+}
+
+/* Finds the name again that a client was told: the path of a URL, without its query. */
+static struct virtual_name find_again(const struct config *cfg, const struct facts *f, const struct answer *a)
+{
+	struct text told = { 0 };
+	struct virtual_name v;
+	struct span path;
+
+	locate_bootfile(cfg, f, a, server, &told);
+	path = text_span(&told);
+	if (a->transport == TRANSPORT_HTTP) {
+		struct base_url base = locate_base_url(cfg, server);
+		const char *query;
+
+		assert_int_equal(strncmp(told.p, base.s, strlen(base.s)), 0);
+		assert_int_equal(told.p[strlen(base.s)], '/');
+		path = span_skip(path, strlen(base.s) + 1);
+		query = memchr(path.p, '?', path.n);
+		if (query)
+			path.n = (size_t)((const uint8_t *)query - path.p);
+	}
+	locate_path(cfg, path, &v);
+	text_free(&told);
+	return v;
+}
+
+static void finds_what_it_told(void **state)
+{
+	const char *const any[] = { "*" };
+	const struct match keys[] = { { .key = MATCH_MAC, .values = any, .n_values = 1 },
+		{ .key = MATCH_ASSET, .values = any, .n_values = 1 } };
+	const struct rule rule = { .matches = keys, .n_matches = 2 };
+	static const uint16_t ports[] = { 80, 8080 };
+	struct virtual_name v;
+
+	(void)state;
+	for (size_t p = 0; p < 2; p++)
+		for (size_t report = 0; report < 2; report++) {
+			struct config cfg = config_on(ports[p]);
+			struct answer a = { .kind = ANSWER_SCRIPT, .transport = TRANSPORT_HTTP };
+
+			cfg.rules = &rule;
+			cfg.n_rules = report;
+			v = find_again(&cfg, &ipxe, &a);
+			assert_int_equal(v.kind, VIRTUAL_MACHINE_SCRIPT);
+			assert_true(mac_eq(v.mac, ipxe.mac));
+			assert_int_equal(find_again(&cfg, &nameless, &a).kind, VIRTUAL_SITE_SCRIPT);
+			a.kind = ANSWER_SITE_SCRIPT;
+			/* a rule that asks for what only iPXE can tell needs the machine's own URL */
+			assert_int_equal(find_again(&cfg, &ipxe, &a).kind,
+				report ? VIRTUAL_MACHINE_SCRIPT : VIRTUAL_SITE_SCRIPT);
+			assert_int_equal(find_again(&cfg, &nameless, &a).kind, VIRTUAL_SITE_SCRIPT);
+			a.kind = ANSWER_LOADER;
+			for (enum arch arch = ARCH_BIOS; arch < ARCH_OTHER; arch++) {
+				a.file = cfg.loaders.file[arch];
+				if (!a.file)
+					continue;
+				a.transport = TRANSPORT_HTTP;
+				v = find_again(&cfg, &ipxe, &a);
+				assert_int_equal(v.kind, VIRTUAL_LOADER);
+				assert_int_equal(v.arch, arch);
+				a.transport = TRANSPORT_TFTP;
+				assert_int_equal(find_again(&cfg, &ipxe, &a).arch, arch);
+			}
+		}
+}
+
+static void asks_for_a_report_only_when_a_rule_needs_it(void **state)
+{
+	const char *const any[] = { "*" };
+	struct match key = { .values = any, .n_values = 1 };
+	const struct rule rule = { .matches = &key, .n_matches = 1 };
+	struct config cfg = config_on(80);
+	const struct answer a = { .kind = ANSWER_SCRIPT, .transport = TRANSPORT_HTTP };
+	struct text url = { 0 };
+
+	(void)state;
+	cfg.rules = &rule;
+	cfg.n_rules = 1;
+	for (enum match_key k = 0; k < MATCH_KEY_COUNT; k++) {
+		key.key = k;
+		assert_int_equal(locate_wants_report(&cfg), k == MATCH_SERIAL || k == MATCH_ASSET);
+	}
+	key.key = MATCH_SERIAL;
+	cfg.http_port = 65535;
+	locate_bootfile(&cfg, &ipxe, &a, (struct ip4){ 0xffffffff }, &url);
+	assert_string_equal(text_str(&url), "http://255.255.255.255:65535/machines/52-54-00-ab-cd-ef/boot.ipxe"
+					    "?serial=${serial:uristring}&asset=${asset:uristring}");
+	assert_true(url.n < 128); /* or the header could not hold it */
+	text_free(&url);
+}
+
+static void names_a_profiles_file(void **state)
+{
+	static const struct {
+		struct file_ref file;
+		enum transport transport;
+		const char *told;
+	} vectors[] = {
+		{ { .path = "pxelinux/pxelinux.0" }, TRANSPORT_TFTP, "pxelinux/pxelinux.0" },
+		{ { .path = "a b%c#d?e.efi" }, TRANSPORT_TFTP, "a b%c#d?e.efi" },
+		{ { .path = "a b%c#d?e.efi" }, TRANSPORT_HTTP, "http://172.24.0.1/a%20b%25c%23d%3Fe.efi" },
+		{ { .path = "http://192.0.2.1/x?y", .is_url = true }, TRANSPORT_HTTP, "http://192.0.2.1/x?y" },
+		{ { .path = "http://192.0.2.1/x?y", .is_url = true }, TRANSPORT_TFTP, "http://192.0.2.1/x?y" },
+	};
+	struct config cfg = config_on(80);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(vectors); i++) {
+		const struct profile p = { .kind = PROFILE_BOOTFILE, .bootfile = vectors[i].file };
+		struct answer a = { .kind = ANSWER_BOOTFILE, .profile = &p, .transport = vectors[i].transport };
+		struct text told = { 0 };
+
+		locate_bootfile(&cfg, &ipxe, &a, server, &told);
+		assert_string_equal(text_str(&told), vectors[i].told);
+		text_reset(&told);
+		a.kind = ANSWER_ADDRESS;
+		locate_bootfile(&cfg, &ipxe, &a, server, &told);
+		assert_int_equal(told.n, 0);
+		text_free(&told);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_url_names_the_port_when_it_must),
+		cmocka_unit_test(finds_what_is_ours),
+		cmocka_unit_test(finds_what_it_told),
+		cmocka_unit_test(asks_for_a_report_only_when_a_rule_needs_it),
+		cmocka_unit_test(names_a_profiles_file),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
