@@ -81,14 +81,6 @@ static void give_error(struct http_target *t, int r)
 	}
 }
 
-static int hex_value(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* A value of the query, its escapes decoded into buf; empty when not there. */
 static struct span query_value(struct span query, struct span key, uint8_t *buf, size_t cap)
 {
@@ -104,11 +96,11 @@ static struct span query_value(struct span query, struct span key, uint8_t *buf,
 		size_t n = 0;
 
 		for (size_t i = 0; i < pair.n && n < cap; i++) {
-			bool escaped = pair.p[i] == '%' && i + 2 < pair.n && hex_value(pair.p[i + 1]) >= 0 &&
-				hex_value(pair.p[i + 2]) >= 0;
+			bool escaped = pair.p[i] == '%' && i + 2 < pair.n && hex_digit_value(pair.p[i + 1]) >= 0 &&
+				hex_digit_value(pair.p[i + 2]) >= 0;
 
 			if (escaped) {
-				buf[n++] = (uint8_t)(hex_value(pair.p[i + 1]) << 4 | hex_value(pair.p[i + 2]));
+				buf[n++] = (uint8_t)(hex_digit_value(pair.p[i + 1]) << 4 | hex_digit_value(pair.p[i + 2]));
 				i += 2;
 			} else {
 				buf[n++] = pair.p[i];

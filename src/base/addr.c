@@ -104,20 +104,9 @@ int ip4_parse_prefix(struct span s, struct ip4 *ret, unsigned *ret_len)
 	return 0;
 }
 
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static int parse_hex_pair(const uint8_t *p, uint8_t *ret)
 {
-	int hi = hex_digit(p[0]), lo = hex_digit(p[1]);
+	int hi = hex_digit_value(p[0]), lo = hex_digit_value(p[1]);
 
 	if (hi < 0 || lo < 0)
 		return -EINVAL;

@@ -60,6 +60,10 @@ static inline struct span span_until_nul(struct span s)
 
 /* Same octets, ASCII letters in either case. */
 bool span_eq_nocase(struct span a, struct span b);
+/* memcmp()'s order; of two texts that begin alike the shorter comes first. */
+int span_compare(struct span a, struct span b);
+/* 0 to 15 of an ASCII digit in either case, else -1. */
+int hex_digit_value(uint8_t c);
 
 struct rd {
 	const uint8_t *p, *end;

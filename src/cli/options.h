@@ -3,8 +3,38 @@
 
 #include "app/serve.h"
 
+#include <getopt.h>
+
 #define INTERFACES_MAX 64
 
+/* -c, -i and the options that override a configuration. */
+struct options_common {
+	struct config_override override; /* its interfaces point into this struct */
+	const char *interfaces[INTERFACES_MAX];
+	const char *config;
+	bool help;
+};
+
+/* Values of long options that have no letter; a verb's own begin at OPTIONS_OWN. */
+enum options_long {
+	OPTIONS_HTTP_ROOT = 256,
+	OPTIONS_TFTP_ROOT,
+	OPTIONS_PROFILE,
+	OPTIONS_OWN,
+};
+
+#define OPTIONS_COMMON_LETTERS "c:i:h"
+#define OPTIONS_COMMON_LONG                                                    \
+	{ "config", required_argument, NULL, 'c' },                            \
+	{ "interface", required_argument, NULL, 'i' },                         \
+	{ "http-root", required_argument, NULL, OPTIONS_HTTP_ROOT },           \
+	{ "tftp-root", required_argument, NULL, OPTIONS_TFTP_ROOT },           \
+	{ "profile", required_argument, NULL, OPTIONS_PROFILE },               \
+	{ "help", no_argument, NULL, 'h' }
+
+/* Takes what getopt_long() gave when it is one of the above, or wrong.  0, or the
+ * exit code 2 after a complaint. */
+int options_take_common(struct options_common *o, const char *verb, int c);
 /* The configuration file to use: what -c says, else the default one where it
  * exists, else NULL. */
 const char *options_config_file(const char *given);

@@ -5,7 +5,6 @@
 #include "cli/options.h"
 #include "cli/verbs.h"
 
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +32,7 @@ static const char help[] =
 	"Exit code: 0 well, 1 it could not be told, 2 wrong usage.\n";
 
 enum long_only {
-	OPT_L_MAC = 256,
+	OPT_L_MAC = OPTIONS_OWN,
 	OPT_L_ARCH,
 	OPT_L_VENDOR_CLASS,
 	OPT_L_USER_CLASS,
@@ -41,14 +40,9 @@ enum long_only {
 	OPT_L_GIADDR,
 	OPT_L_PCAP,
 	OPT_L_JSON,
-	OPT_L_HTTP_ROOT,
-	OPT_L_TFTP_ROOT,
-	OPT_L_PROFILE,
 };
 
 static const struct option long_options[] = {
-	{ "config", required_argument, NULL, 'c' },
-	{ "interface", required_argument, NULL, 'i' },
 	{ "mac", required_argument, NULL, OPT_L_MAC },
 	{ "arch", required_argument, NULL, OPT_L_ARCH },
 	{ "vendor-class", required_argument, NULL, OPT_L_VENDOR_CLASS },
@@ -57,19 +51,14 @@ static const struct option long_options[] = {
 	{ "giaddr", required_argument, NULL, OPT_L_GIADDR },
 	{ "pcap", required_argument, NULL, OPT_L_PCAP },
 	{ "json", no_argument, NULL, OPT_L_JSON },
-	{ "http-root", required_argument, NULL, OPT_L_HTTP_ROOT },
-	{ "tftp-root", required_argument, NULL, OPT_L_TFTP_ROOT },
-	{ "profile", required_argument, NULL, OPT_L_PROFILE },
-	{ "help", no_argument, NULL, 'h' },
+	OPTIONS_COMMON_LONG,
 	{ NULL, 0, NULL, 0 },
 };
 
 struct parsed {
 	struct explain_question q;
-	struct config_override override;
-	const char *interfaces[INTERFACES_MAX];
-	const char *config;
-	bool json, help;
+	struct options_common common;
+	bool json;
 };
 
 static int take_arch(struct parsed *p, const char *text)
@@ -89,17 +78,7 @@ static int take_arch(struct parsed *p, const char *text)
 
 static int take_option(struct parsed *p, int c)
 {
-	struct config_override *o = &p->override;
-
 	switch (c) {
-	case 'c':
-		p->config = optarg;
-		return 0;
-	case 'i':
-		if (o->n_interfaces == INTERFACES_MAX)
-			return options_wrong_usage("explain", "more than %d interfaces", INTERFACES_MAX);
-		p->interfaces[o->n_interfaces++] = optarg;
-		return 0;
 	case OPT_L_MAC:
 		p->q.has_mac = mac_parse(span_str(optarg), &p->q.mac) == 0;
 		return p->q.has_mac ? 0 : options_wrong_usage("explain", "\"%s\" is no MAC address", optarg);
@@ -123,20 +102,8 @@ static int take_option(struct parsed *p, int c)
 	case OPT_L_JSON:
 		p->json = true;
 		return 0;
-	case OPT_L_HTTP_ROOT:
-		o->http_root = optarg;
-		return 0;
-	case OPT_L_TFTP_ROOT:
-		o->tftp_root = optarg;
-		return 0;
-	case OPT_L_PROFILE:
-		o->profile = optarg;
-		return 0;
-	case 'h':
-		p->help = true;
-		return 0;
 	default:
-		return options_wrong_usage("explain", "wrong option");
+		return options_take_common(&p->common, "explain", c);
 	}
 }
 
@@ -309,7 +276,7 @@ static int print_json(const struct explanation *e)
 
 static int load(const struct parsed *p, struct config **ret)
 {
-	const char *file = options_config_file(p->config);
+	const char *file = options_config_file(p->common.config);
 	char message[CONFIG_MESSAGE_MAX] = "out of memory";
 	struct config_errors errs = { 0 };
 	struct text source = { 0 }, report = { 0 };
@@ -318,12 +285,12 @@ static int load(const struct parsed *p, struct config **ret)
 	if (!file) {
 		r = config_new(ret);
 		if (r == 0)
-			r = config_override_apply(*ret, &p->override, message);
+			r = config_override_apply(*ret, &p->common.override, message);
 		if (r < 0)
 			(void)fprintf(stderr, "bootsmith explain: %s\n", message);
 		return r;
 	}
-	r = config_files_load(file, &p->override, &errs, &source, ret);
+	r = config_files_load(file, &p->common.override, &errs, &source, ret);
 	if (r < 0) {
 		config_files_print_errors(file, text_span(&source), &errs, &report);
 		(void)fputs(text_str(&report), stderr);
@@ -363,19 +330,18 @@ int verb_explain(int argc, char **argv)
 	struct parsed p = { 0 };
 	int c, r;
 
-	p.override.interfaces = p.interfaces;
-	while ((c = getopt_long(argc, argv, "c:i:h", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, OPTIONS_COMMON_LETTERS, long_options, NULL)) != -1) {
 		r = take_option(&p, c);
 		if (r != 0)
 			return r;
 	}
-	if (p.help) {
+	if (p.common.help) {
 		(void)fputs(help, stdout);
 		return 0;
 	}
 	if (optind < argc)
 		return options_wrong_usage("explain", "\"%s\" is no option", argv[optind]);
-	if (!options_config_file(p.config) && p.override.n_interfaces == 0)
+	if (!options_config_file(p.common.config) && p.common.override.n_interfaces == 0)
 		return options_wrong_usage("explain", "name a configuration with -c FILE, or an interface with -i IFACE");
 	return run(&p);
 }

@@ -2,15 +2,11 @@
 #include "cli/options.h"
 #include "cli/verbs.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 enum long_only {
-	OPT_L_PROXY = 256,
-	OPT_L_HTTP_ROOT,
-	OPT_L_TFTP_ROOT,
-	OPT_L_PROFILE,
+	OPT_L_PROXY = OPTIONS_OWN,
 	OPT_L_STATE_DIR,
 	OPT_L_SOCKET,
 	OPT_L_LOG_FORMAT,
@@ -18,10 +14,8 @@ enum long_only {
 };
 
 struct parsed {
-	struct serve_options serve;
-	const char *interfaces[INTERFACES_MAX];
-	const char *config;
-	bool help;
+	struct options_common common;
+	bool log_json;
 };
 
 static const char serve_help[] =
@@ -61,49 +55,22 @@ static const char boot_help[] =
 	"Exit code: 0 stopped when told to, 1 could not start, 2 wrong usage.\n";
 
 static const struct option long_options[] = {
-	{ "config", required_argument, NULL, 'c' },
-	{ "interface", required_argument, NULL, 'i' },
 	{ "proxy", no_argument, NULL, OPT_L_PROXY },
-	{ "http-root", required_argument, NULL, OPT_L_HTTP_ROOT },
-	{ "tftp-root", required_argument, NULL, OPT_L_TFTP_ROOT },
-	{ "profile", required_argument, NULL, OPT_L_PROFILE },
 	{ "state-dir", required_argument, NULL, OPT_L_STATE_DIR },
 	{ "socket", required_argument, NULL, OPT_L_SOCKET },
 	{ "log-format", required_argument, NULL, OPT_L_LOG_FORMAT },
 	{ "cmdline", required_argument, NULL, OPT_L_CMDLINE },
-	{ "help", no_argument, NULL, 'h' },
+	OPTIONS_COMMON_LONG,
 	{ NULL, 0, NULL, 0 },
 };
 
 static int take_option(struct parsed *p, const char *verb, int c)
 {
-	struct config_override *o = &p->serve.override;
-	bool is_boot = strcmp(verb, "boot") == 0;
+	struct config_override *o = &p->common.override;
 
 	switch (c) {
-	case 'c':
-		if (is_boot)
-			return options_wrong_usage(verb, "it reads no configuration");
-		p->config = optarg;
-		return 0;
-	case 'i':
-		if (o->n_interfaces == INTERFACES_MAX)
-			return options_wrong_usage(verb, "more than %d interfaces", INTERFACES_MAX);
-		p->interfaces[o->n_interfaces++] = optarg;
-		return 0;
 	case OPT_L_PROXY:
 		return options_wrong_usage(verb, "--proxy: proxyDHCP is not in this version");
-	case OPT_L_HTTP_ROOT:
-		o->http_root = optarg;
-		return 0;
-	case OPT_L_TFTP_ROOT:
-		o->tftp_root = optarg;
-		return 0;
-	case OPT_L_PROFILE:
-		if (is_boot)
-			return options_wrong_usage(verb, "--profile: machines boot the kernel given here");
-		o->profile = optarg;
-		return 0;
 	case OPT_L_STATE_DIR:
 		o->state_dir = optarg;
 		return 0;
@@ -111,20 +78,15 @@ static int take_option(struct parsed *p, const char *verb, int c)
 		o->control_socket = optarg;
 		return 0;
 	case OPT_L_LOG_FORMAT:
-		p->serve.log_json = strcmp(optarg, "json") == 0;
-		if (!p->serve.log_json && strcmp(optarg, "text") != 0)
+		p->log_json = strcmp(optarg, "json") == 0;
+		if (!p->log_json && strcmp(optarg, "text") != 0)
 			return options_wrong_usage(verb, "--log-format is text or json, not \"%s\"", optarg);
 		return 0;
 	case OPT_L_CMDLINE:
-		if (!is_boot)
-			return options_wrong_usage(verb, "--cmdline belongs to `bootsmith boot`, a profile has a key cmdline");
 		o->boot_cmdline = optarg;
 		return 0;
-	case 'h':
-		p->help = true;
-		return 0;
 	default:
-		return options_wrong_usage(verb, "wrong option"); /* getopt has named it */
+		return options_take_common(&p->common, verb, c);
 	}
 }
 
@@ -133,8 +95,7 @@ static int parse(struct parsed *p, int argc, char **argv)
 	int c, r;
 
 	*p = (struct parsed){ 0 };
-	p->serve.override.interfaces = p->interfaces;
-	while ((c = getopt_long(argc, argv, "c:i:h", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, OPTIONS_COMMON_LETTERS, long_options, NULL)) != -1) {
 		r = take_option(p, argv[0], c);
 		if (r != 0)
 			return r;
@@ -142,42 +103,62 @@ static int parse(struct parsed *p, int argc, char **argv)
 	return 0;
 }
 
+static int serve(const struct parsed *p, const char *config_file)
+{
+	const struct serve_options options = {
+		.config_file = config_file,
+		.override = p->common.override,
+		.log_json = p->log_json,
+	};
+
+	return serve_run(&options);
+}
+
 int verb_serve(int argc, char **argv)
 {
+	const char *config_file;
 	struct parsed p;
 	int r = parse(&p, argc, argv);
 
 	if (r != 0)
 		return r;
-	if (p.help) {
+	if (p.common.help) {
 		(void)fputs(serve_help, stdout);
 		return 0;
 	}
 	if (optind < argc)
 		return options_wrong_usage("serve", "\"%s\" is no option", argv[optind]);
-	p.serve.config_file = options_config_file(p.config);
-	if (!p.serve.config_file && p.serve.override.n_interfaces == 0)
+	if (p.common.override.boot_cmdline)
+		return options_wrong_usage("serve", "--cmdline belongs to `bootsmith boot`, a profile has a key cmdline");
+	config_file = options_config_file(p.common.config);
+	if (!config_file && p.common.override.n_interfaces == 0)
 		return options_wrong_usage("serve", "name an interface with -i IFACE, or a configuration with -c FILE");
-	return serve_run(&p.serve);
+	return serve(&p, config_file);
 }
 
 int verb_boot(int argc, char **argv)
 {
+	struct config_override *o;
 	struct parsed p;
 	int r = parse(&p, argc, argv);
 
 	if (r != 0)
 		return r;
-	if (p.help) {
+	if (p.common.help) {
 		(void)fputs(boot_help, stdout);
 		return 0;
 	}
+	o = &p.common.override;
+	if (p.common.config)
+		return options_wrong_usage("boot", "it reads no configuration");
+	if (o->profile)
+		return options_wrong_usage("boot", "--profile: machines boot the kernel given here");
 	if (optind == argc)
 		return options_wrong_usage("boot", "name a kernel");
-	if (p.serve.override.n_interfaces == 0)
+	if (o->n_interfaces == 0)
 		return options_wrong_usage("boot", "name an interface with -i IFACE");
-	p.serve.override.boot_kernel = argv[optind];
-	p.serve.override.boot_initrds = (const char *const *)&argv[optind + 1];
-	p.serve.override.n_boot_initrds = (size_t)(argc - optind - 1);
-	return serve_run(&p.serve);
+	o->boot_kernel = argv[optind];
+	o->boot_initrds = (const char *const *)&argv[optind + 1];
+	o->n_boot_initrds = (size_t)(argc - optind - 1);
+	return serve(&p, NULL);
 }

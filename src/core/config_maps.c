@@ -92,13 +92,10 @@ static int by_pos(struct src_pos a, struct src_pos b)
 static int by_key(const void *a, const void *b)
 {
 	const struct unique *x = a, *y = b;
-	size_t n = x->key.n < y->key.n ? x->key.n : y->key.n;
-	int order = n ? memcmp(x->key.p, y->key.p, n) : 0;
+	int order = span_compare(x->key, y->key);
 
 	if (order != 0)
 		return order;
-	if (x->key.n != y->key.n)
-		return x->key.n < y->key.n ? -1 : 1;
 	return by_pos(x->pos, y->pos);
 }
 

@@ -126,13 +126,10 @@ static struct src_pos before_sign(struct src_pos pos)
 static int by_key(const void *a, const void *b)
 {
 	const struct yaml *x = *(const struct yaml *const *)a, *y = *(const struct yaml *const *)b;
-	size_t n = x->key.n < y->key.n ? x->key.n : y->key.n;
-	int order = n ? memcmp(x->key.p, y->key.p, n) : 0;
+	int order = span_compare(x->key, y->key);
 
 	if (order != 0)
 		return order;
-	if (x->key.n != y->key.n)
-		return x->key.n < y->key.n ? -1 : 1;
 	if (x->key_pos.line != y->key_pos.line)
 		return x->key_pos.line < y->key_pos.line ? -1 : 1;
 	return x->key_pos.col < y->key_pos.col ? -1 : x->key_pos.col > y->key_pos.col;

@@ -214,12 +214,30 @@ static uint32_t lease_time(const struct exchange *x)
 	return seconds;
 }
 
+/* What every positive answer has behind its identity: network, boot, the way out.
+ * False: dropped. */
+static bool reply_finish(struct exchange *x)
+{
+	struct dhcp4_plan *p = x->plan;
+	struct span bootfile;
+
+	add_network_options(x);
+	add_echoes(x);
+	if (dhcp4_boot_fill(x->srv->cfg, x->msg, &p->facts, &p->answer, p->server, x->arena, &p->out,
+		    &bootfile) < 0) {
+		drop(x, DROP_NO_MEMORY);
+		return false;
+	}
+	add_last(x, bootfile);
+	address_reply(x);
+	return true;
+}
+
 /* OFFER and ACK: address, network, boot. */
 static void reply_with_lease(struct exchange *x, enum dhcp4_type type, struct lease *l)
 {
 	struct dhcp4_plan *p = x->plan;
 	uint32_t seconds = lease_time(x);
-	struct span bootfile;
 
 	p->lease = l;
 	reply_begin(x, type);
@@ -230,15 +248,8 @@ static void reply_with_lease(struct exchange *x, enum dhcp4_type type, struct le
 	add_u32(x, OPT_LEASE_TIME, true, seconds);
 	add_u32(x, OPT_RENEWAL_TIME, false, seconds / 2);
 	add_u32(x, OPT_REBINDING_TIME, false, (uint32_t)((uint64_t)seconds * 7 / 8));
-	add_network_options(x);
-	add_echoes(x);
-	if (dhcp4_boot_fill(x->srv->cfg, x->msg, &p->facts, &p->answer, p->server, x->arena, &p->out,
-		    &bootfile) < 0) {
-		drop(x, DROP_NO_MEMORY);
+	if (!reply_finish(x))
 		return;
-	}
-	add_last(x, bootfile);
-	address_reply(x);
 	if (type == DHCP4_ACK) {
 		/* The table keeps it for the network's whole lease time: its queues hold
 		 * leases of equal length, and a client may always go early. */
@@ -397,29 +408,18 @@ static void on_release(struct exchange *x)
 /* RFC 2131 4.3.5: parameters only, to ciaddr, no lease times. */
 static void on_inform(struct exchange *x)
 {
-	struct dhcp4_plan *p = x->plan;
-	struct span bootfile;
-
 	if (x->msg->ciaddr.v == 0) {
 		drop(x, DROP_NO_REQUESTED_ADDRESS);
 		return;
 	}
-	if (!ip4_in(x->msg->ciaddr, p->net->subnet, p->net->prefix_len)) {
+	if (!ip4_in(x->msg->ciaddr, x->plan->net->subnet, x->plan->net->prefix_len)) {
 		drop(x, DROP_UNKNOWN_LEASE);
 		return;
 	}
 	reply_begin(x, DHCP4_ACK);
-	p->out.ciaddr = x->msg->ciaddr;
+	x->plan->out.ciaddr = x->msg->ciaddr;
 	add_identity(x);
-	add_network_options(x);
-	add_echoes(x);
-	if (dhcp4_boot_fill(x->srv->cfg, x->msg, &p->facts, &p->answer, p->server, x->arena, &p->out,
-		    &bootfile) < 0) {
-		drop(x, DROP_NO_MEMORY);
-		return;
-	}
-	add_last(x, bootfile);
-	address_reply(x);
+	(void)reply_finish(x);
 }
 
 /* Who asks.  A hardware address of zeros or of a group cannot be answered. */

@@ -207,15 +207,6 @@ const char *dhcp4_option_type_text(enum dhcp4_option_type t)
 	return types[t].text;
 }
 
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-		return (c | 0x20) - 'a' + 10;
-	return -1;
-}
-
 /* "0x0a0b" or "0a:0b"; false and nothing written where s is neither. */
 static bool encode_hex(struct span s, struct wr *w)
 {
@@ -229,7 +220,7 @@ static bool encode_hex(struct span s, struct wr *w)
 	if ((digits.n + (prefixed ? 0 : 1)) % step != 0 || digits.n < (prefixed ? 2u : 5u))
 		return false;
 	for (size_t i = 0; i < digits.n; i += step) {
-		int high = hex_digit(digits.p[i]), low = hex_digit(digits.p[i + 1]);
+		int high = hex_digit_value(digits.p[i]), low = hex_digit_value(digits.p[i + 1]);
 
 		if (high < 0 || low < 0 || n == sizeof(octets))
 			return false;

@@ -332,17 +332,6 @@ enum drop http_parse_request(struct span head, struct http_request *ret)
 	return d;
 }
 
-static int hex_value(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* The octet at the start of *s, an escape decoded; -1 for what no name holds. */
 static int next_octet(struct span *s)
 {
@@ -352,9 +341,9 @@ static int next_octet(struct span *s)
 		*s = span_skip(*s, 1);
 		return is_control(c) ? -1 : c;
 	}
-	if (s->n < 3 || hex_value(s->p[1]) < 0 || hex_value(s->p[2]) < 0)
+	if (s->n < 3 || hex_digit_value(s->p[1]) < 0 || hex_digit_value(s->p[2]) < 0)
 		return -1;
-	c = (uint8_t)(hex_value(s->p[1]) << 4 | hex_value(s->p[2]));
+	c = (uint8_t)(hex_digit_value(s->p[1]) << 4 | hex_digit_value(s->p[2]));
 	*s = span_skip(*s, 3);
 	return is_control(c) || c == '/' ? -1 : c;
 }

@@ -105,17 +105,6 @@ static bool is_decimal(struct span s)
 	return s.n > 0;
 }
 
-static int hex_value(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* "NNNNN" after ":Arch:".  Decimal by RFC 4578 2.1; U-Boot on VisionFive 2
  * writes hexadecimal ("0001b"), which shows in its letters only. */
 static bool arch_digits_parse(struct span digits, uint16_t *ret)
@@ -125,7 +114,7 @@ static bool arch_digits_parse(struct span digits, uint16_t *ret)
 	if (digits.n == 0 || digits.n > 5)
 		return false;
 	for (size_t i = 0; i < digits.n; i++) {
-		int d = hex_value(digits.p[i]);
+		int d = hex_digit_value(digits.p[i]);
 
 		if (d < 0)
 			return false;
