@@ -318,16 +318,23 @@ static unsigned count_from(const struct http_server *srv, struct ip4 addr)
 	return n;
 }
 
-/* Closes the idle connection (of addr, unless that is NULL) that would end
- * soonest anyway; false when none is idle. */
-static bool evict_idle(struct http_server *srv, const struct ip4 *addr)
+/* Closes the connection that would end soonest anyway: an idle one (of addr, unless
+ * that is NULL), else, for all, one whose head is still coming, or the slow heads of
+ * a few clients would keep the others out (H-7).  False when there is none. */
+static bool evict(struct http_server *srv, const struct ip4 *addr)
 {
-	struct conn *c, *oldest = NULL;
+	struct conn *c, *idle = NULL, *slow = NULL, *oldest;
 
-	DL_FOREACH(srv->conns, c)
-		if (http_session_is_idle(&c->session) && (!addr || ip4_eq(c->peer.addr, *addr)) &&
-			(!oldest || c->session.deadline_ms < oldest->session.deadline_ms))
-			oldest = c;
+	DL_FOREACH(srv->conns, c) {
+		bool is_idle = http_session_is_idle(&c->session);
+		struct conn **found = is_idle ? &idle : &slow;
+
+		if (addr ? !is_idle || !ip4_eq(c->peer.addr, *addr) : !is_idle && c->session.want != HTTP_WANT_RECV)
+			continue;
+		if (!*found || c->session.deadline_ms < (*found)->session.deadline_ms)
+			*found = c;
+	}
+	oldest = idle ? idle : slow;
 	if (oldest)
 		conn_close(oldest);
 	return oldest != NULL;
@@ -335,9 +342,9 @@ static bool evict_idle(struct http_server *srv, const struct ip4 *addr)
 
 static bool has_room(struct http_server *srv, struct ip4 addr)
 {
-	if (count_from(srv, addr) >= srv->limits.per_address && !evict_idle(srv, &addr))
+	if (count_from(srv, addr) >= srv->limits.per_address && !evict(srv, &addr))
 		return false;
-	return srv->conn_count < srv->limits.connections || evict_idle(srv, NULL);
+	return srv->conn_count < srv->limits.connections || evict(srv, NULL);
 }
 
 /* A 503 if the socket takes it at once, and the end. */

@@ -70,7 +70,7 @@ struct http_hooks {
 };
 
 struct http_limits {
-	unsigned connections; /* 512 is sensible; at the limit an idle one gives way */
+	unsigned connections; /* 512 is sensible; at the limit one gives way that asks nothing */
 	unsigned per_address; /* 64 */
 };
 
