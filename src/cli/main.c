@@ -2,8 +2,10 @@
 #include "base/bytes.h"
 #include "cli/verbs.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct verb {
 	const char *name;
@@ -40,8 +42,22 @@ int verb_version(int argc, char **argv)
 	return 0;
 }
 
+/* A shell may have closed them (`>&-`): the next socket opened would then get the
+ * log's lines. */
+static void open_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		(void)close(fd);
+}
+
 int main(int argc, char **argv)
 {
+	open_standard_descriptors();
 	if (argc < 2) {
 		print_usage(stderr);
 		return 2;
