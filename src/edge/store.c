@@ -100,23 +100,20 @@ void store_close(struct store *s)
 
 static int make_directories(const char *path)
 {
-	char *copy = strdup(path);
+	size_t n = strlen(path);
+	char *copy = n ? strdup(path) : NULL;
 	int r = 0;
 
 	if (!copy)
-		return -ENOMEM;
-	for (char *p = copy + 1; r == 0; p++) {
-		bool end = *p == '\0';
-
-		if (*p == '/' || end) {
-			*p = '\0';
-			/* 0750: what machines boot is nobody else's business. */
-			if (mkdir(copy, 0750) < 0 && errno != EEXIST)
-				r = -errno;
-			*p = '/';
-		}
-		if (end)
-			break;
+		return n ? -ENOMEM : -ENOENT;
+	for (size_t i = 1; i <= n && r == 0; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		copy[i] = '\0';
+		/* 0750: what machines boot is nobody else's business. */
+		if (mkdir(copy, 0750) < 0 && errno != EEXIST)
+			r = -errno;
+		copy[i] = path[i];
 	}
 	free(copy);
 	return r;
