@@ -129,14 +129,16 @@ static void on_committed(void *ctx, int result)
 }
 
 /* Encodes the plan's reply, if it has one.  NULL: out of memory, or it does not
- * fit the client (which the plan then says). */
+ * fit the client; the plan's drop says which. */
 static struct reply *reply_new(struct service_dhcp4 *s, const struct dhcp4_rx *rx, struct dhcp4_plan *plan)
 {
 	struct reply *r = malloc(sizeof(*r) + plan->max_size + DHCP4_REPLY_MIN);
 	struct wr w;
 
-	if (!r)
+	if (!r) {
+		plan->drop = DROP_NO_MEMORY;
 		return NULL;
+	}
 	*r = (struct reply){
 		.service = s,
 		.rx = *rx,
@@ -248,7 +250,10 @@ static void on_readable(void *ctx, int fd)
 	for (int i = 0; i < BATCH_MAX; i++) {
 		if (dhcp4_socket_recv(fd, s->buf, sizeof(s->buf), &p) < 0)
 			return;
-		on_packet(s, &p);
+		/* The socket of all interfaces hears a broadcast too that came in on one
+		 * with a socket of its own. */
+		if (ports_find(&s->ports, p.ifindex) == fd)
+			on_packet(s, &p);
 		arena_reset(&s->arena);
 	}
 }
