@@ -33,11 +33,6 @@ struct script_request {
 
 static void give_fd(struct http_target *t, int fd, const struct stat *st)
 {
-	if (fd < 0) {
-		t->status = 503;
-		t->message = "the server has no descriptor left: try again";
-		return;
-	}
 	t->kind = HTTP_TARGET_FILE;
 	t->fd = fd;
 	t->st = *st;
@@ -295,9 +290,8 @@ static void resolve(void *ctx, const struct http_peer *peer, const struct http_r
 	struct service_http *s = ctx;
 	struct site *site = s->site;
 	struct virtual_name name;
-	const struct open_file *open;
 	struct stat st;
-	int fd, r;
+	int fd, r = -ENOENT;
 
 	locate_path(site->cfg, path, &name);
 	switch (name.kind) {
@@ -308,23 +302,17 @@ static void resolve(void *ctx, const struct http_peer *peer, const struct http_r
 		resolve_site_script(s, peer, ret_target);
 		return;
 	case VIRTUAL_LOADER:
-		open = &site->files.loader[name.arch];
-		if (open->fd < 0)
-			give_error(ret_target, -ENOENT);
-		else
-			give_fd(ret_target, site_file_dup(open), &open->st);
-		return;
+		r = site_open_again(site->files.loader[name.arch], &fd, &st);
+		break;
 	case VIRTUAL_NAMED_FILE:
-		open = &site->files.named[name.named - site->cfg->named_files];
-		give_fd(ret_target, site_file_dup(open), &open->st);
-		return;
-	case VIRTUAL_MISSING:
-		give_error(ret_target, -ENOENT);
-		return;
+		r = site_open_again(site->files.named[name.named - site->cfg->named_files], &fd, &st);
+		break;
 	case VIRTUAL_NONE:
+		r = site_open_http(site, path, &fd, &st);
+		break;
+	case VIRTUAL_MISSING:
 		break;
 	}
-	r = site_open_http(site, path, &fd, &st);
 	if (r < 0)
 		give_error(ret_target, r);
 	else

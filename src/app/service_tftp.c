@@ -16,17 +16,6 @@ struct service_tftp {
 	struct listeners listeners;
 };
 
-static void give_file(struct tftp_target *target, int fd)
-{
-	if (fd < 0) {
-		target->error = TFTP_ERROR_OTHER;
-		target->sentence = "the server has no descriptor left";
-		return;
-	}
-	target->kind = TFTP_TARGET_FILE;
-	target->fd = fd;
-}
-
 /* No path of ours in any sentence: it goes to whoever asks. */
 static void give_error(struct tftp_target *target, int r)
 {
@@ -65,31 +54,31 @@ static void resolve(void *ctx, const struct tftp_peer *peer, struct span path, s
 	struct site *site = s->site;
 	struct virtual_name name;
 	struct stat st;
-	int fd, r;
+	int fd, r = -ENOENT;
 
 	(void)peer;
-	ret_target->kind = TFTP_TARGET_ERROR;
 	locate_path(site->cfg, path, &name);
 	switch (name.kind) {
 	case VIRTUAL_LOADER:
-		give_file(ret_target, site_file_dup(&site->files.loader[name.arch]));
-		return;
+		r = site_open_again(site->files.loader[name.arch], &fd, &st);
+		break;
 	case VIRTUAL_NAMED_FILE:
-		give_file(ret_target, site_file_dup(&site->files.named[name.named - site->cfg->named_files]));
-		return;
-	case VIRTUAL_MACHINE_SCRIPT:
-	case VIRTUAL_MISSING:
-		give_error(ret_target, -ENOENT);
-		return;
+		r = site_open_again(site->files.named[name.named - site->cfg->named_files], &fd, &st);
+		break;
 	case VIRTUAL_SITE_SCRIPT: /* a name of HTTP's only */
 	case VIRTUAL_NONE:
+		r = site_open_tftp(site, path, &fd, &st);
+		break;
+	case VIRTUAL_MACHINE_SCRIPT:
+	case VIRTUAL_MISSING:
 		break;
 	}
-	r = site_open_tftp(site, path, &fd, &st);
-	if (r < 0)
+	if (r < 0) {
 		give_error(ret_target, r);
-	else
-		give_file(ret_target, fd);
+		return;
+	}
+	ret_target->kind = TFTP_TARGET_FILE;
+	ret_target->fd = fd;
 }
 
 static void say_outcome(const struct tftp_access *a, struct text *out)

@@ -23,13 +23,14 @@ static void open_loaders(struct config *cfg, struct site_files *f)
 {
 	for (enum arch a = 0; a < ARCH_COUNT; a++) {
 		char path[4096];
+		struct stat st;
 
-		f->loader[a].fd = -1;
+		f->loader[a] = -1;
 		cfg->loaders.present[a] = false;
 		if (!cfg->loaders.file[a])
 			continue;
 		site_loader_path(cfg, a, path, sizeof(path));
-		cfg->loaders.present[a] = files_open_path(path, &f->loader[a].fd, &f->loader[a].st) == 0;
+		cfg->loaders.present[a] = files_open_path(path, &f->loader[a], &st) == 0;
 	}
 }
 
@@ -48,7 +49,8 @@ int site_files_open(struct config *cfg, struct site_files *ret, const char **ret
 	if (files_open_root(cfg->tftp_root, &f.tftp_root) < 0)
 		f.tftp_root = -1;
 	for (size_t i = 0; i < cfg->n_named_files; i++) {
-		int r = files_open_path(cfg->named_files[i].path, &f.named[i].fd, &f.named[i].st);
+		struct stat st;
+		int r = files_open_path(cfg->named_files[i].path, &f.named[i], &st);
 
 		if (r < 0) {
 			*ret_missing = cfg->named_files[i].path;
@@ -72,18 +74,31 @@ void site_files_close(struct site_files *f)
 	close_fd(f->http_root);
 	close_fd(f->tftp_root);
 	for (size_t a = 0; a < ARCH_COUNT; a++)
-		close_fd(f->loader[a].fd);
+		close_fd(f->loader[a]);
 	for (size_t i = 0; i < f->n_named; i++)
-		close_fd(f->named[i].fd);
+		close_fd(f->named[i]);
 	free(f->named);
 	*f = (struct site_files){ .http_root = -1, .tftp_root = -1 };
 	for (size_t a = 0; a < ARCH_COUNT; a++)
-		f->loader[a].fd = -1;
+		f->loader[a] = -1;
 }
 
-int site_file_dup(const struct open_file *f)
+int site_open_again(int file, int *ret_fd, struct stat *ret_st)
 {
-	return f->fd < 0 ? -1 : fcntl(f->fd, F_DUPFD_CLOEXEC, 3);
+	int fd, r;
+
+	if (file < 0)
+		return -ENOENT;
+	fd = fcntl(file, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, ret_st) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	*ret_fd = fd;
+	return 0;
 }
 
 /* Was the directory removed (and maybe made anew) since it was opened? */

@@ -13,17 +13,11 @@
 
 #include <sys/stat.h>
 
-/* A file that is open from the moment the configuration was loaded. */
-struct open_file {
-	int fd; /* -1: could not be opened */
-	struct stat st;
-};
-
-/* The files of one configuration: they change with it. */
+/* The files of one configuration: descriptors that change with it. */
 struct site_files {
 	int http_root, tftp_root; /* -1: missing; tried again when a client asks */
-	struct open_file loader[ARCH_COUNT];
-	struct open_file *named;  /* as cfg->named_files */
+	int loader[ARCH_COUNT];   /* -1: missing */
+	int *named;               /* as cfg->named_files */
 	size_t n_named;
 };
 
@@ -46,8 +40,9 @@ void site_files_close(struct site_files *f);
 /* The whole path of a loader, in a buffer of the caller's. */
 void site_loader_path(const struct config *cfg, enum arch a, char *buf, size_t size);
 
-/* A descriptor of its own for a file that is open already; -1 when that fails. */
-int site_file_dup(const struct open_file *f);
+/* One of these files once more, and its state as it is now: it may have been
+ * written anew since.  -ENOENT for -1, else -errno. */
+int site_open_again(int file, int *ret_fd, struct stat *ret_st) WARN_UNUSED;
 
 /* Opens a file below a root; a root that was missing is looked for again.
  * As files_open_below(); -ENOENT where there is no root. */
