@@ -41,13 +41,12 @@ static void close_unwanted(struct listeners *l, const struct ip4 *addrs, size_t 
 	l->n = kept;
 }
 
-static struct listener *find(struct listeners *l, struct ip4 addr)
+/* There is room: the list holds none but wanted addresses. */
+static struct listener *find_or_add(struct listeners *l, struct ip4 addr)
 {
 	for (size_t i = 0; i < l->n; i++)
 		if (ip4_eq(l->list[i].addr, addr))
 			return &l->list[i];
-	if (l->n == LISTENERS_MAX)
-		return NULL;
 	l->list[l->n] = (struct listener){ .addr = addr };
 	return &l->list[l->n++];
 }
@@ -58,23 +57,17 @@ unsigned listeners_update(struct listeners *l, const struct ip4 *addrs, size_t n
 
 	close_unwanted(l, addrs, n);
 	for (size_t i = 0; i < n; i++) {
-		struct listener *x = find(l, addrs[i]);
-		int r = -EMFILE;
+		struct listener *x = find_or_add(l, addrs[i]);
+		int r;
 
-		if (x && x->open)
+		if (x->open)
 			continue;
-		if (x)
-			r = l->open(l->server, addrs[i], port, &x->id);
-		if (r == 0) {
-			x->open = true;
-			x->error = 0;
-			continue;
-		}
-		failed++;
-		if (!x || x->error != r)
+		r = l->open(l->server, addrs[i], port, &x->id);
+		x->open = r == 0;
+		failed += r < 0;
+		if (r < 0 && r != x->error)
 			explain_error(l, addrs[i], port, r);
-		if (x)
-			x->error = r;
+		x->error = r;
 	}
 	return failed;
 }

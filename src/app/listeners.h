@@ -30,6 +30,7 @@ struct listeners {
 	size_t n;
 };
 
-/* Returns how many of the wanted addresses are not open. */
+/* The wanted addresses: at most LISTENERS_MAX, each once.  Returns how many of
+ * them are not open. */
 unsigned listeners_update(struct listeners *l, const struct ip4 *addrs, size_t n, uint16_t port);
 unsigned listeners_open_count(const struct listeners *l);

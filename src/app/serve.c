@@ -3,6 +3,7 @@
 
 #include "app/banner.h"
 #include "app/config_files.h"
+#include "app/listeners.h"
 #include "app/other_server.h"
 #include "app/service_dhcp4.h"
 #include "app/service_http.h"
@@ -18,7 +19,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define RETRY_MS    5000 /* for ports that could not be opened */
+#define RETRY_MS    5000 /* for ports that could not be opened, interfaces that could not be listed */
 #define DEBOUNCE_MS 20   /* an interface that changes sends several messages */
 
 struct daemon {
@@ -80,8 +81,9 @@ static int open_files(struct config *cfg, struct site_files *ret, struct text *r
 }
 
 /* Where TFTP and HTTP listen: our address in each network; all of them where
- * relays bring clients from networks that we have no address in. */
-static size_t listening_addresses(const struct served_set *nets, struct ip4 *addrs, size_t max)
+ * relays bring clients from networks that we have no address in, or there are
+ * more addresses than listeners. */
+static size_t listening_addresses(const struct served_set *nets, struct ip4 addrs[static LISTENERS_MAX])
 {
 	size_t n = 0;
 
@@ -89,67 +91,62 @@ static size_t listening_addresses(const struct served_set *nets, struct ip4 *add
 		struct ip4 a = nets->list[i].server;
 		bool known = false;
 
-		if (a.v == 0) {
-			addrs[0] = a;
-			return 1;
-		}
 		for (size_t k = 0; k < n; k++)
 			known = known || ip4_eq(addrs[k], a);
-		if (!known && n < max)
+		if (a.v == 0 || (!known && n == LISTENERS_MAX)) {
+			addrs[0].v = 0;
+			return 1;
+		}
+		if (!known)
 			addrs[n++] = a;
 	}
 	return n;
 }
 
-static void on_retry(uv_timer_t *t);
-
-/* Brings sockets in step with site.nets; asks again later for those that failed. */
-static void update_services(struct daemon *d)
+/* Brings sockets in step with site.nets.  Returns how many could not be opened. */
+static unsigned update_services(struct daemon *d)
 {
-	struct ip4 addrs[64];
-	size_t n = listening_addresses(d->site.nets, addrs, ARRAY_LEN(addrs));
+	struct ip4 addrs[LISTENERS_MAX];
+	size_t n = listening_addresses(d->site.nets, addrs);
 	unsigned failed = 0;
 
 	failed += service_dhcp4_update(d->dhcp4);
 	failed += service_tftp_update(d->tftp, addrs, n);
 	failed += service_http_update(d->http, addrs, n);
 	service_ndp_update(d->ndp);
-	if (failed)
-		(void)uv_timer_start(&d->retry_timer, on_retry, RETRY_MS, 0);
-	else
-		(void)uv_timer_stop(&d->retry_timer);
+	return failed;
 }
 
-static void on_retry(uv_timer_t *t)
-{
-	update_services(t->data);
-}
+static void on_refresh(uv_timer_t *t);
 
-/* Looks at the interfaces anew. */
+/* Looks at the interfaces anew, and later again when something did not succeed. */
 static int refresh(struct daemon *d)
 {
 	struct site *site = &d->site;
-	struct iface_view *ifaces;
+	struct iface_view *ifaces = NULL;
 	struct served_set *nets;
-	bool *began;
+	bool *began = NULL;
 	size_t n;
 	int r;
 
+	(void)uv_timer_start(&d->retry_timer, on_refresh, RETRY_MS, 0);
 	r = netif_list(&ifaces, &n);
-	if (r < 0) {
-		log_say(site->log, LOG_ERROR, "net", "the interfaces cannot be listed: %s", strerror(-r));
-		return r;
+	if (r == 0) {
+		began = calloc(site->cfg->n_networks + 1, sizeof(*began));
+		r = began ? served_build(site->cfg, ifaces, n, &nets) : -ENOMEM;
 	}
-	began = calloc(site->cfg->n_networks + 1, sizeof(*began));
-	if (!began || served_build(site->cfg, ifaces, n, &nets) < 0) {
+	if (r < 0) {
+		log_say(site->log, LOG_ERROR, "net", "the interfaces cannot be listed: %s; trying again every 5 s",
+			strerror(-r));
 		free(began);
 		free(ifaces);
-		return -ENOMEM;
+		return r;
 	}
 	served_free(site->nets);
 	site->nets = nets;
 	banner_say_networks(site, ifaces, n, d->told, began);
-	update_services(d);
+	if (update_services(d) == 0)
+		(void)uv_timer_stop(&d->retry_timer);
 	for (size_t i = 0; i < nets->n; i++)
 		if (began[nets->list[i].cfg - site->cfg->networks])
 			other_server_probe(&d->loop, site->log, &nets->list[i], &d->probes);
@@ -167,10 +164,13 @@ static void on_monitor(uv_poll_t *h, int status, int events)
 {
 	struct daemon *d = h->data;
 
-	(void)status;
 	(void)events;
 	netif_monitor_drain(d->monitor_fd);
-	(void)uv_timer_start(&d->refresh_timer, on_refresh, DEBOUNCE_MS, 0);
+	if (status < 0) /* more changes than it holds: libuv took the error as the end */
+		(void)uv_poll_start(&d->monitor, UV_READABLE, on_monitor);
+	/* Not anew with each message: where they never end, nothing would happen. */
+	if (!uv_is_active((uv_handle_t *)&d->refresh_timer))
+		(void)uv_timer_start(&d->refresh_timer, on_refresh, DEBOUNCE_MS, 0);
 }
 
 /* What only a restart can change stays as it is, and is named. */
