@@ -618,6 +618,11 @@ def _():
         for info in (b"", b"\1", b"\1\xff", b"\5\0", b"\5\4\1", b"\x0b\4\x0a", b"\xff" * 255, b"\0" * 255):
             relayed(info=info)
         assert relayed(), "silent after malformed sub-options"
+        lab.write("tftp/file", "by TFTP")
+        lab.write("http/file", "by HTTP")
+        for scheme in ("tftp", "http"):
+            p = lab.client.run(["curl", "-sSf", "-m", "5", "--interface", "10.78.0.1", "%s://%s/file" % (scheme, SERVER)])
+            same(p.stdout, "by " + scheme.upper(), "a file for a client behind the relay")
 
 
 @case("relay: only relayed networks, no interface named")
@@ -1073,6 +1078,29 @@ def _():
         same(other.dora().yiaddr, lease, "address")
 
 
+@case("SIGHUP: reservations and pools move under bound leases")
+def _():
+    with Lab() as lab:
+        text = "networks: [{interface: sv0, pools: [%s]}]\nmachines: [%s]\n"
+        d = lab.serve(config=text % ("10.77.0.100-10.77.0.110", ""))
+        a, b = Client(lab.link), Client(lab.link)
+        first, _ = a.dora().yiaddr, b.dora().yiaddr
+
+        def reload(config, n):
+            lab.config(config)
+            d.kill(signal.SIGHUP)
+            wait_for("reload %d" % n, lambda: d.count("loaded anew") == n)
+        reload(text % ("10.77.0.100-10.77.0.110", '{name: b, mac: "%s", address: %s}' % (mac_text(b.mac), first)), 1)
+        a.ask(REQUEST, ciaddr=first, seconds=0.5)
+        for _ in range(2):
+            assert a.dora().yiaddr != b.dora().yiaddr, "one address for two"
+        reload(text % ("10.77.0.200-10.77.0.210", ""), 2)
+        assert 200 <= int(a.dora().yiaddr.split(".")[3]) <= 210, "an address outside the new pool"
+        reload("networks: [{interface: sv0, subnet: 10.77.0.0/25}]\n", 3)
+        seen = [Client(lab.link).dora().yiaddr for _ in range(20)]
+        assert len(set(seen)) == 20 and all(int(x.split(".")[3]) < 127 for x in seen), seen
+
+
 # ---- signals and resources ----
 
 @case("SIGTERM and SIGINT: exit 0 within 2 s, also during transfers (G-10)")
@@ -1174,6 +1202,70 @@ def _():
             os.close(w)
             if r is not None:
                 os.close(r)
+
+
+@case("standard output, error and input closed: none of them becomes a socket")
+def _():
+    for closed in (">&-", "2>&-", "0<&- >&- 2>&-"):
+        with Lab() as lab:
+            d = lab.start("-i", "sv0", "--http-root", lab.http, "--tftp-root", lab.tftp, "--state-dir", lab.state,
+                          prefix=["sh", "-c", "exec \"$@\" " + closed, "sh"])
+            Client(lab.link).served_within(5)
+            for n in ("0", "1", "2"):
+                what = os.readlink("/proc/%d/fd/%s" % (d.p.pid, n))
+                assert what == "/dev/null" or what.startswith(lab.dir), "descriptor %s is %s" % (n, what)
+
+
+@case("killed by SIGKILL and started again on the same state directory")
+def _():
+    with Lab() as lab:
+        d = lab.serve()
+        Client(lab.link).dora()
+        d.kill(signal.SIGKILL)
+        d.p.wait(2)
+        lab.serve()
+        Client(lab.link).dora()
+
+
+@case("subnets of every size, and small and large MTUs")
+def _():
+    for prefix in (8, 16, 29, 30, 31, 32):
+        with Lab(address=False) as lab:
+            lab.server.ip("addr add %s/%d dev sv0" % (SERVER, prefix))
+            lab.serve()
+            c = Client(lab.link)
+            if prefix < 31:
+                assert c.dora().yiaddr != SERVER
+            else:
+                assert c.ask(DISCOVER, seconds=0.1) is None
+    for mtu in (576, 9000):
+        with Lab() as lab:
+            lab.server.ip("link set sv0 mtu %d" % mtu)
+            lab.client.ip("link set cl0 mtu %d" % mtu)
+            lab.serve()
+            r = Client(lab.link, options=[(57, b"\xff\xff") if c == 57 else (c, v) for c, v in pxe_options()]).dora()
+            assert len(r.data) <= mtu - 28 and r.list[-1][0] == 67, (mtu, len(r.data))
+
+
+@case("600 slow heads from twenty addresses: an honest GET within 1 s (H-7)")
+def _():
+    with Lab() as lab:
+        lab.write("http/file", "content")
+        lab.serve()
+        held = []
+        for i in range(20):
+            lab.client.ip("addr add 10.77.0.%d/24 dev cl0" % (10 + i))
+        for i in range(600):
+            with lab.client.entered():
+                s = socket.socket()
+            s.bind(("10.77.0.%d" % (10 + i % 20), 0))
+            s.settimeout(2)
+            s.connect((SERVER, 80))
+            s.send(b"GET /f")
+            held.append(s)
+        wait_for("an honest GET", lambda: lab.http_get("/file", seconds=1)[2] == b"content", 1)
+        for s in held:
+            s.close()
 
 
 # ---- scripts and files ----
