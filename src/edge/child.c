@@ -43,10 +43,14 @@ static void terminal_restore(const struct terminal *t)
 
 static void stop_signals(sigset_t *set)
 {
+	struct sigaction hangup;
+
 	sigemptyset(set);
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGHUP);
+	/* Blocked, it would come in spite of nohup(1). */
+	if (sigaction(SIGHUP, NULL, &hangup) < 0 || hangup.sa_handler != SIG_IGN)
+		sigaddset(set, SIGHUP);
 }
 
 /* In the child: does not return; tells errno through the pipe when exec fails. */
@@ -160,6 +164,8 @@ int child_run(char *const argv[], unsigned timeout_s, struct child_result *ret_r
 	int err;
 
 	stop_signals(&set);
+	/* Ignored by whoever started us, it would never come. */
+	(void)signal(SIGCHLD, SIG_DFL);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, &before);
 	terminal_save(&terminal);
@@ -182,6 +188,7 @@ void child_hold_stop(void)
 
 	stop_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
 }
 
 void child_wait_for_stop(void)
