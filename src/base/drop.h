@@ -33,6 +33,8 @@
 	X(TRUNCATED, "D028", "larger than our receive buffer")                               \
 	X(HOPS, "D029", "more than 16 relay hops")                                           \
 	X(BAD_MAC, "D030", "the hardware address is zero or a group address")                \
+	X(CLIENT_ID, "D031", "a client identifier of more than 255 octets")                  \
+	X(STORE_FAILING, "D032", "the lease store cannot write, and this lease is not stored yet") \
 	/* frames read raw: D060 to D079 */                                                  \
 	X(FRAME_SHORT, "D060", "frame ends inside a header")                                 \
 	X(FRAME_NOT_IP, "D061", "not an IPv4 frame")                                         \

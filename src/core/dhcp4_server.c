@@ -430,6 +430,8 @@ static enum drop identify(struct exchange *x)
 
 	x->client = (struct lease_client){ .client_id = m->opt[OPT_CLIENT_ID], .htype = m->htype, .hlen = m->hlen };
 	memcpy(x->client.chaddr, m->chaddr, m->hlen);
+	if (x->client.client_id.n > 255) /* joined from several (RFC 3396); nobody means that */
+		return DROP_CLIENT_ID;
 	if (m->hlen == 0 && x->client.client_id.n == 0)
 		return DROP_NO_HARDWARE_ADDRESS;
 	if (x->plan->facts.has_mac && (m->chaddr[0] & 1 || memcmp(m->chaddr, zeros, m->hlen) == 0))

@@ -2,6 +2,7 @@
 #include "core/lease.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
 struct queue {
@@ -36,6 +37,8 @@ struct lease_table {
 	size_t n;
 };
 
+#define FRESH_STEPS 4096u /* addresses that a search for a fresh one passes at most */
+
 #define BUCKETS_CAP (LEASE_TABLE_MAX)
 #define BUCKETS_START 64u
 
@@ -64,6 +67,12 @@ static uint64_t hash_client(const struct lease_net *net, const struct lease_clie
 	if (c->client_id.n)
 		return hash_mix(hash_bytes(h, c->client_id.p, c->client_id.n));
 	return hash_mix(hash_bytes(h ^ c->htype, c->chaddr, c->hlen));
+}
+
+/* A lease without a client is an address that was set aside. */
+static bool has_client(const struct lease_client *c)
+{
+	return c->client_id.n || c->hlen;
 }
 
 static uint64_t hash_address(struct ip4 a)
@@ -167,7 +176,7 @@ int lease_table_new(struct lease_table **ret_table)
 
 static void lease_free(struct lease *l)
 {
-	free(l->client_id);
+	free(l->hostname);
 	free(l);
 }
 
@@ -214,22 +223,22 @@ static void queue_append(struct lease *l)
 static void set_state(struct lease *l, enum lease_state state, int64_t expires_s)
 {
 	queue_remove(l);
-	l->state = state;
+	l->state = (uint8_t)state;
 	l->expires_s = expires_s;
 	queue_append(l);
 }
 
-static struct lease_net *net_of(struct lease_table *t, const struct served *s)
+static struct lease_net *net_named(struct lease_table *t, const char *name)
 {
 	struct lease_net *net;
 
 	for (net = t->nets; net; net = net->next)
-		if (strcmp(net->name, s->cfg->name) == 0)
+		if (strcmp(net->name, name) == 0)
 			return net;
 	net = calloc(1, sizeof(*net));
 	if (!net)
 		return NULL;
-	net->name = strdup(s->cfg->name);
+	net->name = strdup(name);
 	if (!net->name) {
 		free(net);
 		return NULL;
@@ -239,17 +248,22 @@ static struct lease_net *net_of(struct lease_table *t, const struct served *s)
 	return net;
 }
 
+static struct span client_id_of(const struct lease *l)
+{
+	return (struct span){ l->client_id, l->client_id_len };
+}
+
 bool lease_is_of(const struct lease *l, const struct lease_client *c)
 {
 	if (c->client_id.n || l->client_id_len)
-		return span_eq(c->client_id, (struct span){ l->client_id, l->client_id_len });
+		return span_eq(c->client_id, client_id_of(l));
 	return l->htype == c->htype && l->hlen == c->hlen && memcmp(l->chaddr, c->chaddr, c->hlen) == 0;
 }
 
 static struct lease *find_client(struct lease_table *t, const struct lease_net *net,
 	const struct lease_client *c)
 {
-	struct lease *l = *bucket(&t->by_client, hash_client(net, c));
+	struct lease *l = *bucket(&t->by_client, (uint32_t)hash_client(net, c));
 
 	while (l && !(l->net == net && lease_is_of(l, c)))
 		l = l->next_by_client;
@@ -290,24 +304,18 @@ static int lease_new(struct lease_table *t, struct lease_net *net, const struct 
 
 	if (t->n >= LEASE_TABLE_MAX)
 		return -ENOENT;
-	l = calloc(1, sizeof(*l));
+	l = calloc(1, sizeof(*l) + c->client_id.n);
 	if (!l)
 		return -ENOMEM;
-	if (c->client_id.n) {
-		l->client_id = malloc(c->client_id.n);
-		if (!l->client_id) {
-			free(l);
-			return -ENOMEM;
-		}
+	if (c->client_id.n)
 		memcpy(l->client_id, c->client_id.p, c->client_id.n);
-		l->client_id_len = c->client_id.n;
-	}
+	l->client_id_len = (uint8_t)c->client_id.n;
 	l->address = address;
 	l->net = net;
 	l->htype = c->htype;
 	l->hlen = c->hlen;
 	memcpy(l->chaddr, c->chaddr, sizeof(l->chaddr));
-	l->hash = hash_client(net, c);
+	l->hash = (uint32_t)(has_client(c) ? hash_client(net, c) : hash_address(address));
 	l->state = LEASE_FREE;
 	queue_append(l);
 	chain_add(&t->by_address, l, next_by_address, address_of);
@@ -328,14 +336,15 @@ static bool is_reusable(const struct lease *l, int64_t now_s)
 }
 
 /* A free address that was never used: the cursor walks the pools once. */
-static bool take_fresh(struct lease_table *t, struct lease_net *net, const struct served *s, struct ip4 *ret)
+static bool take_fresh(struct lease_table *t, struct lease_net *net, const struct served *s, unsigned max_steps,
+	struct ip4 *ret)
 {
 	if (net->fingerprint != s->fingerprint) {
 		net->fingerprint = s->fingerprint;
 		net->fresh_pool = 0;
 		net->fresh.v = 0;
 	}
-	while (net->fresh_pool < s->n_pools) {
+	for (unsigned steps = 0; net->fresh_pool < s->n_pools;) {
 		const struct pool *p = &s->pools[net->fresh_pool];
 
 		if (net->fresh.v < p->first.v || net->fresh.v > p->last.v)
@@ -350,6 +359,9 @@ static bool take_fresh(struct lease_table *t, struct lease_net *net, const struc
 			}
 			if (last)
 				break;
+			/* Past a million leases of before a restart it goes in pieces. */
+			if (++steps >= max_steps)
+				return false;
 		}
 		net->fresh_pool++;
 		net->fresh.v = 0;
@@ -404,24 +416,27 @@ static bool may_have_wanted(struct lease_table *t, const struct served *s, struc
 
 /* Finds an address and frees it of whoever had it before. */
 static int choose_address(struct lease_table *t, struct lease_net *net, const struct served *s,
-	struct ip4 wanted, bool claim, int64_t now_s, struct ip4 *ret)
+	struct ip4 wanted, bool claim, int64_t now_s, struct ip4 *ret, bool *ret_unchecked)
 {
 	struct lease *old;
 
+	*ret_unchecked = true;
+
 	if (may_have_wanted(t, s, wanted, claim, now_s)) {
 		old = lease_find_address(t, wanted);
-		if (old)
-			forget(t, old);
 		*ret = wanted;
-		return 0;
+	} else {
+		if (t->n < LEASE_TABLE_MAX && take_fresh(t, net, s, FRESH_STEPS, ret))
+			return 0;
+		old = oldest_reusable(t, net, s, now_s);
+		if (!old)
+			return t->n < LEASE_TABLE_MAX && take_fresh(t, net, s, UINT_MAX, ret) ? 0 : -ENOENT;
+		*ret = old->address;
 	}
-	if (t->n < LEASE_TABLE_MAX && take_fresh(t, net, s, ret))
-		return 0;
-	old = oldest_reusable(t, net, s, now_s);
-	if (!old)
-		return -ENOENT;
-	*ret = old->address;
-	forget(t, old);
+	if (old) {
+		*ret_unchecked = old->unchecked || now_s - old->expires_s >= s->cfg->lease_time_s;
+		forget(t, old);
+	}
 	return 0;
 }
 
@@ -457,13 +472,12 @@ static bool may_keep(const struct served *s, const struct lease *l, struct ip4 r
 static void disown(struct lease_table *t, struct lease *l)
 {
 	chain_remove(&t->by_client, l, next_by_client, client_of);
-	free(l->client_id);
-	l->client_id = NULL;
 	l->client_id_len = 0;
 	l->htype = l->hlen = 0;
 	memset(l->chaddr, 0, sizeof(l->chaddr));
-	memset(l->hostname, 0, sizeof(l->hostname));
-	l->hash = hash_address(l->address); /* spread: no client has this */
+	free(l->hostname);
+	l->hostname = NULL;
+	l->hash = (uint32_t)hash_address(l->address); /* spread: no client has this */
 	chain_add(&t->by_client, l, next_by_client, client_of);
 }
 
@@ -471,8 +485,9 @@ static int choose(struct lease_table *t, const struct served *s, const struct le
 	const struct machine *reserved_for, struct ip4 wanted, bool claim, int64_t now_s,
 	struct lease **ret_lease)
 {
-	struct lease_net *net = net_of(t, s);
+	struct lease_net *net = net_named(t, s->cfg->name);
 	struct ip4 reserved, address;
+	bool unchecked = false;
 	struct lease *l;
 	int r;
 
@@ -495,13 +510,14 @@ static int choose(struct lease_table *t, const struct served *s, const struct le
 	}
 	address = reserved;
 	if (reserved.v == 0) {
-		r = choose_address(t, net, s, wanted, claim, now_s, &address);
+		r = choose_address(t, net, s, wanted, claim, now_s, &address, &unchecked);
 		if (r < 0)
 			return r;
 	}
 	r = lease_new(t, net, c, address, &l);
 	if (r < 0)
 		return r;
+	l->unchecked = unchecked;
 	set_state(l, LEASE_OFFERED, now_s + LEASE_OFFER_S);
 	*ret_lease = l;
 	return 0;
@@ -519,15 +535,25 @@ int lease_claim(struct lease_table *t, const struct served *s, const struct leas
 	return choose(t, s, c, reserved_for, wanted, true, now_s, ret_lease);
 }
 
+static void set_hostname(struct lease *l, struct span hostname)
+{
+	struct span cut = { hostname.p, hostname.n < LEASE_HOSTNAME_MAX ? hostname.n : LEASE_HOSTNAME_MAX };
+	char *copy;
+
+	if (cut.n == 0 || (l->hostname && span_eq(span_str(l->hostname), cut)))
+		return;
+	copy = strndup((const char *)cut.p, cut.n);
+	if (!copy)
+		return; /* a name is no reason to refuse a lease */
+	free(l->hostname);
+	l->hostname = copy;
+}
+
 void lease_bind(struct lease_table *t, struct lease *l, struct span hostname, uint32_t seconds, int64_t now_s)
 {
 	(void)t;
-	if (hostname.n) {
-		size_t n = hostname.n < sizeof(l->hostname) - 1 ? hostname.n : sizeof(l->hostname) - 1;
-
-		memset(l->hostname, 0, sizeof(l->hostname));
-		memcpy(l->hostname, hostname.p, n);
-	}
+	set_hostname(l, hostname);
+	l->unchecked = false;
 	set_state(l, LEASE_BOUND, now_s + seconds);
 }
 
@@ -565,7 +591,7 @@ void lease_to_record(const struct lease *l, struct lease_record *ret)
 		.state = l->state,
 		.expires_s = l->expires_s,
 		.network = l->net->name,
-		.client_id = { l->client_id, l->client_id_len },
+		.client_id = client_id_of(l),
 		.chaddr = { l->chaddr, l->hlen },
 		.hostname = span_str(l->hostname),
 		.htype = l->htype,
@@ -579,4 +605,50 @@ size_t lease_count(const struct lease_table *t, enum lease_state state)
 	for (const struct lease_net *net = t->nets; net; net = net->next)
 		n += net->queue[state].n;
 	return n;
+}
+
+int lease_restore(struct lease_table *t, const struct lease_record *r)
+{
+	struct lease_client c = { .client_id = r->client_id, .htype = r->htype, .hlen = (uint8_t)r->chaddr.n };
+	struct lease_net *net = net_named(t, r->network);
+	struct lease *l = lease_find_address(t, r->address);
+	int e;
+
+	if (!net)
+		return -ENOMEM;
+	if (r->chaddr.n)
+		memcpy(c.chaddr, r->chaddr.p, r->chaddr.n);
+	if (l)
+		forget(t, l);
+	/* A client has one lease in a network: the one written last. */
+	l = has_client(&c) ? find_client(t, net, &c) : NULL;
+	if (l)
+		disown(t, l);
+	e = lease_new(t, net, &c, r->address, &l);
+	if (e < 0)
+		return e == -ENOENT ? 0 : e; /* a full table: what is oldest is what it knows already */
+	set_hostname(l, r->hostname);
+	set_state(l, r->state == LEASE_OFFERED ? LEASE_FREE : r->state, r->expires_s);
+	l->stored_expires_s = r->state == LEASE_BOUND ? r->expires_s : 0;
+	return 0;
+}
+
+void lease_stored(struct lease_table *t, struct ip4 address, enum lease_state state, int64_t expires_s)
+{
+	struct lease *l = lease_find_address(t, address);
+
+	if (l)
+		l->stored_expires_s = state == LEASE_BOUND ? expires_s : 0;
+}
+
+void lease_not_stored(struct lease_table *t, struct ip4 address, int64_t now_s)
+{
+	struct lease *l = lease_find_address(t, address);
+
+	if (!l || l->state != LEASE_BOUND)
+		return;
+	if (l->stored_expires_s > now_s)
+		set_state(l, LEASE_BOUND, l->stored_expires_s);
+	else
+		set_state(l, LEASE_FREE, now_s);
 }

@@ -34,20 +34,23 @@ enum lease_state {
 
 struct lease_net;
 
+/* Kept small: a site may hold a million. */
 struct lease {
 	struct ip4 address;
-	enum lease_state state;
-	int64_t expires_s;
-	struct lease_net *net;
+	uint8_t state; /* enum lease_state */
 	uint8_t htype, hlen;
+	uint8_t client_id_len; /* 0: none */
 	uint8_t chaddr[16];
-	char hostname[64];       /* as the client sent it, cut; any octets but NUL */
-	size_t client_id_len;
-	uint8_t *client_id;      /* owned; NULL when none */
+	bool unchecked;           /* nobody has looked yet whether somebody else uses it */
+	uint32_t hash;            /* of the client */
+	int64_t expires_s;
+	int64_t stored_expires_s; /* until when the store has it bound; 0: it has not */
+	struct lease_net *net;
+	char *hostname; /* owned, as the client sent it, cut; any octets but NUL; NULL: none */
 	/* the table's own: */
-	uint64_t hash;
 	struct lease *next_by_address, *next_by_client;
 	struct lease *prev, *next; /* queue of its state */
+	uint8_t client_id[];
 };
 
 /* What the store keeps of a change. */
@@ -64,8 +67,9 @@ struct lease_table;
 
 #define LEASE_OFFER_S    30  /* an offer that nobody took is free again */
 #define LEASE_DECLINED_S 600
+#define LEASE_HOSTNAME_MAX 63
 /* Leases held in memory over all networks. */
-#define LEASE_TABLE_MAX  1000000u
+#define LEASE_TABLE_MAX  1500000u
 
 int lease_table_new(struct lease_table **ret_table) WARN_UNUSED;
 void lease_table_free(struct lease_table *t);
@@ -93,6 +97,13 @@ void lease_bind(struct lease_table *t, struct lease *l, struct span hostname, ui
 void lease_release(struct lease_table *t, struct lease *l, int64_t now_s);
 /* Used by somebody else: nobody gets it for LEASE_DECLINED_S. */
 void lease_decline(struct lease_table *t, struct lease *l, int64_t now_s);
+
+/* A record of the store, oldest first, into the table.  -ENOMEM. */
+int lease_restore(struct lease_table *t, const struct lease_record *r) WARN_UNUSED;
+/* The store has taken this record of an address, or could not: then the lease
+ * goes back to what the store knows of it. */
+void lease_stored(struct lease_table *t, struct ip4 address, enum lease_state state, int64_t expires_s);
+void lease_not_stored(struct lease_table *t, struct ip4 address, int64_t now_s);
 
 bool lease_is_of(const struct lease *l, const struct lease_client *c);
 /* Bound and not expired. */

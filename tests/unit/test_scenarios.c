@@ -342,7 +342,7 @@ static void build_message(struct story *s, struct word *w, size_t n, unsigned lo
 	opts = wr_of(options, sizeof(options));
 	wr_u8(&opts, OPT_MESSAGE_TYPE);
 	wr_u8(&opts, 1);
-	wr_u8(&opts, type_of(w[1].key));
+	wr_u8(&opts, (uint8_t)type_of(w[1].key));
 	for (size_t i = 2; i < n; i++) {
 		int code = option_code(w[i].key);
 
