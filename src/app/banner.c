@@ -90,7 +90,7 @@ void banner_say_networks(struct site *site, const struct iface_view *ifaces, siz
 
 		if (s)
 			now.server = s->server;
-		began[i] = now.state == NETWORK_SERVED &&
+		began[i] = s && now.state == NETWORK_SERVED &&
 			(told[i].state != NETWORK_SERVED || !ip4_eq(told[i].server, now.server));
 		if (began[i])
 			say_served(site->log, s);

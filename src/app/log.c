@@ -109,12 +109,12 @@ static void add_time(struct text *t, bool whole)
 	char buf[32];
 
 	if (whole) {
-		gmtime_r(&s, &tm);
-		strftime(buf, sizeof(buf), "%Y-%m-%dT%H:%M:%S", &tm);
+		(void)gmtime_r(&s, &tm);
+		(void)strftime(buf, sizeof(buf), "%Y-%m-%dT%H:%M:%S", &tm);
 		text_addf(t, "%s.%03dZ", buf, (int)(ms % 1000));
 	} else {
-		localtime_r(&s, &tm);
-		strftime(buf, sizeof(buf), "%H:%M:%S", &tm);
+		(void)localtime_r(&s, &tm);
+		(void)strftime(buf, sizeof(buf), "%H:%M:%S", &tm);
 		text_addf(t, "%s.%03d", buf, (int)(ms % 1000));
 	}
 }

@@ -81,51 +81,43 @@ static void resolve(void *ctx, const struct tftp_peer *peer, struct span path, s
 	ret_target->fd = fd;
 }
 
+static void say_sent(const struct tftp_session *t, uint64_t duration_us, struct text *out)
+{
+	text_addf(out, "sent, %llu octets in %.2f s", (unsigned long long)t->terms.size, (double)duration_us / 1e6);
+	text_addf(out, " (blksize %u", t->terms.blksize);
+	if (t->terms.windowsize > 1)
+		text_addf(out, ", windowsize %u", t->terms.windowsize);
+	if (t->resent)
+		text_addf(out, ", %u resent", (unsigned)t->resent);
+	text_addc(out, ')');
+}
+
 static void say_outcome(const struct tftp_access *a, struct text *out)
 {
-	const struct tftp_session *t = a->session;
-	double seconds = (double)a->duration_us / 1e6;
+	static const char *const words[] = {
+		[TFTP_RUNNING] = "ended: the server stops",
+		[TFTP_STOPPED] = "ended: the server stops",
+		[TFTP_SENT] = "sent",
+		[TFTP_PROBE] = "size asked, as UEFI does before it loads a file",
+		[TFTP_REFUSED] = "refused",
+		[TFTP_ABORTED] = "ended by the client",
+		[TFTP_TIMEOUT] = "given up: the client fell silent for 60 s",
+		[TFTP_EVICTED] = "given up: it never acknowledged anything, and others wait",
+		[TFTP_SUPERSEDED] = "given up: the client asked for another file",
+		[TFTP_CHANGED] = "ended: the file changed while it was sent",
+		[TFTP_FAILED] = "failed",
+	};
+	bool has_reason = a->outcome == TFTP_REFUSED || a->outcome == TFTP_ABORTED || a->outcome == TFTP_FAILED;
 
-	switch (a->outcome) {
-	case TFTP_SENT:
-		text_addf(out, "sent, %llu octets in %.2f s", (unsigned long long)t->terms.size, seconds);
-		text_addf(out, " (blksize %u", t->terms.blksize);
-		if (t->terms.windowsize > 1)
-			text_addf(out, ", windowsize %u", t->terms.windowsize);
-		if (t->resent)
-			text_addf(out, ", %u resent", (unsigned)t->resent);
-		text_addc(out, ')');
-		return;
-	case TFTP_PROBE:
-		text_adds(out, "size asked, as UEFI does before it loads a file");
-		return;
-	case TFTP_REFUSED:
-		text_adds(out, "refused: ");
-		break;
-	case TFTP_ABORTED:
-		text_adds(out, "ended by the client: ");
-		break;
-	case TFTP_TIMEOUT:
-		text_adds(out, "given up: the client fell silent for 60 s");
-		return;
-	case TFTP_EVICTED:
-		text_adds(out, "given up: it never acknowledged anything, and others wait");
-		return;
-	case TFTP_SUPERSEDED:
-		text_adds(out, "given up: the client asked for another file");
-		return;
-	case TFTP_CHANGED:
-		text_adds(out, "ended: the file changed while it was sent");
-		return;
-	case TFTP_FAILED:
-		text_adds(out, "failed: ");
-		break;
-	case TFTP_STOPPED:
-	case TFTP_RUNNING:
-		text_adds(out, "ended: the server stops");
+	if (a->outcome == TFTP_SENT && a->session) {
+		say_sent(a->session, a->duration_us, out);
 		return;
 	}
-	escape_log(out, a->sentence, 128);
+	text_adds(out, words[a->outcome]);
+	if (has_reason && a->sentence.n) {
+		text_adds(out, ": ");
+		escape_log(out, a->sentence, 128);
+	}
 }
 
 static bool is_trouble(enum tftp_outcome o)

@@ -104,7 +104,7 @@ static void explain(const struct options *o, int err)
 	default:
 		break;
 	}
-	fprintf(stderr, "bootsmith lab network: cannot make the bridge %s with %s: %s\n", o->name,
+	(void)fprintf(stderr, "bootsmith lab network: cannot make the bridge %s with %s: %s\n", o->name,
 		o->address_text, why);
 }
 
@@ -117,7 +117,7 @@ int lab_network(int argc, char **argv)
 	if (err != 0)
 		return err;
 	if (o.help) {
-		fputs(help, stdout);
+		(void)fputs(help, stdout);
 		return EXIT_SUCCESS;
 	}
 
@@ -127,16 +127,16 @@ int lab_network(int argc, char **argv)
 		explain(&o, err);
 		return EXIT_FAILURE;
 	}
-	printf("network %s is up with %s; Ctrl-C removes it\n", o.name, o.address_text);
-	fflush(stdout);
+	(void)printf("network %s is up with %s; Ctrl-C removes it\n", o.name, o.address_text);
+	(void)fflush(stdout);
 	child_wait_for_stop();
 
 	err = lab_bridge_delete(index);
 	if (err < 0 && err != -ENODEV) {
-		fprintf(stderr, "bootsmith lab network: cannot remove %s: %s\n", o.name,
+		(void)fprintf(stderr, "bootsmith lab network: cannot remove %s: %s\n", o.name,
 			strerror(-err));
 		return EXIT_FAILURE;
 	}
-	printf("network %s is removed\n", o.name);
+	(void)printf("network %s is removed\n", o.name);
 	return EXIT_SUCCESS;
 }

@@ -171,7 +171,7 @@ static bool kvm_works(const struct lab_firmware *firmware)
 		       (strstr(line, " vmx") || strstr(line, " svm"));
 	free(line);
 	if (f)
-		fclose(f);
+		(void)fclose(f);
 	return flag;
 }
 
@@ -193,7 +193,7 @@ static const char *vars_beside(struct arena *a, const char *code)
 static int copy_to_memory(const char *path)
 {
 	int from = open(path, O_RDONLY | O_CLOEXEC), to, err = 0;
-	struct stat st;
+	struct stat st = { 0 };
 	off_t at = 0;
 
 	if (from < 0)
@@ -225,7 +225,7 @@ static int prepare_firmware(const struct options *o, struct arena *a, struct lab
 	if (!code)
 		return 0;
 	if (access(code, R_OK) < 0) {
-		fprintf(stderr,
+		(void)fprintf(stderr,
 			"bootsmith lab node: no firmware at %s: %s; install %s, or name "
 			"another with --firmware-file\n",
 			code, strerror(errno), o->firmware->packages);
@@ -234,7 +234,7 @@ static int prepare_firmware(const struct options *o, struct arena *a, struct lab
 	m->code = code;
 	m->vars_fd = vars ? copy_to_memory(vars) : -1;
 	if (vars && m->vars_fd < 0) {
-		fprintf(stderr, "bootsmith lab node: cannot read the firmware's variables %s: %s\n",
+		(void)fprintf(stderr, "bootsmith lab node: cannot read the firmware's variables %s: %s\n",
 			vars, strerror(-m->vars_fd));
 		return 1;
 	}
@@ -250,7 +250,7 @@ static int prepare_tap(const struct options *o, struct lab_tap *ret_tap)
 	case 0:
 		return 0;
 	case -ENODEV:
-		fprintf(stderr,
+		(void)fprintf(stderr,
 			"bootsmith lab node: there is no network %s; make it first: bootsmith "
 			"lab network --name %s --address 172.24.0.1/16\n",
 			o->network, o->network);
@@ -268,7 +268,7 @@ static int prepare_tap(const struct options *o, struct lab_tap *ret_tap)
 	default:
 		break;
 	}
-	fprintf(stderr, "bootsmith lab node: cannot join the network %s: %s\n", o->network, why);
+	(void)fprintf(stderr, "bootsmith lab node: cannot join the network %s: %s\n", o->network, why);
 	return 1;
 }
 
@@ -276,19 +276,19 @@ static int prepare_tap(const struct options *o, struct lab_tap *ret_tap)
 static int conclude(const struct options *o, int err, const struct child_result *result)
 {
 	if (err == -ENOENT)
-		fprintf(stderr, "bootsmith lab node: there is no %s; install %s\n",
+		(void)fprintf(stderr, "bootsmith lab node: there is no %s; install %s\n",
 			o->firmware->qemu, o->firmware->packages);
 	else if (err < 0)
-		fprintf(stderr, "bootsmith lab node: cannot start %s: %s\n", o->firmware->qemu,
+		(void)fprintf(stderr, "bootsmith lab node: cannot start %s: %s\n", o->firmware->qemu,
 			strerror(-err));
 	else if (result->end == CHILD_TIMED_OUT)
-		fprintf(stderr, "bootsmith lab node: ended after %u s, as --timeout says\n",
+		(void)fprintf(stderr, "bootsmith lab node: ended after %u s, as --timeout says\n",
 			o->timeout_s);
 	else if (result->end == CHILD_DIED)
-		fprintf(stderr, "bootsmith lab node: QEMU died of signal %d (%s)\n", result->value,
+		(void)fprintf(stderr, "bootsmith lab node: QEMU died of signal %d (%s)\n", result->value,
 			strsignal(result->value));
 	else if (result->end == CHILD_EXITED && result->value != 0)
-		fprintf(stderr,
+		(void)fprintf(stderr,
 			"bootsmith lab node: QEMU failed with exit code %d; "
 			"its own words are above\n",
 			result->value);
@@ -307,7 +307,7 @@ static int run(
 	m->tap_fd = tap->fd;
 	err = lab_qemu_args(m, a, &args);
 	if (err == 0) {
-		fprintf(stderr, "node %s on %s (%s): %s firmware, %s; Ctrl-C ends it\n",
+		(void)fprintf(stderr, "node %s on %s (%s): %s firmware, %s; Ctrl-C ends it\n",
 			mac_str(m->mac).s, o->network, tap->name, o->firmware->name,
 			m->kvm ? "KVM" : "software emulation");
 		err = child_run(args.v, o->timeout_s, &result);
@@ -326,7 +326,7 @@ int lab_node(int argc, char **argv)
 	if (err != 0)
 		return err;
 	if (o.help) {
-		fputs(help, stdout);
+		(void)fputs(help, stdout);
 		return EXIT_SUCCESS;
 	}
 	m = (struct lab_machine){ .firmware = o.firmware,

@@ -47,7 +47,7 @@ int verb_lab(int argc, char **argv)
 		{ "node", "bootsmith lab node", lab_node } };
 
 	if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-		fputs(help, stdout);
+		(void)fputs(help, stdout);
 		return EXIT_SUCCESS;
 	}
 	for (size_t i = 0; argc >= 2 && i < ARRAY_LEN(verbs); i++) {

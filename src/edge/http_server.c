@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#define TURN_OCTETS  (256 * 1024) /* sent to one client before the others have their turn */
+#define TURN_OCTETS  ((size_t)256 << 10) /* sent to one client before the others have their turn */
 #define TURN_ACCEPTS 32
 #define TICK_MS      500 /* how late a deadline may be noticed */
 #define BACKLOG      512
@@ -406,7 +406,7 @@ static void pause_listeners(struct http_server *srv)
 /* One connection; false when there is none (now). */
 static bool accept_one(struct listener *l)
 {
-	struct sockaddr_in sa, local = { 0 };
+	struct sockaddr_in sa = { 0 }, local = { 0 };
 	socklen_t sa_len = sizeof(sa), local_len = sizeof(local);
 	struct http_peer peer = { .listener_id = l->id };
 	int fd = accept4(l->fd, (struct sockaddr *)&sa, &sa_len, SOCK_NONBLOCK | SOCK_CLOEXEC);

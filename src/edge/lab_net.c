@@ -84,7 +84,7 @@ static int request_send(const struct request *r)
 		struct nlmsghdr head;
 		struct nlmsgerr error;
 		uint8_t echo[sizeof(struct request)];
-	} answer;
+	} answer = { 0 };
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	ssize_t n;

@@ -192,7 +192,7 @@ static bool listener_receive(struct listener *l)
 {
 	uint8_t buf[REQUEST_BUFFER], control[CMSG_SPACE(sizeof(struct in_pktinfo))];
 	struct iovec iov = { .iov_base = buf, .iov_len = sizeof(buf) };
-	struct sockaddr_in sa;
+	struct sockaddr_in sa = { 0 };
 	struct msghdr msg = {
 		.msg_name = &sa,
 		.msg_namelen = sizeof(sa),
@@ -236,7 +236,7 @@ static void on_listener_ready(uv_poll_t *poll, int status, int events)
 static int listener_start(struct listener *l, struct ip4 addr, uint16_t port, uint16_t *ret_port)
 {
 	struct tftp_server *server = l->server;
-	struct sockaddr_in sa;
+	struct sockaddr_in sa = { 0 };
 	socklen_t len = sizeof(sa);
 	int on = 1, room = LISTENER_BUFFER, err = tftp_socket_open(addr, port, l->device, &l->fd);
 

@@ -72,7 +72,7 @@ unsigned tftp_socket_path_mtu(const struct tftp_peer *peer, const char *device)
 {
 	struct sockaddr_in sa = to_sockaddr(peer->remote, peer->remote_port);
 	socklen_t len = sizeof(int);
-	int fd, mtu = 0;
+	int fd = -1, mtu = 0;
 
 	if (tftp_socket_open(peer->local, 0, device, &fd) < 0)
 		return TFTP_MTU_UNKNOWN;
