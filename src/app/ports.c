@@ -66,7 +66,6 @@ static void on_closed(uv_handle_t *h)
 	struct port *x = h->data;
 	struct ports *p = x->owner;
 
-	close(x->fd);
 	free(x);
 	p->closing--;
 	maybe_closed(p);
@@ -80,8 +79,8 @@ static void port_close(struct ports *p, struct port *x)
 		return;
 	}
 	p->closing++;
-	(void)uv_poll_stop(&x->poll);
 	uv_close((uv_handle_t *)&x->poll, on_closed);
+	close(x->fd); /* now: its successor may want the same address in this turn */
 }
 
 /* Is a socket of the other kind (one interface, all interfaces) open? */

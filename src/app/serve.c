@@ -37,6 +37,7 @@ struct daemon {
 	uv_timer_t refresh_timer, retry_timer;
 	uv_signal_t signals[3];
 	int64_t start_us;
+	size_t loaded; /* records of the store */
 };
 
 /* Loads the configuration as the command line wants it.  Mistakes go to *report. */
@@ -124,7 +125,7 @@ static int refresh(struct daemon *d)
 {
 	struct site *site = &d->site;
 	struct iface_view *ifaces = NULL;
-	struct served_set *nets;
+	struct served_set *nets = NULL;
 	bool *began = NULL;
 	size_t n;
 	int r;
@@ -174,7 +175,7 @@ static void on_monitor(uv_poll_t *h, int status, int events)
 }
 
 /* What only a restart can change stays as it is, and is named. */
-static void keep_what_needs_restart(struct daemon *d, struct config *next)
+static int keep_what_needs_restart(struct daemon *d, struct config *next)
 {
 	const struct config *now = d->site.cfg;
 	struct text changed = { 0 };
@@ -194,6 +195,7 @@ static void keep_what_needs_restart(struct daemon *d, struct config *next)
 	next->http_port = now->http_port;
 	next->state_dir = arena_strdup(&next->arena, span_str(now->state_dir));
 	next->control_socket = arena_strdup(&next->arena, span_str(now->control_socket));
+	return next->state_dir && next->control_socket ? 0 : -ENOMEM;
 }
 
 /* Puts a loaded configuration in force. */
@@ -207,6 +209,8 @@ static int adopt(struct daemon *d, struct config *next, struct text *report)
 
 	if (told)
 		r = served_build(next, NULL, 0, &nets);
+	if (r == 0 && old)
+		r = keep_what_needs_restart(d, next);
 	if (r == 0)
 		r = open_files(next, &files, report);
 	if (r < 0) {
@@ -214,10 +218,8 @@ static int adopt(struct daemon *d, struct config *next, struct text *report)
 		free(told);
 		return r;
 	}
-	if (old) {
-		keep_what_needs_restart(d, next);
+	if (old)
 		site_files_close(&d->site.files);
-	}
 	d->site.cfg = next;
 	d->site.files = files;
 	free(d->told);
@@ -343,15 +345,45 @@ static int start_services(struct daemon *d)
 	return r;
 }
 
+static int on_load(void *ctx, const struct lease_record *r)
+{
+	struct daemon *d = ctx;
+
+	d->loaded++;
+	return lease_restore(d->site.leases, r);
+}
+
+static void on_store_health(void *ctx, const char *message)
+{
+	struct daemon *d = ctx;
+
+	if (message)
+		log_say(d->site.log, LOG_ERROR, "store",
+			"%s; until then nobody gets a new lease, and who has one is told what is left of it; trying again every second",
+			message);
+	else
+		log_say(d->site.log, LOG_INFO, "store", "leases can be stored again");
+}
+
 static int start_state(struct daemon *d)
 {
+	static const struct store_hooks hooks = { .load = on_load, .health = on_store_health };
+	char message[STORE_MESSAGE_MAX] = "out of memory";
+	int64_t begin_us = clock_mono_us();
 	int r = lease_table_new(&d->site.leases);
 
 	if (r == 0)
 		r = clients_new(&d->site.clients);
 	if (r == 0)
-		r = store_open(&d->loop, d->site.cfg->state_dir, &d->site.store);
-	return r;
+		r = store_open(&d->loop, d->site.cfg->state_dir, &hooks, d, message, &d->site.store);
+	if (r < 0) {
+		(void)fprintf(stderr, "bootsmith: %s\n", message);
+		return r;
+	}
+	if (d->loaded)
+		log_say(d->site.log, LOG_INFO, "store", "%zu records of leases read from %s in %lld ms", d->loaded,
+			d->site.cfg->state_dir, (long long)(clock_mono_us() - begin_us) / 1000);
+	return 0;
 }
 
 static void start_handles(struct daemon *d)
