@@ -7,7 +7,7 @@
  * for a ProxyDHCP server after our offer. */
 static const uint8_t ipxe_no_proxy_wait[] = { 176, 1, 1 };
 
-static void add_pxe(const struct dhcp4_msg *request, struct arena *a, struct dhcp4_out *out)
+static int add_pxe(const struct dhcp4_msg *request, struct arena *a, struct dhcp4_out *out)
 {
 	uint8_t *buf = arena_alloc(a, 8);
 	struct wr w = wr_of(buf, buf ? 8 : 0);
@@ -15,9 +15,12 @@ static void add_pxe(const struct dhcp4_msg *request, struct arena *a, struct dhc
 	/* EDK2 takes an offer as PXE only with this prefix, and reads 43 only then. */
 	dhcp4_out_add(out, OPT_VENDOR_CLASS, true, SPAN_LIT("PXEClient"));
 	pxe_vendor_options_direct(&w);
+	if (w.full)
+		return -ENOMEM;
 	dhcp4_out_add(out, OPT_VENDOR_SPECIFIC, true, wr_done(&w));
 	/* RFC 4578 2.3; only what was sent: no GUID, no echo (dnsmasq, rfc2131.c). */
 	dhcp4_out_add(out, OPT_MACHINE_ID, true, request->opt[OPT_MACHINE_ID]);
+	return 0;
 }
 
 int dhcp4_boot_fill(const struct config *cfg, const struct dhcp4_msg *request, const struct facts *facts,
@@ -45,7 +48,8 @@ int dhcp4_boot_fill(const struct config *cfg, const struct dhcp4_msg *request, c
 		out->file = span_str(file);
 	switch (facts->client) {
 	case CLIENT_PXE:
-		add_pxe(request, a, out);
+		if (add_pxe(request, a, out) < 0)
+			return -ENOMEM;
 		dhcp4_out_add(out, OPT_TFTP_SERVER, true, (struct span){ (uint8_t *)address, strlen(address) + 1 });
 		break;
 	case CLIENT_HTTP:

@@ -119,14 +119,22 @@ static void reply_begin(struct exchange *x, enum dhcp4_type type)
 	p->max_size = max - DHCP4_IP_UDP_HEADERS;
 }
 
+/* An option of our own; for want of memory it is not left out, but the reply dropped. */
+static void add_written(struct exchange *x, enum dhcp4_option code, bool needed, const struct wr *w)
+{
+	if (w->full)
+		drop(x, DROP_NO_MEMORY);
+	else
+		dhcp4_out_add(&x->plan->out, code, needed, wr_done(w));
+}
+
 static void add_u8(struct exchange *x, enum dhcp4_option code, uint8_t v)
 {
 	uint8_t *b = arena_alloc(x->arena, 1);
+	struct wr w = wr_of(b, b ? 1 : 0);
 
-	if (b) {
-		*b = v;
-		dhcp4_out_add(&x->plan->out, code, true, (struct span){ b, 1 });
-	}
+	wr_u8(&w, v);
+	add_written(x, code, true, &w);
 }
 
 static void add_u32(struct exchange *x, enum dhcp4_option code, bool needed, uint32_t v)
@@ -135,7 +143,7 @@ static void add_u32(struct exchange *x, enum dhcp4_option code, bool needed, uin
 	struct wr w = wr_of(b, b ? 4 : 0);
 
 	wr_u32(&w, v);
-	dhcp4_out_add(&x->plan->out, code, needed, wr_done(&w));
+	add_written(x, code, needed, &w);
 }
 
 static bool has_option(const struct network *net, uint8_t code)
@@ -169,7 +177,7 @@ static void add_network_options(struct exchange *x)
 
 		for (size_t i = 0; i < net->n_dns && i < DNS_MAX; i++)
 			wr_u32(&w, net->dns[i].v);
-		dhcp4_out_add(out, OPT_DNS, true, wr_done(&w));
+		add_written(x, OPT_DNS, true, &w);
 	}
 	if (machine && machine->name && client_asks(x, OPT_HOSTNAME) && !has_option(net, OPT_HOSTNAME))
 		dhcp4_out_add(out, OPT_HOSTNAME, false, span_str(machine->name));
@@ -230,7 +238,7 @@ static bool reply_finish(struct exchange *x)
 	}
 	add_last(x, bootfile);
 	address_reply(x);
-	return true;
+	return p->drop == DROP_NONE;
 }
 
 /* OFFER and ACK: address, network, boot. */

@@ -105,7 +105,7 @@ static void says_when_memory_is_out(void **state)
 	struct span bootfile;
 
 	(void)state;
-	for (size_t limit = 1; limit <= 32; limit += 16) { /* the name, the address */
+	for (size_t limit = 1; limit <= 48; limit += 16) { /* the name, the address, option 43 */
 		struct arena a;
 
 		arena_init(&a, limit);

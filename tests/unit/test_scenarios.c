@@ -12,6 +12,7 @@
  *   EXPECT none D022            dropped for this reason;  EXPECT done: taken, and no reply due
  *   LEASES bound=1 offered=0
  *   ELAPSE 30s
+ *   MEMORY 100                  the next packet's answer may take so many octets
  *
  * FIELD: op htype hlen hops xid secs flags ciaddr yiaddr siaddr giaddr mac sname
  * file; of RECV also on (interface index), source and local; of EXPECT also dest (relay,
@@ -36,6 +37,7 @@
 
 #define WORDS_MAX 64
 #define IFACES_MAX 4
+#define ARENA_LIMIT (64u << 10)
 
 struct value {
 	uint8_t b[1024];
@@ -57,6 +59,7 @@ struct story {
 	struct served_set *nets;
 	struct lease_table *leases;
 	struct arena arena;
+	size_t memory; /* 0: enough */
 	/* the last exchange */
 	struct dhcp4_msg request, reply;
 	struct dhcp4_plan plan;
@@ -385,8 +388,12 @@ static void build_message(struct story *s, struct word *w, size_t n, unsigned lo
 
 	arena_reset(&s->arena);
 	s->plan.drop = dhcp4_decode(&s->arena, wr_done(&out), &s->request);
+	if (s->memory)
+		s->arena.limit = s->arena.used + s->memory;
 	if (s->plan.drop == DROP_NONE)
 		dhcp4_plan(&server, &s->request, &h.rx, s->now_s, &s->arena, &s->plan);
+	s->arena.limit = ARENA_LIMIT;
+	s->memory = 0;
 }
 
 /* RFC 2131 2, RFC 951 3, firmware-quirks.md, P-8, D4-2, D4-8, D4-10: what holds
@@ -648,6 +655,8 @@ static void do_line(struct story *s, char *line)
 		do_expect(s, w, n);
 	else if (strcmp(w[0].key, "LEASES") == 0)
 		do_leases(s, w, n);
+	else if (strcmp(w[0].key, "MEMORY") == 0 && n > 1)
+		s->memory = number(w[1].key);
 	else if (strcmp(w[0].key, "ELAPSE") == 0 && n > 1)
 		s->now_s += strtol(w[1].key, NULL, 10);
 	else
@@ -664,7 +673,7 @@ static unsigned run_story(const char *path, const char *name)
 
 	assert_non_null(f);
 	assert_int_equal(lease_table_new(&s.leases), 0);
-	arena_init(&s.arena, 64u << 10);
+	arena_init(&s.arena, ARENA_LIMIT);
 	while (fgets(buf, sizeof(buf), f)) {
 		at++;
 		if (buf[0] != ' ' && buf[0] != '\t') {
