@@ -17,7 +17,7 @@
 #define PACKET_MAX  4096u
 #define BATCH_MAX   64 /* packets per turn, so that TFTP and HTTP get theirs */
 #define ARENA_LIMIT (64u << 10)
-#define PENDING_MAX 4096u /* replies that wait for the store */
+#define PENDING_MAX 16384u /* replies that wait for the store */
 
 struct service_dhcp4 {
 	struct site *site;
@@ -37,6 +37,8 @@ struct reply {
 	struct ip4 dest_addr, server;
 	struct mac client_mac;
 	bool send; /* DECLINE and RELEASE are committed too, but not answered */
+	bool committed;
+	struct lease_record record; /* its numbers only: what it points to may be gone */
 	struct text line;
 	size_t n;
 	uint8_t data[];
@@ -104,11 +106,34 @@ static void service_maybe_free(struct service_dhcp4 *s)
 	free(s);
 }
 
+static void log_store_drop(struct service_dhcp4 *s, struct ip4 address)
+{
+	unsigned long hidden;
+	struct ip4_text text = ip4_str(address);
+
+	if (!log_drop_due(s->site->log, DROP_STORE_FAILING, &hidden))
+		return;
+
+	const struct log_field fields[] = {
+		FIELD_STR("drop", drop_id(DROP_STORE_FAILING)),
+		FIELD_STR("address", text.s),
+		FIELD_SOME("hidden", hidden),
+	};
+
+	log_event(s->site->log, LOG_WARNING, "dhcp", fields, ARRAY_LEN(fields), "%s: no answer, %s: %s", text.s,
+		drop_id(DROP_STORE_FAILING), drop_sentence(DROP_STORE_FAILING));
+}
+
 static void finish_reply(struct service_dhcp4 *s, struct reply *r, int result)
 {
+	const struct lease_record *rec = &r->record;
+
+	if (r->committed && result == 0)
+		lease_stored(s->site->leases, rec->address, rec->state, rec->expires_s);
 	if (result < 0) {
-		log_say(s->site->log, LOG_ERROR, "dhcp", "a lease could not be stored (%s): the client was not answered",
-			strerror(-result));
+		/* The store itself says why, once (serve.c). The client asks again. */
+		lease_not_stored(s->site->leases, rec->address, clock_lease_s());
+		log_store_drop(s, rec->address);
 	} else {
 		result = r->send ? reply_send(s, r) : 0;
 		if (result < 0)
@@ -182,14 +207,14 @@ static void answer(struct service_dhcp4 *s, const struct dhcp4_msg *msg, const s
 		finish_reply(s, r, 0);
 		return;
 	}
-	if (s->pending >= PENDING_MAX) { /* the store hangs: the client asks again */
-		finish_reply(s, r, -EBUSY);
-		return;
-	}
 	lease_to_record(plan->lease, &record);
-	s->pending++;
-	if (store_commit(s->site->store, &record, on_committed, r) < 0)
-		on_committed(r, -ENOMEM);
+	r->record = record;
+	r->committed = true;
+	/* Too many wait: the store hangs, and clients ask again. */
+	if (s->pending >= PENDING_MAX || store_commit(s->site->store, &record, on_committed, r) < 0)
+		finish_reply(s, r, -EBUSY);
+	else
+		s->pending++;
 }
 
 static void log_undecoded(struct service_dhcp4 *s, const struct dhcp4_packet *p, const struct dhcp4_msg *msg,
@@ -219,7 +244,8 @@ static void log_undecoded(struct service_dhcp4 *s, const struct dhcp4_packet *p,
 static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p)
 {
 	struct site *site = s->site;
-	const struct dhcp4_server server = { .cfg = site->cfg, .nets = site->nets, .leases = site->leases };
+	const struct dhcp4_server server = { .cfg = site->cfg, .nets = site->nets, .leases = site->leases,
+		.store_failing = store_is_failing(site->store) };
 	const struct dhcp4_rx rx = { .ifindex = p->ifindex, .source = p->source, .local = p->local };
 	struct dhcp4_msg msg;
 	struct dhcp4_plan plan;

@@ -69,6 +69,14 @@ static bool is_our_address(const struct exchange *x, struct ip4 a)
 	return false;
 }
 
+/* The client chose one of the offers, and it was not ours. */
+static bool names_other_server(const struct exchange *x)
+{
+	struct ip4 server;
+
+	return dhcp4_opt_ip4(x->msg, OPT_SERVER_ID, &server) && !is_our_address(x, server);
+}
+
 /* RFC 2131 4.1. */
 static void address_reply(struct exchange *x)
 {
@@ -241,11 +249,19 @@ static bool reply_finish(struct exchange *x)
 	return p->drop == DROP_NONE;
 }
 
+/* Seconds for which the store has this lease bound. */
+static uint32_t stored_left(const struct exchange *x, const struct lease *l)
+{
+	int64_t left = l->stored_expires_s - x->now_s;
+
+	return left <= 0 ? 0 : left > UINT32_MAX ? UINT32_MAX : (uint32_t)left;
+}
+
 /* OFFER and ACK: address, network, boot. */
 static void reply_with_lease(struct exchange *x, enum dhcp4_type type, struct lease *l)
 {
 	struct dhcp4_plan *p = x->plan;
-	uint32_t seconds = lease_time(x);
+	uint32_t seconds = x->srv->store_failing ? stored_left(x, l) : lease_time(x);
 
 	p->lease = l;
 	reply_begin(x, type);
@@ -258,7 +274,7 @@ static void reply_with_lease(struct exchange *x, enum dhcp4_type type, struct le
 	add_u32(x, OPT_REBINDING_TIME, false, (uint32_t)((uint64_t)seconds * 7 / 8));
 	if (!reply_finish(x))
 		return;
-	if (type == DHCP4_ACK) {
+	if (type == DHCP4_ACK && !x->srv->store_failing) {
 		/* The table keeps it for the network's whole lease time: its queues hold
 		 * leases of equal length, and a client may always go early. */
 		lease_bind(x->srv->leases, l, x->msg->opt[OPT_HOSTNAME], p->net->cfg->lease_time_s, x->now_s);
@@ -282,12 +298,30 @@ static struct lease *find_lease(const struct exchange *x)
 	return lease_find(x->srv->leases, x->plan->net, &x->client);
 }
 
+/* While nothing can be stored: the client's own stored lease, or silence. */
+static void reply_stored_only(struct exchange *x, enum dhcp4_type type)
+{
+	struct ip4 asked = x->msg->ciaddr;
+	struct lease *l = find_lease(x);
+
+	(void)dhcp4_opt_ip4(x->msg, OPT_REQUESTED_ADDRESS, &asked);
+	if (l && l->state == LEASE_BOUND && stored_left(x, l) >= LEASE_TIME_MIN_S &&
+		(type == DHCP4_OFFER || ip4_eq(asked, l->address)))
+		reply_with_lease(x, type, l);
+	else
+		drop(x, DROP_STORE_FAILING);
+}
+
 static void on_discover(struct exchange *x)
 {
 	struct ip4 wanted = { 0 };
 	struct lease *l;
 	int r;
 
+	if (x->srv->store_failing) {
+		reply_stored_only(x, DHCP4_OFFER);
+		return;
+	}
 	(void)dhcp4_opt_ip4(x->msg, OPT_REQUESTED_ADDRESS, &wanted);
 	r = lease_choose(x->srv->leases, x->plan->net, &x->client, x->plan->answer.machine, wanted, x->now_s,
 		&l);
@@ -316,11 +350,11 @@ static void ack_or_nak(struct exchange *x, struct ip4 requested, const char *why
 }
 
 /* RFC 2131 4.3.2, "generated during SELECTING state". */
-static void on_request_selecting(struct exchange *x, struct ip4 server, struct ip4 requested)
+static void on_request_selecting(struct exchange *x, struct ip4 requested)
 {
 	struct lease *l = find_lease(x);
 
-	if (!is_our_address(x, server)) {
+	if (names_other_server(x)) {
 		if (l && l->state == LEASE_OFFERED)
 			lease_release(x->srv->leases, l, x->now_s);
 		drop(x, DROP_OTHER_SERVER);
@@ -368,9 +402,13 @@ static void on_request(struct exchange *x)
 {
 	struct ip4 server, requested = { 0 };
 
+	if (x->srv->store_failing && !names_other_server(x)) {
+		reply_stored_only(x, DHCP4_ACK);
+		return;
+	}
 	(void)dhcp4_opt_ip4(x->msg, OPT_REQUESTED_ADDRESS, &requested);
 	if (dhcp4_opt_ip4(x->msg, OPT_SERVER_ID, &server))
-		on_request_selecting(x, server, requested);
+		on_request_selecting(x, requested);
 	else if (x->msg->ciaddr.v)
 		on_request_renew(x);
 	else if (requested.v)
@@ -393,7 +431,7 @@ static void on_decline(struct exchange *x)
 	}
 	lease_decline(x->srv->leases, l, x->now_s);
 	x->plan->lease = l;
-	x->plan->commit = true;
+	x->plan->commit = !x->srv->store_failing;
 	x->plan->note = "somebody else uses this address: set aside for 10 minutes";
 }
 
@@ -405,6 +443,10 @@ static void on_release(struct exchange *x)
 	if (!l || !ip4_eq(l->address, x->msg->ciaddr) || l->state != LEASE_BOUND ||
 		l->hlen != x->client.hlen || memcmp(l->chaddr, x->client.chaddr, l->hlen) != 0) {
 		drop(x, DROP_NOT_YOUR_LEASE);
+		return;
+	}
+	if (x->srv->store_failing) {
+		drop(x, DROP_STORE_FAILING);
 		return;
 	}
 	lease_release(x->srv->leases, l, x->now_s);

@@ -45,6 +45,9 @@ struct dhcp4_server {
 	const struct config *cfg;
 	const struct served_set *nets;
 	struct lease_table *leases;
+	/* Nothing can be stored now: who has a stored lease is told what is left of
+	 * it, nobody is promised anything new. */
+	bool store_failing;
 };
 
 /* Plans the answer to a decoded message from a client.  Values of the reply

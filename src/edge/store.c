@@ -1,152 +1,249 @@
-/* The store in memory, and the lock of the state directory. */
+/* The lease log in SQLite, and the thread that writes it.
+ *
+ * Two sides that share only what stands in struct queue, under its mutex: the
+ * loop (store_*) and the writer (writer_*).  A record goes queue.waiting ->
+ * writer's batch -> queue.finished -> done().
+ */
 #include "edge/store.h"
 
+#include "edge/store_db.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <utlist.h>
 
-struct commit {
-	struct commit *next;
+#define WAITING_MAX  16384u /* records that wait; a disk that hangs costs no more memory than these */
+#define RETRY_MS     1000   /* how often a failing store is tried again */
+#define CLEAN_REST_MS 5     /* between two steps of cleaning while nothing else is to do */
+
+struct entry {
+	struct entry *next, *prev;
+	struct store_row row;
 	store_done done;
 	void *ctx;
+	int result;
+};
+
+struct queue {
+	uv_mutex_t mutex;
+	uv_cond_t filled;
+	struct entry *waiting, *finished;
+	unsigned n_waiting;
+	bool stop;
+	bool failing;
+	bool health_told;
+	char message[STORE_MESSAGE_MAX];
 };
 
 struct store {
-	uv_loop_t *loop;
-	uv_check_t turn_end; /* active while a batch is open */
-	uv_idle_t no_wait;   /* keeps the loop from sleeping meanwhile */
-	struct commit *batch;
-	unsigned open_handles;
+	const struct store_hooks *hooks;
+	void *ctx;
+	struct store_db *db;
+	struct queue queue;
+	uv_thread_t writer;
+	uv_async_t finished;
+	bool failing; /* as the loop was told */
 };
 
-static void run_batch(struct store *s)
-{
-	struct commit *batch = s->batch, *c, *next;
+/* --- the writer's thread --- */
 
-	s->batch = NULL;
-	LL_FOREACH_SAFE(batch, c, next) {
-		c->done(c->ctx, 0);
-		free(c);
+/* Waits for work; false: stop, and nothing is left to do.  *ret_batch may be
+ * empty: then it is time to retry or to clean. */
+static bool writer_wait(struct store *s, bool cleaning, struct entry **ret_batch)
+{
+	struct queue *q = &s->queue;
+	bool go_on;
+
+	uv_mutex_lock(&q->mutex);
+	if (!q->waiting && !q->stop) {
+		if (q->failing)
+			(void)uv_cond_timedwait(&q->filled, &q->mutex, RETRY_MS * 1000000ull);
+		else if (cleaning)
+			(void)uv_cond_timedwait(&q->filled, &q->mutex, CLEAN_REST_MS * 1000000ull);
+		else
+			uv_cond_wait(&q->filled, &q->mutex);
+	}
+	*ret_batch = q->waiting;
+	q->waiting = NULL;
+	q->n_waiting = 0;
+	go_on = *ret_batch || !q->stop;
+	uv_mutex_unlock(&q->mutex);
+	return go_on;
+}
+
+static void writer_report(struct store *s, struct entry *batch, int result)
+{
+	struct queue *q = &s->queue;
+	struct entry *e;
+
+	DL_FOREACH(batch, e)
+		e->result = result;
+	uv_mutex_lock(&q->mutex);
+	if (batch)
+		DL_CONCAT(q->finished, batch);
+	if (q->failing != (result < 0)) {
+		q->failing = result < 0;
+		q->health_told = false;
+		if (result < 0)
+			store_db_explain(s->db, q->message, sizeof(q->message));
+	}
+	uv_mutex_unlock(&q->mutex);
+	(void)uv_async_send(&s->finished);
+}
+
+static int writer_commit(struct store_db *db, struct entry *batch)
+{
+	const struct entry *e;
+	int r = store_db_begin(db);
+
+	if (r < 0)
+		return r;
+	DL_FOREACH(batch, e) {
+		r = store_db_append(db, &e->row);
+		if (r < 0)
+			break;
+	}
+	/* A little cleaning rides on the batch's own fsync. */
+	if (r == 0)
+		r = store_db_clean_step(db);
+	return r == 0 ? store_db_end(db) : store_db_abandon(db, r);
+}
+
+static void writer_run(void *arg)
+{
+	struct store *s = arg;
+	struct entry *batch;
+
+	while (writer_wait(s, store_db_is_dirty(s->db), &batch))
+		writer_report(s, batch, writer_commit(s->db, batch));
+}
+
+/* --- the loop's side --- */
+
+static void tell_health(struct store *s)
+{
+	struct queue *q = &s->queue;
+	char message[STORE_MESSAGE_MAX];
+	bool told, failing;
+
+	uv_mutex_lock(&q->mutex);
+	told = q->health_told;
+	failing = q->failing;
+	q->health_told = true;
+	memcpy(message, q->message, sizeof(message));
+	uv_mutex_unlock(&q->mutex);
+	if (told)
+		return;
+	s->failing = failing;
+	s->hooks->health(s->ctx, failing ? message : NULL);
+}
+
+static void run_finished(struct store *s)
+{
+	struct entry *done, *e, *next;
+
+	uv_mutex_lock(&s->queue.mutex);
+	done = s->queue.finished;
+	s->queue.finished = NULL;
+	uv_mutex_unlock(&s->queue.mutex);
+	DL_FOREACH_SAFE(done, e, next) {
+		e->done(e->ctx, e->result);
+		free(e);
 	}
 }
 
-static void on_turn_end(uv_check_t *h)
+static void on_finished(uv_async_t *h)
 {
 	struct store *s = h->data;
 
-	run_batch(s);
-	if (!s->batch) {
-		uv_check_stop(&s->turn_end);
-		uv_idle_stop(&s->no_wait);
-	}
+	tell_health(s);
+	run_finished(s);
 }
 
-static void on_idle(uv_idle_t *h)
-{
-	(void)h;
-}
-
-int store_open(uv_loop_t *loop, const char *state_dir, struct store **ret)
+int store_open(uv_loop_t *loop, const char *state_dir, const struct store_hooks *hooks, void *ctx,
+	char ret_message[static STORE_MESSAGE_MAX], struct store **ret)
 {
 	struct store *s = calloc(1, sizeof(*s));
+	int r;
 
-	(void)state_dir;
 	if (!s)
 		return -ENOMEM;
-	s->loop = loop;
-	uv_check_init(loop, &s->turn_end);
-	uv_idle_init(loop, &s->no_wait);
-	s->turn_end.data = s->no_wait.data = s;
-	s->open_handles = 2;
+	s->hooks = hooks;
+	s->ctx = ctx;
+	s->queue.health_told = true;
+	r = store_db_open(state_dir, hooks->load, ctx, ret_message, &s->db);
+	if (r < 0)
+		goto fail;
+	if (store_db_is_read_only(s->db)) {
+		s->queue.failing = s->failing = true;
+		store_db_explain(s->db, s->queue.message, sizeof(s->queue.message));
+		hooks->health(ctx, s->queue.message);
+	}
+	if (uv_mutex_init(&s->queue.mutex) < 0 || uv_cond_init(&s->queue.filled) < 0 ||
+		uv_async_init(loop, &s->finished, on_finished) < 0) {
+		r = -ENOMEM;
+		goto fail;
+	}
+	s->finished.data = s;
+	r = uv_thread_create(&s->writer, writer_run, s);
+	if (r < 0)
+		goto fail;
 	*ret = s;
 	return 0;
+fail:
+	store_db_close(s->db);
+	free(s);
+	return r;
+}
+
+bool store_is_failing(const struct store *s)
+{
+	return s->failing;
 }
 
 int store_commit(struct store *s, const struct lease_record *r, store_done done, void *ctx)
 {
-	struct commit *c = malloc(sizeof(*c));
+	struct queue *q = &s->queue;
+	struct entry *e = malloc(sizeof(*e));
+	bool full;
 
-	(void)r;
-	if (!c)
+	if (!e)
 		return -ENOMEM;
-	*c = (struct commit){ .done = done, .ctx = ctx };
-	LL_APPEND(s->batch, c);
-	uv_check_start(&s->turn_end, on_turn_end);
-	uv_idle_start(&s->no_wait, on_idle);
-	return 0;
+	store_row_from_record(r, &e->row);
+	e->done = done;
+	e->ctx = ctx;
+	uv_mutex_lock(&q->mutex);
+	full = q->n_waiting >= WAITING_MAX;
+	if (!full) {
+		DL_APPEND(q->waiting, e);
+		q->n_waiting++;
+		uv_cond_signal(&q->filled);
+	}
+	uv_mutex_unlock(&q->mutex);
+	if (full)
+		free(e);
+	return full ? -EBUSY : 0;
 }
 
 static void on_closed(uv_handle_t *h)
 {
 	struct store *s = h->data;
 
-	if (--s->open_handles == 0)
-		free(s);
+	uv_mutex_destroy(&s->queue.mutex);
+	uv_cond_destroy(&s->queue.filled);
+	free(s);
 }
 
 void store_close(struct store *s)
 {
 	if (!s)
 		return;
-	run_batch(s);
-	uv_close((uv_handle_t *)&s->turn_end, on_closed);
-	uv_close((uv_handle_t *)&s->no_wait, on_closed);
-}
-
-static int make_directories(const char *path)
-{
-	size_t n = strlen(path);
-	char *copy = n ? strdup(path) : NULL;
-	int r = 0;
-
-	if (!copy)
-		return n ? -ENOMEM : -ENOENT;
-	for (size_t i = 1; i <= n && r == 0; i++) {
-		if (path[i] != '/' && path[i] != '\0')
-			continue;
-		copy[i] = '\0';
-		/* 0750: what machines boot is nobody else's business. */
-		if (mkdir(copy, 0750) < 0 && errno != EEXIST)
-			r = -errno;
-		copy[i] = path[i];
-	}
-	free(copy);
-	return r;
-}
-
-int store_lock(const char *state_dir, int *ret_fd, int *ret_pid)
-{
-	char path[4096], text[16] = "";
-	int fd, n, r;
-
-	*ret_pid = 0;
-	r = make_directories(state_dir);
-	if (r < 0)
-		return r;
-	n = snprintf(path, sizeof(path), "%s/lock", state_dir);
-	if (n < 0 || (size_t)n >= sizeof(path))
-		return -ENAMETOOLONG;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	if (fd < 0)
-		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		r = -errno;
-		if (read(fd, text, sizeof(text) - 1) > 0)
-			*ret_pid = atoi(text);
-		close(fd);
-		return r;
-	}
-	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	*ret_fd = fd;
-	return 0;
+	uv_mutex_lock(&s->queue.mutex);
+	s->queue.stop = true;
+	uv_cond_signal(&s->queue.filled);
+	uv_mutex_unlock(&s->queue.mutex);
+	(void)uv_thread_join(&s->writer);
+	run_finished(s);
+	store_db_close(s->db);
+	uv_close((uv_handle_t *)&s->finished, on_closed);
 }

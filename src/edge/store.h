@@ -1,10 +1,17 @@
-/* The lease store: the durable log of the lease table.
+/* The lease store: the durable log of the lease table, in SQLite.
  *
- * Asynchronous: a record is handed over, and done() is called later, never from
- * within store_commit(), when it is as safe as this store makes it.  Records
- * handed over while a batch is under way go together in the next one.
- * This version keeps leases in memory only: a batch is done at the end of the
- * loop's turn, and nothing survives the process.
+ * Asynchronous: a record is handed over on the loop, and done() is called on the
+ * loop later, never from within store_commit(), when the record is on disk or
+ * cannot be.  A thread of its own writes: records that are handed over while one
+ * batch is committed go together in the next one, so an fsync is shared by all
+ * who wait for it, and a disk that hangs stops nobody but those.
+ *
+ * Append-only: a log of records, of which the last of an address counts.  An
+ * upsert would cost five times as much at a million rows.  What is superseded
+ * is removed little by little between commits.
+ *
+ * It decides nothing: what a reply does while the store fails is
+ * core/dhcp4_server.c's.
  */
 #pragma once
 
@@ -15,12 +22,29 @@
 /* result: 0, or -errno: not stored, the reply must not leave. */
 typedef void (*store_done)(void *ctx, int result);
 
+struct store_hooks {
+	/* Each stored record, oldest first, while store_open() runs. */
+	int (*load)(void *ctx, const struct lease_record *r);
+	/* The store cannot write any more (message: why), or can again (NULL). */
+	void (*health)(void *ctx, const char *message);
+};
+
 struct store;
 
-int store_open(uv_loop_t *loop, const char *state_dir, struct store **ret) WARN_UNUSED;
-/* The record is copied as far as the store needs it.  -ENOMEM: done is not called. */
+#define STORE_MESSAGE_MAX 256
+
+/* Opens state_dir/leases.db, upgrades an older schema, and loads it.  A database
+ * that can only be read is opened all the same, and is failing from the start.
+ * ctx is the hooks'.  Negative with a sentence in ret_message: it cannot be used
+ * at all (not a database, damaged, a newer version's). */
+int store_open(uv_loop_t *loop, const char *state_dir, const struct store_hooks *hooks, void *ctx,
+	char ret_message[static STORE_MESSAGE_MAX], struct store **ret) WARN_UNUSED;
+/* The record is copied.  -ENOMEM, -EBUSY (too many wait): done is not called. */
 int store_commit(struct store *s, const struct lease_record *r, store_done done, void *ctx) WARN_UNUSED;
-/* Calls what is still open with its result, then frees the store (on the loop). */
+/* True since a write failed until one succeeds again. */
+bool store_is_failing(const struct store *s);
+/* Commits what waits, calls its done(), ends the thread and frees the store (on
+ * the loop's next turn). */
 void store_close(struct store *s);
 
 /* Takes the lock of a state directory, making the directory where it is missing.
