@@ -1,13 +1,29 @@
 /* The memory of machines: what is kept, what is cut, and that it stays bounded. */
-#include "core/clients.h"
-
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+/* Compiled in here, with an allocator that can run dry (uthash's too). */
+static int allocations_left = -1; /* -1: no end */
+
+static bool may_allocate(void)
+{
+	if (allocations_left > 0)
+		allocations_left--;
+	return allocations_left != 0;
+}
+
+#define calloc(n, size) (may_allocate() ? calloc(n, size) : NULL)
+#define malloc(n)       (may_allocate() ? malloc(n) : NULL)
+#include "core/clients.c"
+#undef calloc
+#undef malloc
 
 static struct mac mac(uint32_t n)
 {
@@ -144,6 +160,29 @@ static void the_longest_silent_makes_room(void **state)
 	clients_free(c);
 }
 
+static void without_memory_nothing_is_remembered(void **state)
+{
+	struct clients *c = NULL;
+	struct ip4 address;
+	struct facts f;
+
+	(void)state;
+	allocations_left = 1;
+	assert_int_equal(clients_new(&c), -ENOMEM);
+	assert_null(c);
+	allocations_left = -1;
+	c = new_clients();
+	for (int i = 1; i <= 3; i++) { /* the memo, the hash's table, its buckets */
+		allocations_left = i;
+		remember(c, 1, (struct ip4){ 1 });
+		assert_false(clients_find(c, mac(1), &f, &address));
+	}
+	allocations_left = -1;
+	remember(c, 1, (struct ip4){ 1 });
+	assert_true(clients_find(c, mac(1), &f, &address));
+	clients_free(c);
+}
+
 /* iPXE waits for an IPv6 router before it boots: it is told that there is none,
  * once a real one would have answered. */
 static void says_no_router_to_ipxe_only(void **state)
@@ -189,6 +228,7 @@ int main(void)
 		cmocka_unit_test(without_a_mac_there_is_nothing_to_know),
 		cmocka_unit_test(the_longest_silent_makes_room),
 		cmocka_unit_test(says_no_router_to_ipxe_only),
+		cmocka_unit_test(without_memory_nothing_is_remembered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

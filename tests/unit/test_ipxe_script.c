@@ -136,6 +136,19 @@ static void names_the_wrong_variable(void **state)
 	text_free(&out);
 }
 
+/* A configuration is checked before there is a machine: any vars.NAME may come. */
+static void checks_a_template_beforehand(void **state)
+{
+	struct template_error error = { 0 };
+
+	(void)state;
+	assert_int_equal(ipxe_script_check(SPAN_LIT(ALL_VARS "{{vars.disk}}{{ vars.x }}"), &error), 0);
+	assert_int_equal(ipxe_script_check(SPAN_LIT("a\n{{host}}"), &error), -EINVAL);
+	assert_int_equal(error.line, 2);
+	assert_int_equal(ipxe_script_check(SPAN_LIT("{{vars.}}"), &error), -EINVAL);
+	assert_int_equal(ipxe_script_check(SPAN_LIT("{{#vars}}"), &error), -EINVAL);
+}
+
 static void says_when_memory_is_out(void **state)
 {
 	struct script_vars v = script_vars(&good, &web1);
@@ -202,6 +215,7 @@ int main(void)
 		cmocka_unit_test(renders_as_the_golden_scripts),
 		cmocka_unit_test(a_failed_boot_says_why_and_tries_again),
 		cmocka_unit_test(names_the_wrong_variable),
+		cmocka_unit_test(checks_a_template_beforehand),
 		cmocka_unit_test(says_when_memory_is_out),
 		cmocka_unit_test(no_client_adds_a_line_or_an_expansion),
 	};

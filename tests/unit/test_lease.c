@@ -1,8 +1,7 @@
 /* The lease table: the order of choice, what may never happen, and that it takes
  * the same time whatever its size. */
-#include "core/lease.h"
-
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +12,26 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "core/served.h"
+
+/* The table is compiled in here, with an allocator that can run dry. */
+static int allocations_left = -1; /* -1: no end */
+
+static bool may_allocate(void)
+{
+	if (allocations_left > 0)
+		allocations_left--;
+	return allocations_left != 0;
+}
+
+#define calloc(n, size) (may_allocate() ? calloc(n, size) : NULL)
+#define strdup(s)       (may_allocate() ? strdup(s) : NULL)
+#define strndup(s, n)   (may_allocate() ? strndup(s, n) : NULL)
+#include "core/lease.c"
+#undef calloc
+#undef strdup
+#undef strndup
 
 #define NET        0x0a000000u /* 10.0.0.0 */
 #define LEASE_TIME 3600u
@@ -51,7 +70,7 @@ static struct lease_client client(uint32_t n)
 		.chaddr = { 2, 0, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n } };
 }
 
-static uint32_t choose(struct lab *l, const struct lease_client *c, const struct machine *m, uint32_t wanted,
+static uint32_t choose_for(struct lab *l, const struct lease_client *c, const struct machine *m, uint32_t wanted,
 	int64_t now)
 {
 	struct lease *lease;
@@ -80,23 +99,23 @@ static void chooses_in_order(void **state)
 	(void)state;
 	lab_init(&l);
 	/* never used ones, in the pools' order; the same again for the same client */
-	assert_int_equal(choose(&l, &a, NULL, 0, 0), NET + 10);
-	assert_int_equal(choose(&l, &b, NULL, 0, 0), NET + 11);
-	assert_int_equal(choose(&l, &a, NULL, NET + 33, 0), NET + 10);
+	assert_int_equal(choose_for(&l, &a, NULL, 0, 0), NET + 10);
+	assert_int_equal(choose_for(&l, &b, NULL, 0, 0), NET + 11);
+	assert_int_equal(choose_for(&l, &a, NULL, NET + 33, 0), NET + 10);
 	/* the wanted one, unless it is offered, reserved, the router's, ours or in no pool */
-	assert_int_equal(choose(&l, &c, NULL, NET + 33, 0), NET + 33);
-	assert_int_equal(choose(&l, &d, NULL, NET + 10, 0), NET + 15);
+	assert_int_equal(choose_for(&l, &c, NULL, NET + 33, 0), NET + 33);
+	assert_int_equal(choose_for(&l, &d, NULL, NET + 10, 0), NET + 15);
 	for (uint32_t bad = 12; bad <= 14; bad++) {
 		struct lease_client e = client(100 + bad);
 
-		assert_true(choose(&l, &e, NULL, NET + bad, 0) != NET + bad);
+		assert_true(choose_for(&l, &e, NULL, NET + bad, 0) != NET + bad);
 	}
 	/* an offer of it is no hindrance to a REQUEST */
 	assert_int_equal(claim(&l, &d, NULL, NET + 15, 0), NET + 15);
 	assert_int_equal(claim(&l, &(struct lease_client){ .hlen = 1, .chaddr = { 7 } }, NULL, NET + 10, 0), NET + 10);
-	assert_int_equal(choose(&l, &a, NULL, NET + 10, 0), NET + 19);
+	assert_int_equal(choose_for(&l, &a, NULL, NET + 10, 0), NET + 19);
 	/* reserved ones */
-	assert_int_equal(choose(&l, &b, &l.machines[1], 0, 0), NET + 200);
+	assert_int_equal(choose_for(&l, &b, &l.machines[1], 0, 0), NET + 200);
 	assert_null(lease_find_address(l.t, (struct ip4){ NET + 201 }));
 	lease_table_free(l.t);
 	lease_table_free(NULL);
@@ -114,18 +133,18 @@ static void reuses_the_longest_free(void **state)
 		if (i < 12)
 			assert_true(claim(&l, &c[i], NULL, 0, (int64_t)i) != 0);
 	}
-	assert_int_equal(choose(&l, &c[12], NULL, 0, 100), 0); /* full of bound leases */
+	assert_int_equal(choose_for(&l, &c[12], NULL, 0, 100), 0); /* full of bound leases */
 	assert_int_equal(lease_count(l.t, LEASE_BOUND), 12);
 	lease_release(l.t, lease_find(l.t, &l.net, &c[5]), 100);
 	lease_release(l.t, lease_find(l.t, &l.net, &c[3]), 101);
-	assert_int_equal(choose(&l, &c[12], NULL, 0, 102), NET + 18); /* c[5]'s, free for longer */
+	assert_int_equal(choose_for(&l, &c[12], NULL, 0, 102), NET + 18); /* c[5]'s, free for longer */
 	assert_null(lease_find(l.t, &l.net, &c[5]));
-	assert_int_equal(choose(&l, &c[3], NULL, 0, 103), NET + 16); /* its own again */
+	assert_int_equal(choose_for(&l, &c[3], NULL, 0, 103), NET + 16); /* its own again */
 	/* the first expired */
-	assert_int_equal(choose(&l, &late, NULL, 0, 103), NET + 18); /* the oldest offer gives way … */
-	assert_int_equal(choose(&l, &late, NULL, 0, LEASE_TIME), NET + 18);
-	assert_int_equal(choose(&l, &c[12], NULL, 0, LEASE_TIME), NET + 16);
-	assert_int_equal(choose(&l, &c[5], NULL, 0, LEASE_TIME), NET + 10); /* … c[0]'s, at its second of expiry */
+	assert_int_equal(choose_for(&l, &late, NULL, 0, 103), NET + 18); /* the oldest offer gives way … */
+	assert_int_equal(choose_for(&l, &late, NULL, 0, LEASE_TIME), NET + 18);
+	assert_int_equal(choose_for(&l, &c[12], NULL, 0, LEASE_TIME), NET + 16);
+	assert_int_equal(choose_for(&l, &c[5], NULL, 0, LEASE_TIME), NET + 10); /* … c[0]'s, at its second of expiry */
 	lease_table_free(l.t);
 }
 
@@ -145,13 +164,13 @@ static void declined_addresses_rest(void **state)
 	assert_null(lease_find(l.t, &l.net, &a));
 	assert_ptr_equal(lease_find_address(l.t, (struct ip4){ NET + 10 }), lease);
 	assert_int_equal(lease_count(l.t, LEASE_DECLINED), 1);
-	assert_int_equal(choose(&l, &a, NULL, NET + 10, 5 + LEASE_DECLINED_S - 1), 0);
+	assert_int_equal(choose_for(&l, &a, NULL, NET + 10, 5 + LEASE_DECLINED_S - 1), 0);
 	assert_int_equal(claim(&l, &b, NULL, NET + 10, 5 + LEASE_DECLINED_S - 1), 0);
 	/* not even by a reservation, nor for a client without hardware address */
 	l.machines[0].address.v = NET + 10;
-	assert_int_equal(choose(&l, &(struct lease_client){ .client_id = SPAN_LIT("x") }, &l.machines[0], 0, 6), 0);
+	assert_int_equal(choose_for(&l, &(struct lease_client){ .client_id = SPAN_LIT("x") }, &l.machines[0], 0, 6), 0);
 	l.machines[0].address.v = NET + 12;
-	assert_int_equal(choose(&l, &b, NULL, 0, 5 + LEASE_DECLINED_S), NET + 10);
+	assert_int_equal(choose_for(&l, &b, NULL, 0, 5 + LEASE_DECLINED_S), NET + 10);
 	lease_table_free(l.t);
 }
 
@@ -176,9 +195,9 @@ static void reserved_addresses_have_one_owner(void **state)
 	assert_null(lease_find(l.t, &l.net, &a));
 	/* a reservation of our own or the router's address is none */
 	l.machines[1].address.v = NET + 13;
-	assert_int_equal(choose(&l, &b, &l.machines[1], 0, 0), NET + 11);
+	assert_int_equal(choose_for(&l, &b, &l.machines[1], 0, 0), NET + 11);
 	l.machines[1].address.v = NET + 14;
-	assert_int_equal(choose(&l, &b, &l.machines[1], 0, 0), NET + 11);
+	assert_int_equal(choose_for(&l, &b, &l.machines[1], 0, 0), NET + 11);
 	lease_table_free(l.t);
 }
 
@@ -192,24 +211,24 @@ static void follows_a_reload(void **state)
 	l.net.n_pools = 1;
 	l.pools[0].last.v = NET + 10;
 	assert_int_equal(claim(&l, &a, NULL, 0, 0), NET + 10);
-	assert_int_equal(choose(&l, &b, NULL, 0, 0), 0);
+	assert_int_equal(choose_for(&l, &b, NULL, 0, 0), 0);
 	/* the pool grew */
 	l.pools[0].last.v = NET + 11;
 	l.net.fingerprint++;
-	assert_int_equal(choose(&l, &b, NULL, 0, 0), NET + 11);
+	assert_int_equal(choose_for(&l, &b, NULL, 0, 0), NET + 11);
 	/* it moved: whoever has an address out of it gets another, and the old ones come back with it */
 	l.pools[0] = (struct pool){ { NET + 50 }, { NET + 51 } };
 	l.net.fingerprint++;
-	assert_int_equal(choose(&l, &a, NULL, 0, 0), NET + 50);
-	assert_int_equal(choose(&l, &b, NULL, 0, 0), NET + 51);
+	assert_int_equal(choose_for(&l, &a, NULL, 0, 0), NET + 50);
+	assert_int_equal(choose_for(&l, &b, NULL, 0, 0), NET + 51);
 	l.pools[0] = (struct pool){ { NET + 10 }, { NET + 12 } };
 	l.net.n_reservations = 0;
 	l.net.fingerprint++;
-	assert_int_equal(choose(&l, &c, NULL, 0, 0), NET + 12);
-	assert_int_equal(choose(&l, &b, NULL, 0, 0), NET + 11);
+	assert_int_equal(choose_for(&l, &c, NULL, 0, 0), NET + 12);
+	assert_int_equal(choose_for(&l, &b, NULL, 0, 0), NET + 11);
 	/* what was acknowledged is nobody else's before it expires */
-	assert_int_equal(choose(&l, &a, NULL, NET + 10, LEASE_TIME - 1), NET + 12);
-	assert_int_equal(choose(&l, &d, NULL, NET + 10, LEASE_TIME), NET + 10);
+	assert_int_equal(choose_for(&l, &a, NULL, NET + 10, LEASE_TIME - 1), NET + 12);
+	assert_int_equal(choose_for(&l, &d, NULL, NET + 10, LEASE_TIME), NET + 10);
 	lease_table_free(l.t);
 }
 
@@ -229,8 +248,8 @@ static void networks_do_not_mix(void **state)
 	assert_int_equal(claim(&l, &a, NULL, 0, 0), NET + 10);
 	assert_null(lease_find(l.t, &other.net, &a));
 	/* the same addresses under another name, as after a reload: one client each all the same */
-	assert_int_equal(choose(&other, &a, NULL, NET + 10, 0), NET + 11);
-	assert_int_equal(choose(&other, &a, &other.machines[0], 0, 0), NET + 12);
+	assert_int_equal(choose_for(&other, &a, NULL, NET + 10, 0), NET + 11);
+	assert_int_equal(choose_for(&other, &a, &other.machines[0], 0, 0), NET + 12);
 	assert_int_equal(lease_choose(l.t, &l.net, &a, &l.machines[0], (struct ip4){ 0 }, 0, &lease), 0);
 	assert_int_equal(lease->address.v, NET + 12);
 	assert_ptr_equal(lease_find_address(l.t, lease->address), lease);
@@ -276,6 +295,101 @@ static void tells_the_store(void **state)
 	/* option 61 is the identity, where there is one (RFC 2131 4.2) */
 	assert_true(lease_is_of(lease, &c));
 	assert_false(lease_is_of(lease, &(struct lease_client){ .htype = 1, .hlen = 6, .chaddr = { 2, 0, 0, 0, 0, 5 } }));
+	lease_table_free(l.t);
+}
+
+static void without_memory_nothing_is_lost(void **state)
+{
+	struct lease_client a = client(1), b = client(2);
+	struct lease_table *t = NULL;
+	struct lease *lease;
+	struct lab l;
+
+	(void)state;
+	for (int i = 1; i <= 3; i++) { /* the table, its two hashes */
+		allocations_left = i;
+		assert_int_equal(lease_table_new(&t), -ENOMEM);
+		assert_null(t);
+	}
+	allocations_left = -1;
+	lab_init(&l);
+	for (int i = 1; i <= 3; i++) { /* the network, its name, the lease */
+		allocations_left = i;
+		assert_int_equal(lease_choose(l.t, &l.net, &a, NULL, (struct ip4){ 0 }, 0, &lease), -ENOMEM);
+	}
+	allocations_left = -1;
+	assert_int_equal(choose_for(&l, &a, NULL, 0, 0), NET + 10);
+	allocations_left = 1;
+	lease_bind(l.t, lease_find(l.t, &l.net, &a), SPAN_LIT("pc1"), 60, 0); /* a name is no reason to fail */
+	assert_int_equal(choose_for(&l, &b, NULL, 0, 0), 0);
+	allocations_left = -1;
+	assert_true(lease_is_live(lease_find(l.t, &l.net, &a), 0));
+	assert_int_equal(choose_for(&l, &b, NULL, 0, 0), NET + 11);
+	lease_table_free(l.t);
+}
+
+static struct lease_record record(uint32_t host, enum lease_state state, struct span id, int64_t expires)
+{
+	static const uint8_t chaddr[6] = { 2, 0, 0, 0, 0, 9 };
+
+	return (struct lease_record){ .address = { NET + host }, .state = state, .network = "lab", .client_id = id,
+		.chaddr = { chaddr, state == LEASE_DECLINED ? 0 : 6 }, .htype = state == LEASE_DECLINED ? 0 : 1,
+		.expires_s = expires, .hostname = SPAN_LIT("pc9") };
+}
+
+static int restore(struct lab *l, struct lease_record r)
+{
+	return lease_restore(l->t, &r);
+}
+
+static void comes_back_from_the_store(void **state)
+{
+	struct lease_client nine = client(9), a = { .client_id = SPAN_LIT("a") };
+	struct lease_record r;
+	struct lab l;
+
+	(void)state;
+	lab_init(&l);
+	assert_int_equal(restore(&l, record(10, LEASE_BOUND, SPAN_NONE, 500)), 0);
+	assert_int_equal(restore(&l, record(11, LEASE_DECLINED, SPAN_NONE, 600)), 0);
+	assert_int_equal(restore(&l, record(15, LEASE_DECLINED, SPAN_NONE, 600)), 0);
+	assert_int_equal(restore(&l, record(16, LEASE_OFFERED, SPAN_LIT("a"), 600)), 0);
+	assert_int_equal(restore(&l, record(17, LEASE_BOUND, SPAN_LIT("a"), 700)), 0); /* it moved */
+	assert_int_equal(restore(&l, record(18, LEASE_FREE, SPAN_LIT("b"), 100)), 0);
+	assert_int_equal(restore(&l, record(18, LEASE_BOUND, SPAN_LIT("c"), 800)), 0); /* given on */
+	assert_int_equal(lease_count(l.t, LEASE_DECLINED), 2);
+	assert_int_equal(lease_find(l.t, &l.net, &nine)->address.v, NET + 10);
+	lease_to_record(lease_find(l.t, &l.net, &nine), &r);
+	assert_true(span_eq(r.hostname, SPAN_LIT("pc9")));
+	assert_int_equal(lease_find(l.t, &l.net, &a)->address.v, NET + 17);
+	assert_null(lease_find(l.t, &l.net, &(struct lease_client){ .client_id = SPAN_LIT("b") }));
+	/* none of it is given to another; 19 is the first that nobody has */
+	for (uint32_t i = 0; i < 6; i++) {
+		struct lease_client c = client(100 + i);
+
+		assert_true(choose_for(&l, &c, NULL, 0, 100) >= NET + (i == 0 ? 19 : 16));
+	}
+	/* what could not be stored is as the store has it */
+	lease_bind(l.t, lease_find(l.t, &l.net, &nine), SPAN_NONE, 3600, 100);
+	lease_not_stored(l.t, (struct ip4){ NET + 10 }, 100);
+	assert_int_equal(lease_find(l.t, &l.net, &nine)->expires_s, 500);
+	lease_bind(l.t, lease_find(l.t, &l.net, &nine), SPAN_NONE, 3600, 100);
+	lease_stored(l.t, (struct ip4){ NET + 10 }, LEASE_BOUND, 3700);
+	lease_not_stored(l.t, (struct ip4){ NET + 10 }, 200);
+	assert_int_equal(lease_find(l.t, &l.net, &nine)->expires_s, 3700);
+	lease_stored(l.t, (struct ip4){ NET + 10 }, LEASE_FREE, 200);
+	lease_not_stored(l.t, (struct ip4){ NET + 10 }, 200);
+	assert_int_equal(lease_find(l.t, &l.net, &nine)->state, LEASE_FREE);
+	lease_not_stored(l.t, (struct ip4){ NET + 10 }, 200);
+	lease_stored(l.t, (struct ip4){ NET + 99 }, LEASE_BOUND, 1);
+	lease_not_stored(l.t, (struct ip4){ NET + 99 }, 1);
+	allocations_left = 1;
+	assert_int_equal(restore(&l, record(30, LEASE_BOUND, SPAN_NONE, 1)), -ENOMEM);
+	r = record(30, LEASE_BOUND, SPAN_NONE, 1);
+	r.network = "new";
+	allocations_left = 1;
+	assert_int_equal(restore(&l, r), -ENOMEM);
+	allocations_left = -1;
 	lease_table_free(l.t);
 }
 
@@ -451,15 +565,15 @@ static void a_flood_starves_nobody(void **state)
 		/* an offer of a reserved address at the head of the queue is in nobody's way */
 		struct machine *m = i == 0 ? &l.machines[0] : NULL;
 
-		assert_true(choose(&l, &made_up, m, 0, 7) != 0);
+		assert_true(choose_for(&l, &made_up, m, 0, 7) != 0);
 		if (i % 100 == 99) {
 			struct lease_client honest = client(i / 100);
-			uint32_t offered = choose(&l, &honest, NULL, 0, 7);
+			uint32_t offered = choose_for(&l, &honest, NULL, 0, 7);
 
 			assert_true(offered != 0);
 			for (uint32_t k = 0; k < 50; k++) {
 				made_up = client(2000000 + i * 50 + k);
-				assert_true(choose(&l, &made_up, NULL, 0, 7) != 0);
+				assert_true(choose_for(&l, &made_up, NULL, 0, 7) != 0);
 			}
 			assert_int_equal(claim(&l, &honest, NULL, offered, 8), offered);
 		}
@@ -503,20 +617,81 @@ static void a_million_leases(void **state)
 	assert_true(last < 20);
 	assert_true(last < 50 * first + 1);
 	c = client(LEASE_TABLE_MAX);
-	assert_int_equal(choose(&l, &c, NULL, 0, 1000), 0);
-	assert_int_equal(choose(&l, &c, NULL, NET + 0xff0000, 1000), 0);
-	assert_int_equal(choose(&l, &c, &(struct machine){ .address = { NET + 0xff0000 } }, 0, 1000), 0);
+	assert_int_equal(choose_for(&l, &c, NULL, 0, 1000), 0);
+	assert_int_equal(choose_for(&l, &c, NULL, NET + 0xff0000, 1000), 0);
+	assert_int_equal(choose_for(&l, &c, &(struct machine){ .address = { NET + 0xff0000 } }, 0, 1000), 0);
 	c = client(777);
 	assert_int_equal(claim(&l, &c, NULL, NET + 778, 1000), NET + 778);
 	/* when leases have expired, new clients are served again */
 	start = seconds();
 	for (uint32_t i = 0; i < 100000; i++) {
 		c = client(LEASE_TABLE_MAX + i);
-		assert_true(choose(&l, &c, NULL, i % 2 ? NET + 0xff0000 : 0, 6000) != 0);
+		assert_true(choose_for(&l, &c, NULL, i % 2 ? NET + 0xff0000 : 0, 6000) != 0);
 	}
 	assert_true(seconds() - start < 20);
 	assert_true(lease_count(l.t, LEASE_BOUND) + lease_count(l.t, LEASE_OFFERED) == LEASE_TABLE_MAX);
 	lease_table_free(l.t);
+}
+
+struct seen {
+	uint8_t times[1u << 16];
+	size_t n;
+	int64_t release_at; /* -1: do not */
+};
+
+static void see(void *ctx, struct lease *lease)
+{
+	struct seen *s = ctx;
+
+	s->times[lease->address.v - NET]++;
+	s->n++;
+	if (s->release_at >= 0)
+		lease_release(NULL, lease, s->release_at);
+}
+
+/* Whatever comes and goes in between: who is there all the time is seen once. */
+static void a_walk_sees_each_once(void **state)
+{
+	static const uint32_t sizes[] = { 0, 1, 63, 64, 65, 100, 127, 128, 129, 1000, 5000 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct lease_walk w = { 0 };
+		struct seen *s = calloc(1, sizeof(*s));
+		struct lab l;
+		uint32_t n = 0;
+		size_t steps = 0;
+		bool more;
+
+		assert_non_null(s);
+		lab_init(&l);
+		l.pools[0] = l.pools[1] = (struct pool){ { NET + 20 }, { NET + 65000 } };
+		l.net.prefix_len = 16;
+		l.net.n_reservations = 0;
+		for (n = 0; n < sizes[i]; n++) {
+			struct lease_client c = client(n);
+
+			assert_int_equal(claim(&l, &c, NULL, 0, 0), NET + 20 + n);
+		}
+		s->release_at = i % 2 ? 7 : -1;
+		do {
+			more = lease_walk_step(l.t, &w, 7, see, s);
+			for (uint32_t k = 0; k < 40 && n < 64000; k++) {
+				struct lease_client c = client(n);
+
+				assert_int_equal(claim(&l, &c, NULL, NET + 20 + n, 0), NET + 20 + n);
+				n++;
+			}
+			steps++;
+		} while (more);
+		for (uint32_t k = 0; k < n; k++)
+			if (s->times[20 + k] > 1 || (k < sizes[i] && s->times[20 + k] != 1))
+				fail_msg("%u leases: number %u seen %u times", sizes[i], k, s->times[20 + k]);
+		assert_true(steps >= 64 / 7);
+		assert_false(lease_walk_step(l.t, &w, 7, see, s));
+		lease_table_free(l.t);
+		free(s);
+	}
 }
 
 int main(void)
@@ -529,8 +704,11 @@ int main(void)
 		cmocka_unit_test(follows_a_reload),
 		cmocka_unit_test(networks_do_not_mix),
 		cmocka_unit_test(tells_the_store),
+		cmocka_unit_test(without_memory_nothing_is_lost),
+		cmocka_unit_test(comes_back_from_the_store),
 		cmocka_unit_test(no_address_is_given_twice),
 		cmocka_unit_test(a_flood_starves_nobody),
+		cmocka_unit_test(a_walk_sees_each_once),
 		cmocka_unit_test(a_million_leases),
 	};
 

@@ -1,6 +1,5 @@
 /* Networks joined with interfaces: what is served, and which addresses may be given away. */
-#include "core/served.h"
-
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +7,24 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "base/arena.h"
+
+/* Compiled in here, with an allocator that can run dry. */
+static int allocations_left = -1; /* -1: no end */
+
+static bool may_allocate(void)
+{
+	if (allocations_left > 0)
+		allocations_left--;
+	return allocations_left != 0;
+}
+
+#define calloc(n, size)   (may_allocate() ? calloc(n, size) : NULL)
+#define arena_alloc(a, n) (may_allocate() ? arena_alloc(a, n) : NULL)
+#include "core/served.c"
+#undef calloc
+#undef arena_alloc
 
 #define IP(a, b, c, d) { (uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d) }
 
@@ -203,6 +220,26 @@ static void its_fingerprint_is_of_the_addresses(void **state)
 	served_free(NULL);
 }
 
+static void without_memory_there_is_no_set(void **state)
+{
+	const struct network net = { .name = "br0", .interface = "br0" };
+	const struct iface_view v = iface("br0", 2, (struct ip4)IP(172, 24, 0, 1), 16);
+	const struct config cfg = { .networks = &net, .n_networks = 1, .machines = machines, .n_machines = ARRAY_LEN(machines) };
+	struct served_set *set = NULL;
+	int n = 1;
+
+	(void)state;
+	for (;; n++) { /* the set, its list, the pool, the reservations, our addresses */
+		allocations_left = n;
+		if (served_build(&cfg, &v, 1, &set) == 0)
+			break;
+		assert_null(set);
+	}
+	allocations_left = -1;
+	assert_int_equal(n, 6);
+	served_free(set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +249,7 @@ int main(void)
 		cmocka_unit_test(knows_which_addresses_to_give),
 		cmocka_unit_test(gives_nothing_of_another_subnet),
 		cmocka_unit_test(its_fingerprint_is_of_the_addresses),
+		cmocka_unit_test(without_memory_there_is_no_set),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
