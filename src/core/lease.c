@@ -652,3 +652,24 @@ void lease_not_stored(struct lease_table *t, struct ip4 address, int64_t now_s)
 	else
 		set_state(l, LEASE_FREE, now_s);
 }
+
+/* A piece is one bucket of those that there were at the walk's begin: all that
+ * it was split into since, and so nothing that another piece shows. */
+bool lease_walk_step(struct lease_table *t, struct lease_walk *w, size_t n, lease_seen seen, void *ctx)
+{
+	const struct buckets *b = &t->by_address;
+
+	if (w->n == 0) {
+		w->n = b->n;
+		w->level = b->level;
+	}
+	for (; n > 0 && w->bucket < w->n; n--, w->bucket++) {
+		bool was_split = w->bucket >= w->level || w->bucket < w->n - w->level;
+		size_t step = was_split ? 2 * w->level : w->level;
+
+		for (size_t i = w->bucket; i < b->n; i += step)
+			for (struct lease *l = b->list[i]; l; l = l->next_by_address)
+				seen(ctx, l);
+	}
+	return w->bucket < w->n;
+}

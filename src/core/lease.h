@@ -112,3 +112,17 @@ bool lease_is_live(const struct lease *l, int64_t now_s);
 bool lease_mac(const struct lease *l, struct mac *ret);
 void lease_to_record(const struct lease *l, struct lease_record *ret);
 size_t lease_count(const struct lease_table *t, enum lease_state state);
+
+/* A walk over the whole table in pieces; a zeroed one stands at the beginning.
+ * Leases may come, change and go between two pieces: no address is seen twice,
+ * and one that has a lease from the walk's begin to its end is seen, as it is at
+ * that moment.  The order is none. */
+struct lease_walk {
+	size_t bucket, n, level;
+};
+
+typedef void (*lease_seen)(void *ctx, struct lease *l);
+
+/* Shows the next leases to seen(), about n of them; it may release them, but add
+ * and choose none.  False: that was the last piece. */
+bool lease_walk_step(struct lease_table *t, struct lease_walk *w, size_t n, lease_seen seen, void *ctx) WARN_UNUSED;

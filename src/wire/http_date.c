@@ -37,9 +37,8 @@ static unsigned days_in(unsigned year, unsigned month)
 	return n[month - 1] + (month == 2 && is_leap(year));
 }
 
-struct http_date_text http_date_str(int64_t unix_s)
+static struct date date_of(int64_t unix_s)
 {
-	struct http_date_text t = { "" };
 	struct date d = { .year = 1970, .month = 1 };
 	int64_t day;
 	unsigned left, second;
@@ -56,9 +55,31 @@ struct http_date_text http_date_str(int64_t unix_s)
 	left = (unsigned)(day - days_of(d.year, 1, 1));
 	while (left >= days_in(d.year, d.month))
 		left -= days_in(d.year, d.month++);
-	(void)snprintf(t.s, sizeof(t.s), "%.3s, %02u %s %04u %02u:%02u:%02u GMT",
-		days[(day + 4) % 7], (left + 1) % 100, months[d.month - 1], d.year % 10000,
-		second / 3600 % 100, second / 60 % 60, second % 60);
+	d.day = left + 1;
+	d.hour = second / 3600;
+	d.minute = second / 60 % 60;
+	d.second = second % 60;
+	return d;
+}
+
+struct http_date_text http_date_str(int64_t unix_s)
+{
+	struct date d = date_of(unix_s);
+	int64_t day = days_of(d.year, d.month, d.day);
+	struct http_date_text t;
+
+	(void)snprintf(t.s, sizeof(t.s), "%.3s, %02u %s %04u %02u:%02u:%02u GMT", days[(day + 4) % 7],
+		d.day % 100, months[d.month - 1], d.year % 10000, d.hour % 100, d.minute, d.second);
+	return t;
+}
+
+struct http_date_text http_date_str_rfc3339(int64_t unix_s)
+{
+	struct date d = date_of(unix_s);
+	struct http_date_text t;
+
+	(void)snprintf(t.s, sizeof(t.s), "%04u-%02u-%02uT%02u:%02u:%02uZ", d.year % 10000, d.month % 100,
+		d.day % 100, d.hour % 100, d.minute, d.second);
 	return t;
 }
 

@@ -338,6 +338,9 @@ static void writes_dates(void **state)
 	assert_string_equal(http_date_str(784111777).s, "Sun, 06 Nov 1994 08:49:37 GMT");
 	assert_string_equal(http_date_str(-5).s, "Thu, 01 Jan 1970 00:00:00 GMT");
 	assert_string_equal(http_date_str(INT64_MAX).s, "Fri, 31 Dec 9999 23:59:59 GMT");
+	assert_string_equal(http_date_str_rfc3339(784111777).s, "1994-11-06T08:49:37Z");
+	assert_string_equal(http_date_str_rfc3339(-5).s, "1970-01-01T00:00:00Z");
+	assert_string_equal(http_date_str_rfc3339(INT64_MAX).s, "9999-12-31T23:59:59Z");
 	for (int64_t t = 0; t < HTTP_DATE_MAX_S - 90000; t = t * 9 / 8 + 86399) {
 		int64_t back = -1;
 		struct http_date_text text = http_date_str(t);
