@@ -12,6 +12,7 @@
  *   EXPECT none D022            dropped for this reason;  EXPECT done: taken, and no reply due
  *   LEASES bound=1 offered=0
  *   ELAPSE 30s
+ *   STORE fails | works         whether the lease store takes what it is given
  *   MEMORY 100                  the next packet's answer may take so many octets
  *
  * FIELD: op htype hlen hops xid secs flags ciaddr yiaddr siaddr giaddr mac sname
@@ -60,6 +61,7 @@ struct story {
 	struct lease_table *leases;
 	struct arena arena;
 	size_t memory; /* 0: enough */
+	bool store_fails;
 	/* the last exchange */
 	struct dhcp4_msg request, reply;
 	struct dhcp4_plan plan;
@@ -384,7 +386,8 @@ static void build_message(struct story *s, struct word *w, size_t n, unsigned lo
 	wr_u8(&out, OPT_END);
 	s->sent_n = out.n;
 
-	const struct dhcp4_server server = { .cfg = s->cfg, .nets = s->nets, .leases = s->leases };
+	const struct dhcp4_server server = { .cfg = s->cfg, .nets = s->nets, .leases = s->leases,
+		.store_failing = s->store_fails };
 
 	arena_reset(&s->arena);
 	s->plan.drop = dhcp4_decode(&s->arena, wr_done(&out), &s->request);
@@ -392,6 +395,8 @@ static void build_message(struct story *s, struct word *w, size_t n, unsigned lo
 		s->arena.limit = s->arena.used + s->memory;
 	if (s->plan.drop == DROP_NONE)
 		dhcp4_plan(&server, &s->request, &h.rx, s->now_s, &s->arena, &s->plan);
+	if (s->plan.drop == DROP_NONE && s->plan.commit)
+		lease_stored(s->leases, s->plan.lease->address, s->plan.lease->state, s->plan.lease->expires_s);
 	s->arena.limit = ARENA_LIMIT;
 	s->memory = 0;
 }
@@ -655,6 +660,8 @@ static void do_line(struct story *s, char *line)
 		do_expect(s, w, n);
 	else if (strcmp(w[0].key, "LEASES") == 0)
 		do_leases(s, w, n);
+	else if (strcmp(w[0].key, "STORE") == 0 && n > 1)
+		s->store_fails = strcmp(w[1].key, "fails") == 0;
 	else if (strcmp(w[0].key, "MEMORY") == 0 && n > 1)
 		s->memory = number(w[1].key);
 	else if (strcmp(w[0].key, "ELAPSE") == 0 && n > 1)
