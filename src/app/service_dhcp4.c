@@ -245,6 +245,7 @@ static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p)
 {
 	struct site *site = s->site;
 	const struct dhcp4_server server = { .cfg = site->cfg, .nets = site->nets, .leases = site->leases,
+		.clients = site->clients, .now_ms = clock_mono_ms(),
 		.store_failing = store_is_failing(site->store) };
 	const struct dhcp4_rx rx = { .ifindex = p->ifindex, .source = p->source, .local = p->local };
 	struct dhcp4_msg msg;
@@ -264,7 +265,8 @@ static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p)
 		return;
 	}
 	if (plan.reply_type == DHCP4_OFFER || plan.reply_type == DHCP4_ACK)
-		clients_remember(site->clients, &plan.facts, plan.out.yiaddr, clock_mono_ms());
+		clients_remember(site->clients, &plan.facts,
+			plan.reply_type == DHCP4_ACK ? plan.out.yiaddr : (struct ip4){ 0 }, server.now_ms);
 	answer(s, &msg, &rx, &plan);
 }
 

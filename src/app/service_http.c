@@ -225,9 +225,12 @@ static void give_bootfile(struct script_request *r, const struct profile *p)
 	struct text script = { 0 };
 
 	text_adds(&script, "#!ipxe\nchain --replace ");
-	if (!p->bootfile.is_url)
+	if (p->bootfile.is_url) {
+		text_adds(&script, p->bootfile.path);
+	} else {
 		text_addf(&script, "tftp://%s/", ip4_str(r->peer->local_addr).s);
-	escape_url_path(&script, span_str(p->bootfile.path));
+		escape_url_path(&script, span_str(p->bootfile.path));
+	}
 	text_addc(&script, '\n');
 	give_text(r->target, &script);
 }

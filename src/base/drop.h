@@ -35,11 +35,17 @@
 	X(BAD_MAC, "D030", "the hardware address is zero or a group address")                \
 	X(CLIENT_ID, "D031", "a client identifier of more than 255 octets")                  \
 	X(STORE_FAILING, "D032", "the lease store cannot write, and this lease is not stored yet") \
+	X(ADDRESSES_IN_USE, "D033", "each address that was to be offered is in use by another machine") \
+	X(PROBES_FULL, "D034", "offered without asking whether it is in use: too many such questions at once") \
+	X(PROBE_UNSENT, "D035", "offered without asking whether it is in use: the question could not be sent") \
+	X(BAD_GIADDR, "D036", "the relay's address is our own, or no host's")                \
+	X(BAD_CIADDR, "D037", "the client's address is our own, or no host's")               \
 	/* frames read raw: D060 to D079 */                                                  \
 	X(FRAME_SHORT, "D060", "frame ends inside a header")                                 \
 	X(FRAME_NOT_IP, "D061", "not an IPv4 frame")                                         \
 	X(FRAME_NOT_UDP, "D062", "not UDP, or a fragment")                                   \
 	X(FRAME_BAD_CHECKSUM, "D063", "IP header or UDP checksum is wrong")                  \
+	X(FRAME_NOT_ARP, "D064", "not an ARP request or reply for IPv4 over Ethernet")       \
 	/* TFTP: D200 to D299 */                                                             \
 	X(TFTP_SHORT, "D200", "shorter than a TFTP opcode")                                  \
 	X(TFTP_OPCODE, "D201", "an opcode that no client may send here")                     \

@@ -28,6 +28,8 @@ struct client_memo {
 	struct mac mac;
 	struct ip4 address;
 	struct facts facts; /* its spans are rebuilt from texts */
+	struct ip4 boot_address; /* the last one given to it while it booted, and when */
+	int64_t boot_ms;
 	int64_t heard_ms;     /* by DHCP */
 	int64_t solicited_ms; /* the first time since then that it asked for a router; 0: not yet */
 	char network[64];
@@ -127,12 +129,24 @@ void clients_remember(struct clients *c, const struct facts *f, struct ip4 addre
 	m->heard_ms = now_ms;
 	if (address.v)
 		m->address = address;
+	if (address.v && f->client != CLIENT_DHCP) {
+		m->boot_address = address;
+		m->boot_ms = now_ms;
+	}
 	strncpy(m->network, f->network ? f->network : "", sizeof(m->network) - 1);
 	keep(&m->text[T_VENDOR], f->vendor_class);
 	keep(&m->text[T_USER], f->user_class);
 	keep(&m->text[T_HOSTNAME], f->hostname);
 	keep(&m->text[T_CIRCUIT], f->circuit_id);
 	keep(&m->text[T_REMOTE], f->remote_id);
+}
+
+struct ip4 clients_boot_address(struct clients *c, struct mac mac, int64_t now_ms)
+{
+	const struct client_memo *m = find(c, mac);
+
+	return m && m->boot_address.v && now_ms - m->boot_ms <= CLIENTS_BOOT_MS ? m->boot_address
+										: (struct ip4){ 0 };
 }
 
 bool clients_wants_no_router(struct clients *c, struct mac mac, int64_t now_ms)

@@ -15,9 +15,13 @@ struct clients;
 int clients_new(struct clients **ret) WARN_UNUSED;
 void clients_free(struct clients *c);
 /* Remembers the facts of a machine that has a MAC, and the address that it was
- * told (0: none).  Facts that only iPXE reports (serial, asset) are kept from
+ * given (0: none yet).  Facts that only iPXE reports (serial, asset) are kept from
  * before.  Out of memory: nothing is remembered. */
 void clients_remember(struct clients *c, const struct facts *f, struct ip4 address, int64_t now_ms);
+/* The address that a machine was given while it booted (as PXE, HTTP Boot or
+ * iPXE), at most CLIENTS_BOOT_MS ago; 0: none. */
+#define CLIENTS_BOOT_MS (10 * 60 * 1000)
+struct ip4 clients_boot_address(struct clients *c, struct mac mac, int64_t now_ms);
 /* A machine asks for an IPv6 router at now_ms (monotonic).  True when it should
  * be told that there is none: it was given an address as iPXE within the last
  * CLIENTS_IPXE_WAIT_MS, and asked already CLIENTS_ROUTER_FIRST_MS ago, which is

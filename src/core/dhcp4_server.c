@@ -472,6 +472,31 @@ static void on_inform(struct exchange *x)
 	(void)reply_finish(x);
 }
 
+/* Could a client or a relay have this address?  A reply to a broadcast address
+ * would reach everybody, one to our own would come back to us. */
+static bool is_foreign_host(const struct served *s, struct ip4 a)
+{
+	uint32_t host = a.v & ~ip4_mask(s->prefix_len);
+
+	for (size_t i = 0; i < s->n_own; i++)
+		if (ip4_eq(a, s->own[i]))
+			return false;
+	if (!ip4_in(a, s->subnet, s->prefix_len) || s->prefix_len >= 31)
+		return a.v != 0 && a.v < 0xe0000000u; /* neither multicast nor 255.255.255.255 */
+	return host != 0 && host != ~ip4_mask(s->prefix_len);
+}
+
+static enum drop check_addresses(const struct exchange *x)
+{
+	const struct dhcp4_msg *m = x->msg;
+
+	if (m->giaddr.v && !is_foreign_host(x->plan->net, m->giaddr))
+		return DROP_BAD_GIADDR;
+	if (m->ciaddr.v && !is_foreign_host(x->plan->net, m->ciaddr))
+		return DROP_BAD_CIADDR;
+	return DROP_NONE;
+}
+
 /* Who asks.  A hardware address of zeros or of a group cannot be answered. */
 static enum drop identify(struct exchange *x)
 {
@@ -487,6 +512,24 @@ static enum drop identify(struct exchange *x)
 	if (x->plan->facts.has_mac && (m->chaddr[0] & 1 || memcmp(m->chaddr, zeros, m->hlen) == 0))
 		return DROP_BAD_MAC;
 	return DROP_NONE;
+}
+
+/* A machine boots in stages, and each may call itself by another client
+ * identifier: UEFI none, iPXE its MAC, the installer what it likes.  The stage
+ * that comes within ten minutes takes the lease of the one before over, so that
+ * the machine keeps its address; otherwise identifiers are separate clients. */
+static void keep_address_of_stage_before(struct exchange *x)
+{
+	const struct dhcp4_server *srv = x->srv;
+	struct lease *l;
+
+	if (!srv->clients || !x->plan->facts.has_mac ||
+		(x->msg->type != DHCP4_DISCOVER && x->msg->type != DHCP4_REQUEST))
+		return;
+	l = lease_find_address(srv->leases, clients_boot_address(srv->clients, x->plan->facts.mac, srv->now_ms));
+	if (l && served_by_address(srv->nets, l->address) == x->plan->net && l->state == LEASE_BOUND &&
+		l->hlen == x->client.hlen && memcmp(l->chaddr, x->client.chaddr, l->hlen) == 0)
+		lease_take_over(srv->leases, l, &x->client, x->now_s);
 }
 
 void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, const struct dhcp4_rx *rx,
@@ -527,11 +570,17 @@ void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, con
 		return;
 	}
 	ret_plan->facts.network = ret_plan->net->cfg->name;
+	why = check_addresses(&x);
+	if (why != DROP_NONE) {
+		drop(&x, why);
+		return;
+	}
 	if (ret_plan->net->cfg->dhcp != DHCP_SERVER) {
 		drop(&x, DROP_NETWORK_OFF);
 		return;
 	}
 	ret_plan->server = server_of(&x, ret_plan->net);
 	boot_decide(srv->cfg, &ret_plan->facts, &ret_plan->answer);
+	keep_address_of_stage_before(&x);
 	on_message[msg->type](&x);
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "core/clients.h"
 #include "core/dhcp4_boot.h"
 #include "core/lease.h"
 
@@ -45,6 +46,8 @@ struct dhcp4_server {
 	const struct config *cfg;
 	const struct served_set *nets;
 	struct lease_table *leases;
+	struct clients *clients; /* what is remembered of machines; NULL: nothing */
+	int64_t now_ms;          /* monotonic, for clients */
 	/* Nothing can be stored now: who has a stored lease is told what is left of
 	 * it, nobody is promised anything new. */
 	bool store_failing;

@@ -297,16 +297,10 @@ static void forget(struct lease_table *t, struct lease *l)
 	lease_free(l);
 }
 
-static int lease_new(struct lease_table *t, struct lease_net *net, const struct lease_client *c,
-	struct ip4 address, struct lease **ret)
+/* Puts a zeroed lease with room for its client's identifier into the table. */
+static void lease_add(struct lease_table *t, struct lease *l, struct lease_net *net,
+	const struct lease_client *c, struct ip4 address)
 {
-	struct lease *l;
-
-	if (t->n >= LEASE_TABLE_MAX)
-		return -ENOENT;
-	l = calloc(1, sizeof(*l) + c->client_id.n);
-	if (!l)
-		return -ENOMEM;
 	if (c->client_id.n)
 		memcpy(l->client_id, c->client_id.p, c->client_id.n);
 	l->client_id_len = (uint8_t)c->client_id.n;
@@ -325,6 +319,19 @@ static int lease_new(struct lease_table *t, struct lease_net *net, const struct 
 		buckets_grow(&t->by_address, next_by_address, address_of);
 		buckets_grow(&t->by_client, next_by_client, client_of);
 	}
+}
+
+static int lease_new(struct lease_table *t, struct lease_net *net, const struct lease_client *c,
+	struct ip4 address, struct lease **ret)
+{
+	struct lease *l;
+
+	if (t->n >= LEASE_TABLE_MAX)
+		return -ENOENT;
+	l = calloc(1, sizeof(*l) + c->client_id.n);
+	if (!l)
+		return -ENOMEM;
+	lease_add(t, l, net, c, address);
 	*ret = l;
 	return 0;
 }
@@ -607,6 +614,31 @@ size_t lease_count(const struct lease_table *t, enum lease_state state)
 	return n;
 }
 
+/* A lease is as long as its client's identifier, so it is made anew. */
+void lease_take_over(struct lease_table *t, struct lease *l, const struct lease_client *c, int64_t now_s)
+{
+	struct lease *other = find_client(t, l->net, c), *mine;
+	const struct lease was = *l;
+	struct lease_net *net = l->net;
+
+	if (other == l)
+		return;
+	mine = calloc(1, sizeof(*mine) + c->client_id.n);
+	if (!mine)
+		return;
+	if (other) {
+		disown(t, other);
+		set_state(other, LEASE_FREE, now_s);
+	}
+	l->hostname = NULL; /* moves */
+	forget(t, l);
+	lease_add(t, mine, net, c, was.address);
+	mine->hostname = was.hostname;
+	mine->unchecked = was.unchecked;
+	mine->stored_expires_s = was.stored_expires_s;
+	set_state(mine, (enum lease_state)was.state, was.expires_s);
+}
+
 int lease_restore(struct lease_table *t, const struct lease_record *r)
 {
 	struct lease_client c = { .client_id = r->client_id, .htype = r->htype, .hlen = (uint8_t)r->chaddr.n };
@@ -616,6 +648,8 @@ int lease_restore(struct lease_table *t, const struct lease_record *r)
 
 	if (!net)
 		return -ENOMEM;
+	if (r->chaddr.n > sizeof(c.chaddr) || r->client_id.n > UINT8_MAX)
+		return -EINVAL;
 	if (r->chaddr.n)
 		memcpy(c.chaddr, r->chaddr.p, r->chaddr.n);
 	if (l)

@@ -98,7 +98,12 @@ void lease_release(struct lease_table *t, struct lease *l, int64_t now_s);
 /* Used by somebody else: nobody gets it for LEASE_DECLINED_S. */
 void lease_decline(struct lease_table *t, struct lease *l, int64_t now_s);
 
-/* A record of the store, oldest first, into the table.  -ENOMEM. */
+/* The same machine under another client identifier (its next stage of booting)
+ * becomes the lease's client; what else that one had in this network is free.
+ * Out of memory: nothing changes. */
+void lease_take_over(struct lease_table *t, struct lease *l, const struct lease_client *c, int64_t now_s);
+/* A record of the store, oldest first, into the table.  -ENOMEM; -EINVAL for
+ * lengths that no lease has. */
 int lease_restore(struct lease_table *t, const struct lease_record *r) WARN_UNUSED;
 /* The store has taken this record of an address, or could not: then the lease
  * goes back to what the store knows of it. */

@@ -59,6 +59,7 @@ struct story {
 	struct config *cfg;
 	struct served_set *nets;
 	struct lease_table *leases;
+	struct clients *clients;
 	struct arena arena;
 	size_t memory; /* 0: enough */
 	bool store_fails;
@@ -387,7 +388,7 @@ static void build_message(struct story *s, struct word *w, size_t n, unsigned lo
 	s->sent_n = out.n;
 
 	const struct dhcp4_server server = { .cfg = s->cfg, .nets = s->nets, .leases = s->leases,
-		.store_failing = s->store_fails };
+		.clients = s->clients, .now_ms = s->now_s * 1000, .store_failing = s->store_fails };
 
 	arena_reset(&s->arena);
 	s->plan.drop = dhcp4_decode(&s->arena, wr_done(&out), &s->request);
@@ -397,6 +398,9 @@ static void build_message(struct story *s, struct word *w, size_t n, unsigned lo
 		dhcp4_plan(&server, &s->request, &h.rx, s->now_s, &s->arena, &s->plan);
 	if (s->plan.drop == DROP_NONE && s->plan.commit)
 		lease_stored(s->leases, s->plan.lease->address, s->plan.lease->state, s->plan.lease->expires_s);
+	if (s->plan.drop == DROP_NONE && (s->plan.reply_type == DHCP4_OFFER || s->plan.reply_type == DHCP4_ACK))
+		clients_remember(s->clients, &s->plan.facts,
+			s->plan.reply_type == DHCP4_ACK ? s->plan.out.yiaddr : (struct ip4){ 0 }, server.now_ms);
 	s->arena.limit = ARENA_LIMIT;
 	s->memory = 0;
 }
@@ -680,6 +684,7 @@ static unsigned run_story(const char *path, const char *name)
 
 	assert_non_null(f);
 	assert_int_equal(lease_table_new(&s.leases), 0);
+	assert_int_equal(clients_new(&s.clients), 0);
 	arena_init(&s.arena, ARENA_LIMIT);
 	while (fgets(buf, sizeof(buf), f)) {
 		at++;
@@ -699,6 +704,7 @@ static unsigned run_story(const char *path, const char *name)
 	served_free(s.nets);
 	config_free(s.cfg);
 	lease_table_free(s.leases);
+	clients_free(s.clients);
 	arena_free(&s.arena);
 	return s.failures;
 }
