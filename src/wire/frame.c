@@ -1,28 +1,13 @@
 /* Ethernet + IPv4 + UDP, encoded and decoded. */
 #include "wire/frame.h"
 
+#include "wire/checksum.h"
+
 #define ETHERTYPE_IPV4 0x0800u
 #define IP_PROTO_UDP   17u
 #define IP_HEADER      20u
 #define UDP_HEADER     8u
 #define IP_FRAGMENT    0x3fffu /* more-fragments flag and offset */
-
-/* RFC 1071: the one's complement sum over s, added to sum. */
-static uint32_t checksum_add(uint32_t sum, struct span s)
-{
-	for (size_t i = 0; i + 1 < s.n; i += 2)
-		sum += (uint32_t)(s.p[i] << 8 | s.p[i + 1]);
-	if (s.n & 1)
-		sum += (uint32_t)s.p[s.n - 1] << 8;
-	return sum;
-}
-
-static uint16_t checksum_fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
 
 static uint32_t pseudo_header(struct ip4 src, struct ip4 dst, size_t udp_length)
 {
