@@ -20,6 +20,10 @@ struct log {
 	bool torn;          /* the last line was cut: a new one must begin */
 	unsigned long lost; /* lines, since the reader stands still */
 	struct text line, sentence;
+	struct text held; /* lines between log_hold() and log_release() */
+	unsigned holds;
+	time_t clock_s; /* of the text below: a second's lines share it */
+	char clock_text[32];
 	unsigned long drops[DROP_COUNT], hidden[DROP_COUNT];
 	int64_t drop_line_ms[DROP_COUNT];
 };
@@ -42,6 +46,7 @@ void log_free(struct log *l)
 		return;
 	text_free(&l->line);
 	text_free(&l->sentence);
+	text_free(&l->held);
 	free(l);
 }
 
@@ -84,12 +89,23 @@ static void say_lost(struct log *l)
 	text_free(&line);
 }
 
-/* A reader that has gone away or stands still loses its lines, not the service. */
-void log_write(struct log *l, const struct text *line)
+static unsigned long count_lines(struct span s)
 {
-	struct span s = line->failed ? SPAN_NONE : text_span(line);
+	unsigned long n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += s.p[i] == '\n';
+	return n;
+}
+
+/* Whole lines.  A reader that has gone away or stands still loses its lines, not
+ * the service. */
+static void write_lines(struct log *l, struct span s)
+{
 	size_t n;
 
+	if (s.n == 0)
+		return;
 	if (l->torn && write_some(l, SPAN_LIT("\n")) == 1)
 		l->torn = false;
 	if (l->lost && reader_takes(l))
@@ -97,26 +113,52 @@ void log_write(struct log *l, const struct text *line)
 	n = l->torn ? 0 : write_some(l, s);
 	if (n == s.n)
 		return;
-	l->torn = l->torn || n > 0;
-	l->lost++;
+	l->torn = l->torn || (n > 0 && s.p[n - 1] != '\n');
+	l->lost += count_lines(span_skip(s, n));
 }
 
-static void add_time(struct text *t, bool whole)
+void log_write(struct log *l, const struct text *line)
+{
+	struct span s = line->failed ? SPAN_NONE : text_span(line);
+
+	if (!l->holds) {
+		write_lines(l, s);
+		return;
+	}
+	text_add(&l->held, s);
+	if (l->held.failed) {
+		l->lost++;
+		l->held.failed = false;
+	}
+}
+
+void log_hold(struct log *l)
+{
+	l->holds++;
+}
+
+void log_release(struct log *l)
+{
+	if (--l->holds > 0)
+		return;
+	write_lines(l, text_span(&l->held));
+	text_reset(&l->held);
+}
+
+static void add_time(struct log *l, struct text *t)
 {
 	int64_t ms = clock_wall_ms();
 	time_t s = (time_t)(ms / 1000);
 	struct tm tm;
-	char buf[32];
 
-	if (whole) {
-		(void)gmtime_r(&s, &tm);
-		(void)strftime(buf, sizeof(buf), "%Y-%m-%dT%H:%M:%S", &tm);
-		text_addf(t, "%s.%03dZ", buf, (int)(ms % 1000));
-	} else {
-		(void)localtime_r(&s, &tm);
-		(void)strftime(buf, sizeof(buf), "%H:%M:%S", &tm);
-		text_addf(t, "%s.%03d", buf, (int)(ms % 1000));
+	if (s != l->clock_s) {
+		l->clock_s = s;
+		if (l->json)
+			(void)strftime(l->clock_text, sizeof(l->clock_text), "%Y-%m-%dT%H:%M:%S", gmtime_r(&s, &tm));
+		else
+			(void)strftime(l->clock_text, sizeof(l->clock_text), "%H:%M:%S", localtime_r(&s, &tm));
 	}
+	text_addf(t, "%s.%03d%s", l->clock_text, (int)(ms % 1000), l->json ? "Z" : "");
 }
 
 static const char *level_name(enum log_level level)
@@ -133,11 +175,11 @@ static void add_json_text(struct text *t, const char *key, struct span value)
 	text_addc(t, '"');
 }
 
-static void compose_json(enum log_level level, const char *topic, const struct log_field *fields, size_t n,
+static void compose_json(struct log *l, enum log_level level, const char *topic, const struct log_field *fields, size_t n,
 	struct span sentence, struct text *t)
 {
 	text_adds(t, "{\"time\":\"");
-	add_time(t, true);
+	add_time(l, t);
 	text_addf(t, "\",\"level\":\"%s\",\"topic\":\"%s\"", level_name(level), topic);
 	for (size_t i = 0; i < n; i++) {
 		if (fields[i].is_number)
@@ -149,9 +191,9 @@ static void compose_json(enum log_level level, const char *topic, const struct l
 	text_adds(t, "}\n");
 }
 
-static void compose_text(enum log_level level, const char *topic, struct span sentence, struct text *t)
+static void compose_text(struct log *l, enum log_level level, const char *topic, struct span sentence, struct text *t)
 {
-	add_time(t, false);
+	add_time(l, t);
 	text_addf(t, " %-6s ", topic);
 	if (level != LOG_INFO)
 		text_addf(t, "%s: ", level_name(level));
@@ -163,9 +205,9 @@ void log_compose(struct log *l, enum log_level level, const char *topic, const s
 	size_t n_fields, struct span sentence, struct text *ret_line)
 {
 	if (l->json)
-		compose_json(level, topic, fields, n_fields, sentence, ret_line);
+		compose_json(l, level, topic, fields, n_fields, sentence, ret_line);
 	else
-		compose_text(level, topic, sentence, ret_line);
+		compose_text(l, level, topic, sentence, ret_line);
 }
 
 static void emit(struct log *l, enum log_level level, const char *topic, const struct log_field *fields,

@@ -45,6 +45,10 @@ void log_event(struct log *l, enum log_level level, const char *topic, const str
 void log_compose(struct log *l, enum log_level level, const char *topic, const struct log_field *fields,
 	size_t n_fields, struct span sentence, struct text *ret_line);
 void log_write(struct log *l, const struct text *line);
+/* Between these, lines are collected and leave together with one write: for a
+ * batch of packets.  They may be nested. */
+void log_hold(struct log *l);
+void log_release(struct log *l);
 /* A line without fields. */
 void log_say(struct log *l, enum log_level level, const char *topic, const char *fmt, ...) PRINTF(4, 5);
 

@@ -365,9 +365,18 @@ static void on_store_health(void *ctx, const char *message)
 		log_say(d->site.log, LOG_INFO, "store", "leases can be stored again");
 }
 
+static void on_batch_done(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (d->dhcp4)
+		service_dhcp4_batch_done(d->dhcp4);
+}
+
 static int start_state(struct daemon *d)
 {
-	static const struct store_hooks hooks = { .load = on_load, .health = on_store_health };
+	static const struct store_hooks hooks = { .load = on_load, .health = on_store_health,
+		.batch_done = on_batch_done };
 	char message[STORE_MESSAGE_MAX] = "out of memory";
 	int64_t begin_us = clock_mono_us();
 	int r = lease_table_new(&d->site.leases);

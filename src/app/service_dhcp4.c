@@ -1,22 +1,26 @@
 /* The way of a DHCPv4 packet, from top to bottom:
  *
- *   on_readable -> dhcp4_socket_recv -> on_packet -> dhcp4_decode -> dhcp4_plan
+ *   on_readable -> dhcp4_inbox_read -> on_packet -> dhcp4_decode -> dhcp4_plan
  *   -> reply_new (dhcp4_encode) -> store_commit -> on_committed -> reply_send
+ *   -> batch_end (dhcp4_outbox_flush)
+ *
+ * Packets that came together, and replies whose commits ended together, are a
+ * batch: one system call for all of them, and one for their lines in the log.
  */
 #include "app/service_dhcp4.h"
 
 #include "app/dhcp4_line.h"
 #include "app/ports.h"
 #include "edge/clock.h"
-#include "edge/dhcp4_socket.h"
+#include "edge/dhcp4_batch.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <utlist.h>
 
-#define PACKET_MAX  4096u
-#define BATCH_MAX   64 /* packets per turn, so that TFTP and HTTP get theirs */
 #define ARENA_LIMIT (64u << 10)
+#define OVERFLOWS_MAX 64u
 #define PENDING_MAX 16384u /* replies that wait for the store */
 
 struct service_dhcp4 {
@@ -26,11 +30,19 @@ struct service_dhcp4 {
 	struct arena arena;
 	unsigned pending;
 	bool closed; /* all sockets are gone: only commits keep it alive */
-	uint8_t buf[PACKET_MAX];
+	bool in_batch;
+	struct dhcp4_inbox *inbox;
+	struct dhcp4_outbox *outbox;
+	struct reply *sent; /* in the outbox: their octets must live until it is flushed */
+	struct {
+		int fd;
+		uint32_t n;
+	} overflow[OVERFLOWS_MAX]; /* what the kernel dropped, as it was last told */
 };
 
-/* A reply that waits for its commit. */
+/* A reply that waits for its commit, then for its batch. */
 struct reply {
+	struct reply *next;
 	struct service_dhcp4 *service;
 	struct dhcp4_rx rx;
 	enum dhcp4_dest dest;
@@ -61,8 +73,9 @@ static int send_udp(struct service_dhcp4 *s, const struct reply *r, struct ip4 t
 		return -ENETDOWN; /* the interface went away meanwhile */
 	/* A relay is answered from the address that it spoke to: the server
 	 * identifier may be one of its own (RFC 5107). */
-	return dhcp4_socket_send(fd, relayed ? 0 : r->rx.ifindex, relayed ? r->rx.local : r->server, to,
+	dhcp4_outbox_add(s->outbox, fd, relayed ? 0 : r->rx.ifindex, relayed ? r->rx.local : r->server, to,
 		port, data);
+	return 0;
 }
 
 static int reply_send(struct service_dhcp4 *s, const struct reply *r)
@@ -94,14 +107,48 @@ static int reply_send(struct service_dhcp4 *s, const struct reply *r)
 		.payload = data,
 	};
 
-	return dhcp4_socket_send_frame(s->raw_fd, r->rx.ifindex, &f);
+	dhcp4_outbox_add_frame(s->outbox, s->raw_fd, r->rx.ifindex, &f);
+	return 0;
+}
+
+static void outbox_flush(struct service_dhcp4 *s)
+{
+	struct reply *sent = s->sent, *r, *next;
+	unsigned failed;
+	int e = dhcp4_outbox_flush(s->outbox, &failed);
+
+	if (e < 0)
+		log_say(s->site->log, LOG_WARNING, "dhcp", "%u replies could not be sent: %s", failed, strerror(-e));
+	s->sent = NULL;
+	LL_FOREACH_SAFE(sent, r, next)
+		reply_free(r);
+}
+
+static void batch_begin(struct service_dhcp4 *s)
+{
+	if (s->in_batch)
+		return;
+	s->in_batch = true;
+	log_hold(s->site->log);
+}
+
+static void batch_end(struct service_dhcp4 *s)
+{
+	if (!s->in_batch)
+		return;
+	outbox_flush(s);
+	log_release(s->site->log);
+	s->in_batch = false;
 }
 
 static void service_maybe_free(struct service_dhcp4 *s)
 {
 	if (!s->closed || s->pending)
 		return;
+	batch_end(s);
 	close(s->raw_fd);
+	dhcp4_inbox_free(s->inbox);
+	dhcp4_outbox_free(s->outbox);
 	arena_free(&s->arena);
 	free(s);
 }
@@ -134,13 +181,16 @@ static void finish_reply(struct service_dhcp4 *s, struct reply *r, int result)
 		/* The store itself says why, once (serve.c). The client asks again. */
 		lease_not_stored(s->site->leases, rec->address, clock_lease_s());
 		log_store_drop(s, rec->address);
-	} else {
-		result = r->send ? reply_send(s, r) : 0;
-		if (result < 0)
-			log_say(s->site->log, LOG_WARNING, "dhcp", "a reply could not be sent: %s", strerror(-result));
-		log_write(s->site->log, &r->line);
+		reply_free(r);
+		return;
 	}
-	reply_free(r);
+	log_write(s->site->log, &r->line);
+	result = r->send ? reply_send(s, r) : 0;
+	if (result < 0)
+		log_say(s->site->log, LOG_WARNING, "dhcp", "a reply could not be sent: %s", strerror(-result));
+	LL_PREPEND(s->sent, r);
+	if (dhcp4_outbox_is_full(s->outbox))
+		outbox_flush(s);
 }
 
 static void on_committed(void *ctx, int result)
@@ -149,8 +199,14 @@ static void on_committed(void *ctx, int result)
 	struct service_dhcp4 *s = r->service;
 
 	s->pending--;
+	batch_begin(s); /* ended by service_dhcp4_batch_done() */
 	finish_reply(s, r, result);
 	service_maybe_free(s);
+}
+
+void service_dhcp4_batch_done(struct service_dhcp4 *s)
+{
+	batch_end(s);
 }
 
 /* Encodes the plan's reply, if it has one.  NULL: out of memory, or it does not
@@ -270,20 +326,42 @@ static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p)
 	answer(s, &msg, &rx, &plan);
 }
 
+/* Packets that were lost before we saw them cost their clients four seconds each. */
+static void tell_overflow(struct service_dhcp4 *s, int fd)
+{
+	uint32_t now = dhcp4_inbox_overflow(s->inbox);
+	size_t i = 0;
+
+	while (i < OVERFLOWS_MAX - 1 && s->overflow[i].fd != fd && s->overflow[i].fd != 0)
+		i++;
+	s->overflow[i].fd = fd;
+	if (now > s->overflow[i].n)
+		log_say(s->site->log, LOG_WARNING, "dhcp",
+			"the kernel dropped %u requests that came faster than they were read; their clients will ask again",
+			now - s->overflow[i].n);
+	s->overflow[i].n = now;
+}
+
 static void on_readable(void *ctx, int fd)
 {
 	struct service_dhcp4 *s = ctx;
-	struct dhcp4_packet p;
+	int n = dhcp4_inbox_read(s->inbox, fd);
 
-	for (int i = 0; i < BATCH_MAX; i++) {
-		if (dhcp4_socket_recv(fd, s->buf, sizeof(s->buf), &p) < 0)
-			return;
+	if (n < 0)
+		return;
+	batch_begin(s);
+	for (unsigned i = 0; i < (unsigned)n; i++) {
+		struct dhcp4_packet p = dhcp4_inbox_packet(s->inbox, i);
+
 		/* The socket of all interfaces hears a broadcast too that came in on one
 		 * with a socket of its own. */
 		if (ports_find(&s->ports, p.ifindex) == fd)
 			on_packet(s, &p);
 		arena_reset(&s->arena);
 	}
+	if (dhcp4_inbox_overflow(s->inbox))
+		tell_overflow(s, fd);
+	batch_end(s);
 }
 
 static int open_port(void *ctx, const char *name, unsigned ifindex, bool beside, int *ret_fd)
@@ -333,6 +411,11 @@ int service_dhcp4_new(uv_loop_t *loop, struct site *site, struct service_dhcp4 *
 	if (r < 0) {
 		free(s);
 		return r;
+	}
+	if (dhcp4_inbox_new(&s->inbox) < 0 || dhcp4_outbox_new(&s->outbox) < 0) {
+		s->closed = true;
+		service_maybe_free(s);
+		return -ENOMEM;
 	}
 	*ret = s;
 	return 0;

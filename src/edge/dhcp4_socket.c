@@ -36,6 +36,7 @@ int dhcp4_socket_open(const char *ifname, uint16_t port, bool beside, int *ret_f
 	if (setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)) < 0 ||
 		setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0)
 		return close_with_errno(fd);
+	(void)setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
 	/* Without the capability the default size has to do. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	if (ifname && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, ifname, (socklen_t)strlen(ifname) + 1) < 0)
@@ -92,60 +93,6 @@ int dhcp4_socket_open_listener(unsigned ifindex, uint16_t port, int *ret_fd)
 		return close_with_errno(fd);
 	*ret_fd = fd;
 	return 0;
-}
-
-int dhcp4_socket_recv(int fd, void *buf, size_t size, struct dhcp4_packet *ret)
-{
-	struct sockaddr_in from = { 0 };
-	union {
-		struct cmsghdr align;
-		char b[CMSG_SPACE(sizeof(struct in_pktinfo))];
-	} control;
-	struct iovec iov = { buf, size };
-	struct msghdr m = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov,
-		.msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(fd, &m, 0);
-	struct dhcp4_packet p = { 0 };
-
-	if (n < 0)
-		return -errno;
-	p.data = (struct span){ buf, (size_t)n };
-	p.truncated = m.msg_flags & MSG_TRUNC;
-	p.source.v = ntohl(from.sin_addr.s_addr);
-	p.source_port = ntohs(from.sin_port);
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
-		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-			struct in_pktinfo info;
-
-			memcpy(&info, CMSG_DATA(c), sizeof(info));
-			p.ifindex = (unsigned)info.ipi_ifindex;
-			p.local.v = ntohl(info.ipi_spec_dst.s_addr);
-		}
-	}
-	*ret = p;
-	return 0;
-}
-
-int dhcp4_socket_send(int fd, unsigned ifindex, struct ip4 from, struct ip4 to, uint16_t port,
-	struct span data)
-{
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(port),
-		.sin_addr.s_addr = htonl(to.v) };
-	struct in_pktinfo info = { .ipi_ifindex = (int)ifindex, .ipi_spec_dst.s_addr = htonl(from.v) };
-	union {
-		struct cmsghdr align;
-		char b[CMSG_SPACE(sizeof(info))];
-	} control = { 0 };
-	struct iovec iov = { (void *)(uintptr_t)data.p, data.n };
-	struct msghdr m = { .msg_name = &sa, .msg_namelen = sizeof(sa), .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control) };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-
-	c->cmsg_level = IPPROTO_IP;
-	c->cmsg_type = IP_PKTINFO;
-	c->cmsg_len = CMSG_LEN(sizeof(info));
-	memcpy(CMSG_DATA(c), &info, sizeof(info));
-	return sendmsg(fd, &m, 0) < 0 ? -errno : 0;
 }
 
 int dhcp4_socket_send_frame(int raw_fd, unsigned ifindex, const struct frame4 *f)

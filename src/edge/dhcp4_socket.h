@@ -1,7 +1,7 @@
 /* DHCPv4's sockets: one UDP socket per interface, bound to it by device, and a
  * packet socket for frames to clients that cannot answer ARP yet.
  *
- * Receives and sends octets; knows nothing of DHCP messages.
+ * Opens them; edge/dhcp4_batch.h receives and sends.  Knows nothing of DHCP messages.
  */
 #pragma once
 
@@ -27,11 +27,6 @@ struct dhcp4_packet {
 	bool truncated;
 };
 
-/* One packet into buf; -EAGAIN: none is there. */
-int dhcp4_socket_recv(int fd, void *buf, size_t size, struct dhcp4_packet *ret) WARN_UNUSED;
-/* Sends from the address `from` (0: the kernel's choice). */
-int dhcp4_socket_send(int fd, unsigned ifindex, struct ip4 from, struct ip4 to, uint16_t port,
-	struct span data) WARN_UNUSED;
 int dhcp4_socket_send_frame(int raw_fd, unsigned ifindex, const struct frame4 *f) WARN_UNUSED;
 /* One frame of a listener, decoded; checksums that the sender left to its
  * network card are not verified.  -EAGAIN: none; -EBADMSG: not for us. */

@@ -150,6 +150,8 @@ static void run_finished(struct store *s)
 		e->done(e->ctx, e->result);
 		free(e);
 	}
+	if (done && s->hooks->batch_done)
+		s->hooks->batch_done(s->ctx);
 }
 
 static void on_finished(uv_async_t *h)

@@ -27,6 +27,8 @@ struct store_hooks {
 	int (*load)(void *ctx, const struct lease_record *r);
 	/* The store cannot write any more (message: why), or can again (NULL). */
 	void (*health)(void *ctx, const char *message);
+	/* After the last done() of records that were committed together; or NULL. */
+	void (*batch_done)(void *ctx);
 };
 
 struct store;
