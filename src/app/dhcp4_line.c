@@ -17,23 +17,33 @@ static void say_boot(const struct dhcp4_plan *p, struct text *out)
 	} else {
 		text_adds(out, ", nothing to boot");
 	}
-	text_addf(out, ": %s", p->answer.why);
+	text_adds(out, ": ");
+	text_adds(out, p->answer.why);
 	if (p->answer.profile) {
 		answer_rule_text(&p->answer, rule);
-		text_addf(out, " [profile %s by %s]", p->answer.profile->name, rule);
+		text_adds(out, " [profile ");
+		text_adds(out, p->answer.profile->name);
+		text_adds(out, " by ");
+		text_adds(out, rule);
+		text_addc(out, ']');
 	}
 }
 
 static void say_reply(const struct dhcp4_plan *p, struct text *out)
 {
-	text_addf(out, " -> %s", dhcp4_type_name(p->reply_type));
+	text_adds(out, " -> ");
+	text_adds(out, dhcp4_type_name(p->reply_type));
 	if (p->reply_type == DHCP4_NAK) {
-		text_addf(out, ": %s", p->note);
+		text_adds(out, ": ");
+		text_adds(out, p->note);
 		return;
 	}
-	if (p->out.yiaddr.v)
-		text_addf(out, " %s", ip4_str(p->out.yiaddr).s);
-	text_addf(out, " on %s", p->net->cfg->name);
+	if (p->out.yiaddr.v) {
+		text_addc(out, ' ');
+		text_adds(out, ip4_str(p->out.yiaddr).s);
+	}
+	text_adds(out, " on ");
+	text_adds(out, p->net->cfg->name);
 	if (p->out.giaddr.v)
 		text_addf(out, " by relay %s", ip4_str(p->out.giaddr).s);
 	say_boot(p, out);
@@ -43,7 +53,10 @@ static void say(struct site *site, const struct dhcp4_msg *msg, const struct dhc
 	unsigned long hidden, struct text *out)
 {
 	site_machine_text(site, &p->facts, msg->ciaddr, out);
-	text_addf(out, " %s: %s", facts_kind_text(&p->facts), dhcp4_type_name(msg->type));
+	text_addc(out, ' ');
+	text_adds(out, facts_kind_text(&p->facts));
+	text_adds(out, ": ");
+	text_adds(out, dhcp4_type_name(msg->type));
 	if (p->drop != DROP_NONE)
 		text_addf(out, " dropped, %s: %s", drop_id(p->drop), drop_sentence(p->drop));
 	else if (p->reply_type)
@@ -75,7 +88,8 @@ void dhcp4_line_of_plan(struct site *site, const struct dhcp4_msg *msg, const st
 	if (p->drop != DROP_NONE && !log_drop_due(site->log, p->drop, &hidden))
 		return;
 	say(site, msg, p, hidden, &sentence);
-	answer_rule_text(&p->answer, rule);
+	if (p->answer.profile)
+		answer_rule_text(&p->answer, rule);
 
 	const struct log_field fields[] = {
 		FIELD_STR("mac", p->facts.has_mac ? mac.s : NULL),

@@ -158,7 +158,13 @@ static void add_time(struct log *l, struct text *t)
 		else
 			(void)strftime(l->clock_text, sizeof(l->clock_text), "%H:%M:%S", localtime_r(&s, &tm));
 	}
-	text_addf(t, "%s.%03d%s", l->clock_text, (int)(ms % 1000), l->json ? "Z" : "");
+	text_adds(t, l->clock_text);
+	text_addc(t, '.');
+	text_addc(t, (char)('0' + ms / 100 % 10));
+	text_addc(t, (char)('0' + ms / 10 % 10));
+	text_addc(t, (char)('0' + ms % 10));
+	if (l->json)
+		text_addc(t, 'Z');
 }
 
 static const char *level_name(enum log_level level)
@@ -193,8 +199,12 @@ static void compose_json(struct log *l, enum log_level level, const char *topic,
 
 static void compose_text(struct log *l, enum log_level level, const char *topic, struct span sentence, struct text *t)
 {
+	struct span word = span_str(topic);
+
 	add_time(l, t);
-	text_addf(t, " %-6s ", topic);
+	text_addc(t, ' ');
+	text_add(t, word);
+	text_add(t, (struct span){ (const uint8_t *)"       ", word.n < 6 ? 7 - word.n : 1 });
 	if (level != LOG_INFO)
 		text_addf(t, "%s: ", level_name(level));
 	text_add(t, sentence);

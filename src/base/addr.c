@@ -4,21 +4,36 @@
 #include <errno.h>
 #include <stdio.h>
 
+/* By hand: each packet's line in the log has several of these. */
 struct ip4_text ip4_str(struct ip4 a)
 {
 	struct ip4_text t;
+	char *p = t.s;
 
-	(void)snprintf(t.s, sizeof(t.s), "%u.%u.%u.%u", a.v >> 24, a.v >> 16 & 255, a.v >> 8 & 255,
-		a.v & 255);
+	for (int shift = 24; shift >= 0; shift -= 8) {
+		unsigned octet = a.v >> shift & 255;
+
+		if (octet >= 100)
+			*p++ = (char)('0' + octet / 100);
+		if (octet >= 10)
+			*p++ = (char)('0' + octet / 10 % 10);
+		*p++ = (char)('0' + octet % 10);
+		*p++ = shift ? '.' : '\0';
+	}
 	return t;
 }
 
 static struct mac_text mac_str_with(struct mac m, char sep)
 {
+	static const char hex[] = "0123456789abcdef";
 	struct mac_text t;
+	char *p = t.s;
 
-	(void)snprintf(t.s, sizeof(t.s), "%02x%c%02x%c%02x%c%02x%c%02x%c%02x", m.b[0], sep, m.b[1],
-		sep, m.b[2], sep, m.b[3], sep, m.b[4], sep, m.b[5]);
+	for (size_t i = 0; i < sizeof(m.b); i++) {
+		*p++ = hex[m.b[i] >> 4];
+		*p++ = hex[m.b[i] & 15];
+		*p++ = i + 1 < sizeof(m.b) ? sep : '\0';
+	}
 	return t;
 }
 
