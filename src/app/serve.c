@@ -3,6 +3,7 @@
 
 #include "app/banner.h"
 #include "app/config_files.h"
+#include "app/control.h"
 #include "app/listeners.h"
 #include "app/other_server.h"
 #include "app/service_dhcp4.h"
@@ -30,6 +31,7 @@ struct daemon {
 	struct service_tftp *tftp;
 	struct service_http *http;
 	struct service_ndp *ndp;
+	struct control *control; /* NULL: without */
 	struct network_told *told; /* per configured network */
 	struct probe *probes;
 	int lock_fd, monitor_fd;
@@ -276,6 +278,7 @@ static void stop(struct daemon *d, int signum)
 	service_http_close(d->http);
 	service_ndp_close(d->ndp);
 	other_server_stop(&d->probes);
+	control_close(d->control); /* before the store: releases under way are committed still */
 	store_close(d->site.store);
 	close_handle((uv_handle_t *)&d->monitor);
 	close_handle((uv_handle_t *)&d->refresh_timer);
@@ -453,6 +456,7 @@ static int start(struct daemon *d)
 		(void)fprintf(stderr, "bootsmith: no port could be opened; the lines above say why\n");
 		return -EADDRINUSE;
 	}
+	control_open(&d->loop, &d->site, &d->control);
 	log_say(d->site.log, LOG_INFO, "serve", "ready after %lld ms", (long long)(clock_mono_us() - d->start_us) / 1000);
 	return 0;
 }

@@ -16,6 +16,7 @@ static const struct verb {
 	{ "boot", verb_boot, "let every machine on an interface boot one kernel" },
 	{ "check", verb_check, "find all mistakes of a configuration" },
 	{ "explain", verb_explain, "say what a client would be told, and by which rule" },
+	{ "lease", verb_lease, "list, show and release leases of a running daemon" },
 	{ "lab", verb_lab, "make a virtual network, and machines that boot from it" },
 	{ "version", verb_version, "print the version" },
 };

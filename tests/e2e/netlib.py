@@ -582,6 +582,7 @@ class Lab:
         self.dir = tempfile.mkdtemp(prefix="bootsmith-e2e-")
         os.chmod(self.dir, 0o755)
         self.http, self.tftp, self.state = (os.path.join(self.dir, d) for d in ("http", "tftp", "state"))
+        self.socket = os.path.join(self.dir, "control.sock")
         os.mkdir(self.http)
         os.mkdir(self.tftp)
         self.server, self.client = Namespace(), Namespace()
@@ -619,6 +620,8 @@ class Lab:
         return self.write(name, head + text)
 
     def start(self, *argv, verb="serve", log="json", ns=None, prefix=(), stdout=None):
+        if "--socket" not in argv:
+            argv = (*argv, "--socket", self.socket)
         d = Daemon(ns or self.server, [verb, *argv, "--log-format", log], self.dir, prefix, stdout)
         self.daemons.append(d)
         return d

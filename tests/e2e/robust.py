@@ -1470,7 +1470,7 @@ def _():
                            (["version", "x"], 2), (["serve", "--wrong"], 2), (["serve"], 2), (["serve", "-i"], 2),
                            (["serve", "-i", "lo", "more"], 2), (["serve", "-i", "lo", "--log-format", "xml"], 2),
                            (["boot"], 2), (["boot", "-i", "lo"], 2), (["boot", "k"], 2), (["check", "--wrong"], 2),
-                           (["check", "more"], 2), (["check", "-c", "/nowhere"], 1), (["explain", "--wrong"], 2),
+                           (["check", "more"], 2), (["check", "-c", "/nowhere"], 1), (["explain", "--wrong"], 2), (["lease"], 2), (["lease", "list", "--wrong"], 2),
                            (["lab"], 2), (["lab", "nothing"], 2), (["lab", "network"], 2), (["lab", "node"], 2),
                            (["lab", "network", "--name", "b0", "--address", "1.2.3"], 2)):
             p = ns.run([BOOTSMITH, *argv], check=False)
@@ -1479,7 +1479,7 @@ def _():
                 assert p.stdout and not p.stderr, p
             else:
                 assert p.stderr and not p.stdout, p
-        for verb in (["serve"], ["boot"], ["check"], ["explain"], ["lab"], ["lab", "network"], ["lab", "node"], ["version"]):
+        for verb in (["serve"], ["boot"], ["check"], ["explain"], ["lease"], ["lab"], ["lab", "network"], ["lab", "node"], ["version"]):
             p = ns.run([BOOTSMITH, *verb, "--help"])
             assert p.stdout.startswith("usage: bootsmith") and len(p.stdout.split("\n")) > 2 and not p.stderr, p
     finally:
