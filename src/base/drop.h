@@ -40,6 +40,8 @@
 	X(PROBE_UNSENT, "D035", "offered without asking whether it is in use: the question could not be sent") \
 	X(BAD_GIADDR, "D036", "the relay's address is our own, or no host's")                \
 	X(BAD_CIADDR, "D037", "the client's address is our own, or no host's")               \
+	X(CLIENT_RATE, "D038", "more requests of this client in a second than any machine needs") \
+	X(STRANGERS_RATE, "D039", "too many requests of unknown clients at once")             \
 	/* frames read raw: D060 to D079 */                                                  \
 	X(FRAME_SHORT, "D060", "frame ends inside a header")                                 \
 	X(FRAME_NOT_IP, "D061", "not an IPv4 frame")                                         \

@@ -532,6 +532,15 @@ static void keep_address_of_stage_before(struct exchange *x)
 		lease_take_over(srv->leases, l, &x->client, x->now_s);
 }
 
+/* Machines of the configuration and clients with a lease come before strangers. */
+static bool is_known(const struct exchange *x)
+{
+	const struct lease *l = find_lease(x);
+
+	return x->plan->answer.machine || (l && (lease_is_live(l, x->now_s) ||
+			(l->state == LEASE_OFFERED && x->msg->type == DHCP4_REQUEST)));
+}
+
 void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, const struct dhcp4_rx *rx,
 	int64_t now_s, struct arena *a, struct dhcp4_plan *ret_plan)
 {
@@ -564,6 +573,11 @@ void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, con
 		drop(&x, why);
 		return;
 	}
+	if (srv->limits &&
+		!limits_admit_client(srv->limits, (struct span){ msg->chaddr, msg->hlen }, srv->now_ms)) {
+		drop(&x, DROP_CLIENT_RATE);
+		return;
+	}
 	ret_plan->net = network_of(&x);
 	if (!ret_plan->net) {
 		drop(&x, DROP_UNKNOWN_RELAY);
@@ -581,6 +595,10 @@ void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, con
 	}
 	ret_plan->server = server_of(&x, ret_plan->net);
 	boot_decide(srv->cfg, &ret_plan->facts, &ret_plan->answer);
+	if (srv->limits && !is_known(&x) && !limits_admit_stranger(srv->limits, srv->now_ms)) {
+		drop(&x, DROP_STRANGERS_RATE);
+		return;
+	}
 	keep_address_of_stage_before(&x);
 	on_message[msg->type](&x);
 }
