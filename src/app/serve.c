@@ -348,6 +348,13 @@ static int start_services(struct daemon *d)
 	return r;
 }
 
+static void on_expect(void *ctx, size_t n)
+{
+	struct daemon *d = ctx;
+
+	lease_table_expect(d->site.leases, n);
+}
+
 static int on_load(void *ctx, const struct lease_record *r)
 {
 	struct daemon *d = ctx;
@@ -378,7 +385,7 @@ static void on_batch_done(void *ctx)
 
 static int start_state(struct daemon *d)
 {
-	static const struct store_hooks hooks = { .load = on_load, .health = on_store_health,
+	static const struct store_hooks hooks = { .expect = on_expect, .load = on_load, .health = on_store_health,
 		.batch_done = on_batch_done };
 	char message[STORE_MESSAGE_MAX] = "out of memory";
 	int64_t begin_us = clock_mono_us();

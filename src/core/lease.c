@@ -75,9 +75,11 @@ static bool has_client(const struct lease_client *c)
 	return c->client_id.n || c->hlen;
 }
 
+/* Sixteen neighbours stay neighbours: addresses are given away and loaded one after
+ * the other, and so is memory touched then. */
 static uint64_t hash_address(struct ip4 a)
 {
-	return hash_mix(a.v);
+	return hash_mix(a.v >> 4) << 4 | (a.v & 15);
 }
 
 static struct lease **bucket(const struct buckets *b, uint64_t hash)
@@ -172,6 +174,21 @@ int lease_table_new(struct lease_table **ret_table)
 	}
 	*ret_table = t;
 	return 0;
+}
+
+static void buckets_expect(struct buckets *b, size_t n)
+{
+	b->n = n < b->cap ? n : b->cap;
+	while (2 * b->level <= b->n)
+		b->level *= 2;
+}
+
+void lease_table_expect(struct lease_table *t, size_t n)
+{
+	if (t->n || n < BUCKETS_START)
+		return;
+	buckets_expect(&t->by_address, n);
+	buckets_expect(&t->by_client, n);
 }
 
 static void lease_free(struct lease *l)

@@ -102,6 +102,8 @@ void lease_decline(struct lease_table *t, struct lease *l, int64_t now_s);
  * becomes the lease's client; what else that one had in this network is free.
  * Out of memory: nothing changes. */
 void lease_take_over(struct lease_table *t, struct lease *l, const struct lease_client *c, int64_t now_s);
+/* About so many leases will come now: spares an empty table growing step by step. */
+void lease_table_expect(struct lease_table *t, size_t n);
 /* A record of the store, oldest first, into the table.  -ENOMEM; -EINVAL for
  * lengths that no lease has. */
 int lease_restore(struct lease_table *t, const struct lease_record *r) WARN_UNUSED;

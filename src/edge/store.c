@@ -173,7 +173,7 @@ int store_open(uv_loop_t *loop, const char *state_dir, const struct store_hooks 
 	s->hooks = hooks;
 	s->ctx = ctx;
 	s->queue.health_told = true;
-	r = store_db_open(state_dir, hooks->load, ctx, ret_message, &s->db);
+	r = store_db_open(state_dir, hooks, ctx, ret_message, &s->db);
 	if (r < 0)
 		goto fail;
 	if (store_db_is_read_only(s->db)) {

@@ -23,7 +23,8 @@
 typedef void (*store_done)(void *ctx, int result);
 
 struct store_hooks {
-	/* Each stored record, oldest first, while store_open() runs. */
+	/* While store_open() runs: how many records there are, then each, oldest first. */
+	void (*expect)(void *ctx, size_t n);
 	int (*load)(void *ctx, const struct lease_record *r);
 	/* The store cannot write any more (message: why), or can again (NULL). */
 	void (*health)(void *ctx, const char *message);

@@ -20,18 +20,26 @@
 #define CLEAN_STEP     256   /* rows looked at in one transaction */
 #define CLEAN_SLACK    4096u /* superseded rows that are not worth cleaning */
 
-/* Row numbers by address: open addressing, a power of two, at most 3/4 full. */
+/* Row numbers by address: pages of neighbouring addresses, since those are given
+ * away and loaded one after the other; the pages by open addressing, a power of
+ * two, at most half full. */
+#define PAGE_ADDRESSES 64u
+
 struct last_rows {
-	struct last_row {
-		uint32_t address; /* 0: empty */
-		int64_t row;
+	struct last_page {
+		uint32_t number; /* address / PAGE_ADDRESSES */
+		int64_t *rows;   /* 0: none; NULL: no page here */
 	} *list;
-	size_t n, cap;
+	size_t n_pages, cap;
+	size_t n; /* addresses */
 };
 
 /* What the transaction has changed in the hash, for when it is abandoned. */
 struct undo {
-	struct last_row *list;
+	struct last_row {
+		uint32_t address;
+		int64_t row;
+	} *list;
 	size_t n, cap;
 };
 
@@ -91,46 +99,81 @@ void store_db_explain(const struct store_db *db, char *message, size_t size)
 
 /* --- rows by address --- */
 
-static size_t slot_of(const struct last_rows *l, uint32_t address)
+static struct last_page *page_slot(const struct last_rows *l, uint32_t number)
 {
-	size_t i = (address * 2654435769u) & (l->cap - 1);
+	uint32_t h = number * 2654435769u;
+	size_t i = (h ^ h >> 16) & (l->cap - 1);
 
-	while (l->list[i].address && l->list[i].address != address)
+	while (l->list[i].rows && l->list[i].number != number)
 		i = (i + 1) & (l->cap - 1);
-	return i;
+	return &l->list[i];
+}
+
+/* The address's place, or NULL where its page is not there. */
+static int64_t *last_find(const struct last_rows *l, uint32_t address)
+{
+	const struct last_page *page = l->cap ? page_slot(l, address / PAGE_ADDRESSES) : NULL;
+
+	return page && page->rows ? &page->rows[address % PAGE_ADDRESSES] : NULL;
 }
 
 static int last_grow(struct last_rows *l)
 {
-	struct last_rows bigger = { .cap = l->cap ? 2 * l->cap : 1024, .n = l->n };
+	struct last_rows bigger = { .cap = l->cap ? 2 * l->cap : 64, .n_pages = l->n_pages, .n = l->n };
 
 	bigger.list = calloc(bigger.cap, sizeof(*bigger.list));
 	if (!bigger.list)
 		return -ENOMEM;
 	for (size_t i = 0; i < l->cap; i++)
-		if (l->list[i].address)
-			bigger.list[slot_of(&bigger, l->list[i].address)] = l->list[i];
+		if (l->list[i].rows)
+			*page_slot(&bigger, l->list[i].number) = l->list[i];
 	free(l->list);
 	*l = bigger;
 	return 0;
 }
 
+static int64_t *last_find_or_add(struct last_rows *l, uint32_t address)
+{
+	int64_t *at = last_find(l, address);
+	struct last_page *page;
+
+	if (at)
+		return at;
+	if (2 * (l->n_pages + 1) > l->cap && last_grow(l) < 0)
+		return NULL;
+	page = page_slot(l, address / PAGE_ADDRESSES);
+	page->rows = calloc(PAGE_ADDRESSES, sizeof(*page->rows));
+	if (!page->rows)
+		return NULL;
+	page->number = address / PAGE_ADDRESSES;
+	l->n_pages++;
+	return &page->rows[address % PAGE_ADDRESSES];
+}
+
 /* Runs on the writer's thread (or before it begins), so growing stops nobody. */
 static int last_set(struct last_rows *l, struct ip4 address, int64_t row)
 {
-	if (4 * (l->n + 1) > 3 * l->cap && last_grow(l) < 0)
+	int64_t *at = last_find_or_add(l, address.v);
+
+	if (!at)
 		return -ENOMEM;
-
-	struct last_row *x = &l->list[slot_of(l, address.v)];
-
-	l->n += x->address == 0;
-	*x = (struct last_row){ address.v, row };
+	l->n += *at == 0;
+	*at = row;
 	return 0;
 }
 
-static bool last_is(const struct last_rows *l, uint32_t address, int64_t row)
+static int64_t last_get(const struct last_rows *l, uint32_t address)
 {
-	return l->cap && l->list[slot_of(l, address)].row == row;
+	const int64_t *at = last_find(l, address);
+
+	return at ? *at : 0;
+}
+
+static void last_free(struct last_rows *l)
+{
+	for (size_t i = 0; i < l->cap; i++)
+		free(l->list[i].rows);
+	free(l->list);
 }
 
 /* --- opening --- */
@@ -221,8 +264,7 @@ static int damaged(struct store_db *db, int64_t row)
 	return -EUCLEAN;
 }
 
-static int load_row(struct store_db *db, sqlite3_stmt *s, int (*load)(void *ctx, const struct lease_record *r),
-	void *ctx)
+static int load_row(struct store_db *db, sqlite3_stmt *s, const struct store_hooks *hooks, void *ctx)
 {
 	struct lease_record r = {
 		.address.v = (uint32_t)sqlite3_column_int64(s, 1),
@@ -243,21 +285,25 @@ static int load_row(struct store_db *db, sqlite3_stmt *s, int (*load)(void *ctx,
 		return damaged(db, row);
 	if (last_set(&db->last, r.address, row) < 0)
 		return -ENOMEM;
-	return load(ctx, &r);
+	return hooks->load(ctx, &r);
 }
 
-static int load_all(struct store_db *db, int (*load)(void *ctx, const struct lease_record *r), void *ctx)
+static int load_all(struct store_db *db, const struct store_hooks *hooks, void *ctx)
 {
 	sqlite3_stmt *s;
-	int r = 0, step;
+	int64_t rows = 0;
+	int r = one_number(db, "SELECT count(*) FROM lease_log", &rows), step;
 
+	if (r < 0)
+		return r;
+	hooks->expect(ctx, (size_t)rows);
 	db->next_row = 1;
 	if (sqlite3_prepare_v2(db->db,
 		    "SELECT row, address, state, expires, network, htype, chaddr, client_id, hostname, sum"
 		    " FROM lease_log ORDER BY row", -1, &s, NULL) != SQLITE_OK)
 		return keep_error(db);
 	while ((step = sqlite3_step(s)) == SQLITE_ROW && r == 0)
-		r = load_row(db, s, load, ctx);
+		r = load_row(db, s, hooks, ctx);
 	if (r == 0 && step != SQLITE_DONE)
 		r = keep_error(db);
 	(void)sqlite3_finalize(s);
@@ -320,7 +366,7 @@ static int open_database(struct store_db *db, char message[static STORE_MESSAGE_
 	return r;
 }
 
-int store_db_open(const char *state_dir, int (*load)(void *ctx, const struct lease_record *r), void *ctx,
+int store_db_open(const char *state_dir, const struct store_hooks *hooks, void *ctx,
 	char message[static STORE_MESSAGE_MAX], struct store_db **ret)
 {
 	struct store_db *db = calloc(1, sizeof(*db));
@@ -332,7 +378,7 @@ int store_db_open(const char *state_dir, int (*load)(void *ctx, const struct lea
 	(void)snprintf(db->path, sizeof(db->path), "%s/" FILE_NAME, state_dir);
 	r = open_database(db, message);
 	if (r == 0)
-		r = load_all(db, load, ctx);
+		r = load_all(db, hooks, ctx);
 	if (r == 0 && !db->read_only)
 		r = prepare(db, "INSERT INTO lease_log VALUES (?,?,?,?,?,?,?,?,?,?)", &db->append);
 	if (r == 0 && !db->read_only)
@@ -357,7 +403,7 @@ void store_db_close(struct store_db *db)
 	(void)sqlite3_finalize(db->look);
 	(void)sqlite3_finalize(db->remove);
 	(void)sqlite3_close(db->db);
-	free(db->last.list);
+	last_free(&db->last);
 	free(db->undo.list);
 	free(db);
 }
@@ -394,7 +440,6 @@ void store_row_from_record(const struct lease_record *r, struct store_row *ret)
 static int undo_note(struct store_db *db, struct ip4 address)
 {
 	struct undo *u = &db->undo;
-	size_t slot;
 
 	if (u->n == u->cap) {
 		size_t cap = u->cap ? 2 * u->cap : 256;
@@ -405,8 +450,7 @@ static int undo_note(struct store_db *db, struct ip4 address)
 		u->list = list;
 		u->cap = cap;
 	}
-	slot = db->last.cap ? slot_of(&db->last, address.v) : 0;
-	u->list[u->n++] = (struct last_row){ address.v, db->last.cap ? db->last.list[slot].row : 0 };
+	u->list[u->n++] = (struct last_row){ address.v, last_get(&db->last, address.v) };
 	return 0;
 }
 
@@ -487,7 +531,7 @@ int store_db_clean_step(struct store_db *db)
 	(void)sqlite3_bind_int(db->look, 3, CLEAN_STEP);
 	while ((step = sqlite3_step(db->look)) == SQLITE_ROW) {
 		row = sqlite3_column_int64(db->look, 0);
-		if (!last_is(&db->last, (uint32_t)sqlite3_column_int64(db->look, 1), row))
+		if (last_get(&db->last, (uint32_t)sqlite3_column_int64(db->look, 1)) != row)
 			superseded[n++] = row;
 		looked++;
 	}
@@ -516,8 +560,12 @@ int store_db_abandon(struct store_db *db, int r)
 	(void)sqlite3_exec(db->db, "ROLLBACK", NULL, NULL, NULL);
 	while (db->undo.n > 0) {
 		const struct last_row *u = &db->undo.list[--db->undo.n];
+		int64_t *at = last_find(&db->last, u->address);
 
-		db->last.list[slot_of(&db->last, u->address)].row = u->row;
+		if (!at) /* its page could not be had: nothing was changed */
+			continue;
+		db->last.n -= u->row == 0 && *at != 0;
+		*at = u->row;
 	}
 	db->rows = db->rows_before;
 	db->clean_to = 0; /* what it removed stands again: from the begin, when it is due */

@@ -19,8 +19,8 @@ struct store_row {
 
 void store_row_from_record(const struct lease_record *r, struct store_row *ret);
 
-/* As store_open(). */
-int store_db_open(const char *state_dir, int (*load)(void *ctx, const struct lease_record *r), void *ctx,
+/* As store_open(); of the hooks it calls expect() and load(). */
+int store_db_open(const char *state_dir, const struct store_hooks *hooks, void *ctx,
 	char message[static STORE_MESSAGE_MAX], struct store_db **ret) WARN_UNUSED;
 void store_db_close(struct store_db *db);
 bool store_db_is_read_only(const struct store_db *db);

@@ -24,6 +24,13 @@ struct trial {
 	struct lease_table *leases;
 };
 
+static void on_expect(void *ctx, size_t n)
+{
+	struct trial *t = ctx;
+
+	lease_table_expect(t->leases, n);
+}
+
 static int on_load(void *ctx, const struct lease_record *r)
 {
 	struct trial *t = ctx;
@@ -49,7 +56,7 @@ static void on_done(void *ctx, int result)
 
 static int begin(struct trial *t)
 {
-	static const struct store_hooks hooks = { .load = on_load, .health = on_health };
+	static const struct store_hooks hooks = { .expect = on_expect, .load = on_load, .health = on_health };
 
 	*t = (struct trial){ 0 };
 	assert_int_equal(uv_loop_init(&t->loop), 0);
