@@ -21,6 +21,8 @@ check-all: deps-check all
 	@tests/run check-all
 coverage: deps-check
 	@tests/coverage
+bench: deps-check all
+	@tests/bench/run
 fuzz: deps-check
 	@tests/fuzz/search $(or $(T),60)
 lint: deps-check all
