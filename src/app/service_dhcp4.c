@@ -31,7 +31,7 @@ struct service_dhcp4 {
 	unsigned pending;
 	bool closed; /* all sockets are gone: only commits keep it alive */
 	bool in_batch;
-	struct limits *limits;
+	struct rates *rates;
 	struct dhcp4_inbox *inbox;
 	struct dhcp4_outbox *outbox;
 	struct reply *sent; /* in the outbox: their octets must live until it is flushed */
@@ -148,7 +148,7 @@ static void service_maybe_free(struct service_dhcp4 *s)
 		return;
 	batch_end(s);
 	close(s->raw_fd);
-	limits_free(s->limits);
+	rates_free(s->rates);
 	dhcp4_inbox_free(s->inbox);
 	dhcp4_outbox_free(s->outbox);
 	arena_free(&s->arena);
@@ -303,7 +303,7 @@ static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p)
 {
 	struct site *site = s->site;
 	const struct dhcp4_server server = { .cfg = site->cfg, .nets = site->nets, .leases = site->leases,
-		.clients = site->clients, .limits = s->limits, .now_ms = clock_mono_ms(),
+		.clients = site->clients, .rates = s->rates, .now_ms = clock_mono_ms(),
 		.store_failing = store_is_failing(site->store) };
 	const struct dhcp4_rx rx = { .ifindex = p->ifindex, .source = p->source, .local = p->local };
 	struct dhcp4_msg msg;
@@ -414,7 +414,7 @@ int service_dhcp4_new(uv_loop_t *loop, struct site *site, struct service_dhcp4 *
 		free(s);
 		return r;
 	}
-	if (limits_new(&s->limits) < 0 || dhcp4_inbox_new(&s->inbox) < 0 || dhcp4_outbox_new(&s->outbox) < 0) {
+	if (rates_new(&s->rates) < 0 || dhcp4_inbox_new(&s->inbox) < 0 || dhcp4_outbox_new(&s->outbox) < 0) {
 		s->closed = true;
 		service_maybe_free(s);
 		return -ENOMEM;

@@ -573,8 +573,8 @@ void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, con
 		drop(&x, why);
 		return;
 	}
-	if (srv->limits &&
-		!limits_admit_client(srv->limits, (struct span){ msg->chaddr, msg->hlen }, srv->now_ms)) {
+	if (srv->rates &&
+		!rates_admit_client(srv->rates, (struct span){ msg->chaddr, msg->hlen }, srv->now_ms)) {
 		drop(&x, DROP_CLIENT_RATE);
 		return;
 	}
@@ -595,7 +595,7 @@ void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, con
 	}
 	ret_plan->server = server_of(&x, ret_plan->net);
 	boot_decide(srv->cfg, &ret_plan->facts, &ret_plan->answer);
-	if (srv->limits && !is_known(&x) && !limits_admit_stranger(srv->limits, srv->now_ms)) {
+	if (srv->rates && !is_known(&x) && !rates_admit_stranger(srv->rates, srv->now_ms)) {
 		drop(&x, DROP_STRANGERS_RATE);
 		return;
 	}

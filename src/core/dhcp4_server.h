@@ -10,7 +10,7 @@
 #include "core/clients.h"
 #include "core/dhcp4_boot.h"
 #include "core/lease.h"
-#include "core/limits.h"
+#include "core/rates.h"
 
 /* How the message came in. */
 struct dhcp4_rx {
@@ -48,8 +48,8 @@ struct dhcp4_server {
 	const struct served_set *nets;
 	struct lease_table *leases;
 	struct clients *clients; /* what is remembered of machines; NULL: nothing */
-	struct limits *limits;   /* NULL: none */
-	int64_t now_ms;          /* monotonic, for clients and limits */
+	struct rates *rates;   /* NULL: none */
+	int64_t now_ms;          /* monotonic, for clients and rates */
 	/* Nothing can be stored now: who has a stored lease is told what is left of
 	 * it, nobody is promised anything new. */
 	bool store_failing;

@@ -1,5 +1,5 @@
 /* Counters of the current second. */
-#include "core/limits.h"
+#include "core/rates.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,14 +12,14 @@ struct slot {
 	uint32_t n;
 };
 
-struct limits {
+struct rates {
 	struct slot strangers;
 	struct slot clients[SLOTS];
 };
 
-int limits_new(struct limits **ret)
+int rates_new(struct rates **ret)
 {
-	struct limits *l = calloc(1, sizeof(*l));
+	struct rates *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return -ENOMEM;
@@ -27,7 +27,7 @@ int limits_new(struct limits **ret)
 	return 0;
 }
 
-void limits_free(struct limits *l)
+void rates_free(struct rates *l)
 {
 	free(l);
 }
@@ -54,14 +54,14 @@ static uint64_t hash(struct span s)
 	return h ^ h >> 32;
 }
 
-bool limits_admit_client(struct limits *l, struct span chaddr, int64_t now_ms)
+bool rates_admit_client(struct rates *l, struct span chaddr, int64_t now_ms)
 {
 	uint64_t who = hash(chaddr);
 
-	return count(&l->clients[who % SLOTS], who, LIMITS_CLIENT_PER_S, now_ms);
+	return count(&l->clients[who % SLOTS], who, RATES_CLIENT_PER_S, now_ms);
 }
 
-bool limits_admit_stranger(struct limits *l, int64_t now_ms)
+bool rates_admit_stranger(struct rates *l, int64_t now_ms)
 {
-	return count(&l->strangers, 0, LIMITS_STRANGERS_PER_S, now_ms);
+	return count(&l->strangers, 0, RATES_STRANGERS_PER_S, now_ms);
 }

@@ -1,5 +1,5 @@
 /* Requests per second, per client and in all. */
-#include "core/limits.h"
+#include "core/rates.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,46 +16,46 @@ static struct span mac(uint8_t b[6], unsigned n)
 
 static void one_client_has_its_share(void **state)
 {
-	struct limits *l;
+	struct rates *l;
 	uint8_t b[6];
 
 	(void)state;
-	assert_int_equal(limits_new(&l), 0);
-	for (unsigned i = 0; i < LIMITS_CLIENT_PER_S; i++)
-		assert_true(limits_admit_client(l, mac(b, 1), 5000 + i));
-	assert_false(limits_admit_client(l, mac(b, 1), 5999));
-	assert_true(limits_admit_client(l, mac(b, 2), 5999)); /* others are not touched */
-	assert_true(limits_admit_client(l, mac(b, 1), 6000));  /* another second */
-	limits_free(l);
+	assert_int_equal(rates_new(&l), 0);
+	for (unsigned i = 0; i < RATES_CLIENT_PER_S; i++)
+		assert_true(rates_admit_client(l, mac(b, 1), 5000 + i));
+	assert_false(rates_admit_client(l, mac(b, 1), 5999));
+	assert_true(rates_admit_client(l, mac(b, 2), 5999)); /* others are not touched */
+	assert_true(rates_admit_client(l, mac(b, 1), 6000));  /* another second */
+	rates_free(l);
 }
 
 static void a_flood_does_not_touch_the_honest(void **state)
 {
-	struct limits *l;
+	struct rates *l;
 	uint8_t b[6];
 
 	(void)state;
-	assert_int_equal(limits_new(&l), 0);
+	assert_int_equal(rates_new(&l), 0);
 	for (unsigned i = 0; i < 100000; i++) {
-		(void)limits_admit_client(l, mac(b, 1000 + i), 7000 + i / 200);
+		(void)rates_admit_client(l, mac(b, 1000 + i), 7000 + i / 200);
 		if (i % 2500 == 0)
-			assert_true(limits_admit_client(l, mac(b, 1), 7000 + i / 200));
+			assert_true(rates_admit_client(l, mac(b, 1), 7000 + i / 200));
 	}
-	limits_free(l);
+	rates_free(l);
 }
 
 static void strangers_are_limited_in_all(void **state)
 {
 	unsigned admitted = 0;
-	struct limits *l;
+	struct rates *l;
 
 	(void)state;
-	assert_int_equal(limits_new(&l), 0);
-	for (unsigned i = 0; i < 2 * LIMITS_STRANGERS_PER_S; i++)
-		admitted += limits_admit_stranger(l, 9000);
-	assert_int_equal(admitted, LIMITS_STRANGERS_PER_S);
-	assert_true(limits_admit_stranger(l, 10000));
-	limits_free(l);
+	assert_int_equal(rates_new(&l), 0);
+	for (unsigned i = 0; i < 2 * RATES_STRANGERS_PER_S; i++)
+		admitted += rates_admit_stranger(l, 9000);
+	assert_int_equal(admitted, RATES_STRANGERS_PER_S);
+	assert_true(rates_admit_stranger(l, 10000));
+	rates_free(l);
 }
 
 int main(void)

@@ -9,20 +9,20 @@
 
 #include "base/bytes.h"
 
-struct limits;
+struct rates;
 
 /* A machine that boots sends about two a second in its busiest moment; a ROM that
  * stutters ten. */
-#define LIMITS_CLIENT_PER_S 40u
+#define RATES_CLIENT_PER_S 40u
 /* In all, of clients that are not known and were offered nothing: more than two
  * cores can answer, so that what is known has the rest. */
-#define LIMITS_STRANGERS_PER_S 30000u
+#define RATES_STRANGERS_PER_S 30000u
 
-int limits_new(struct limits **ret) WARN_UNUSED;
-void limits_free(struct limits *l);
+int rates_new(struct rates **ret) WARN_UNUSED;
+void rates_free(struct rates *l);
 /* Counts a request of this hardware address; false: it sent more than
- * LIMITS_CLIENT_PER_S in this second. */
-bool limits_admit_client(struct limits *l, struct span chaddr, int64_t now_ms);
+ * RATES_CLIENT_PER_S in this second. */
+bool rates_admit_client(struct rates *l, struct span chaddr, int64_t now_ms);
 /* Counts a request of a client that is not known; false: there were more than
- * LIMITS_STRANGERS_PER_S of them in this second. */
-bool limits_admit_stranger(struct limits *l, int64_t now_ms);
+ * RATES_STRANGERS_PER_S of them in this second. */
+bool rates_admit_stranger(struct rates *l, int64_t now_ms);
