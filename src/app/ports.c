@@ -51,8 +51,11 @@ static void on_readable(uv_poll_t *h, int status, int events)
 	struct port *x = h->data;
 
 	(void)events;
-	if (status == 0) /* else the interface is going, and netlink will say so */
-		x->owner->readable(x->owner->ctx, x->fd);
+	/* A packet socket has an error when its interface goes down, and libuv watches
+	 * it no more; reading takes the error away.  Netlink tells whether it stays down. */
+	if (status < 0)
+		(void)uv_poll_start(&x->poll, UV_READABLE, on_readable);
+	x->owner->readable(x->owner->ctx, x->fd);
 }
 
 static void maybe_closed(struct ports *p)

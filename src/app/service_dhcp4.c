@@ -6,9 +6,14 @@
  *
  * Packets that came together, and replies whose commits ended together, are a
  * batch: one system call for all of them, and one for their lines in the log.
+ *
+ * An offer whose address must be asked for on the wire first goes round once more:
+ *
+ *   dhcp4_plan -> conflict_hold … 200 ms … on_probed -> on_packet
  */
 #include "app/service_dhcp4.h"
 
+#include "app/conflict.h"
 #include "app/dhcp4_line.h"
 #include "app/ports.h"
 #include "edge/clock.h"
@@ -27,6 +32,7 @@ struct service_dhcp4 {
 	struct site *site;
 	int raw_fd;
 	struct ports ports;
+	struct conflict *conflict;
 	struct arena arena;
 	unsigned pending;
 	bool closed; /* all sockets are gone: only commits keep it alive */
@@ -299,11 +305,13 @@ static void log_undecoded(struct service_dhcp4 *s, const struct dhcp4_packet *p,
 		drop_id(why), drop_sentence(why));
 }
 
-static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p)
+/* again: it was held, and what it waited for is known now; NULL: it comes from its client. */
+static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p,
+	const struct held *again)
 {
 	struct site *site = s->site;
 	const struct dhcp4_server server = { .cfg = site->cfg, .nets = site->nets, .leases = site->leases,
-		.clients = site->clients, .rates = s->rates, .now_ms = clock_mono_ms(),
+		.clients = site->clients, .rates = again ? NULL : s->rates, .now_ms = clock_mono_ms(),
 		.store_failing = store_is_failing(site->store) };
 	const struct dhcp4_rx rx = { .ifindex = p->ifindex, .source = p->source, .local = p->local };
 	struct dhcp4_msg msg;
@@ -322,10 +330,25 @@ static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p)
 		log_plan(s, &msg, &plan);
 		return;
 	}
+	if (plan.probe && conflict_hold(s->conflict, &plan, &rx, p->data, again ? again->tries : 0))
+		return;
 	if (plan.reply_type == DHCP4_OFFER || plan.reply_type == DHCP4_ACK)
 		clients_remember(site->clients, &plan.facts,
 			plan.reply_type == DHCP4_ACK ? plan.out.yiaddr : (struct ip4){ 0 }, server.now_ms);
 	answer(s, &msg, &rx, &plan);
+}
+
+/* What a packet waited for is known now. */
+static void on_probed(void *ctx, const struct held *h)
+{
+	const struct dhcp4_packet p = { .data = h->packet, .source = h->rx.source, .local = h->rx.local,
+		.ifindex = h->rx.ifindex };
+	struct service_dhcp4 *s = ctx;
+
+	batch_begin(s);
+	on_packet(s, &p, h);
+	arena_reset(&s->arena);
+	batch_end(s);
 }
 
 /* Packets that were lost before we saw them cost their clients four seconds each. */
@@ -358,7 +381,7 @@ static void on_readable(void *ctx, int fd)
 		/* The socket of all interfaces hears a broadcast too that came in on one
 		 * with a socket of its own. */
 		if (ports_find(&s->ports, p.ifindex) == fd)
-			on_packet(s, &p);
+			on_packet(s, &p, NULL);
 		arena_reset(&s->arena);
 	}
 	if (dhcp4_inbox_overflow(s->inbox))
@@ -419,12 +442,19 @@ int service_dhcp4_new(uv_loop_t *loop, struct site *site, struct service_dhcp4 *
 		service_maybe_free(s);
 		return -ENOMEM;
 	}
+	r = conflict_new(loop, site, on_probed, s, &s->conflict);
+	if (r < 0) {
+		s->closed = true;
+		service_maybe_free(s);
+		return r;
+	}
 	*ret = s;
 	return 0;
 }
 
 unsigned service_dhcp4_update(struct service_dhcp4 *s)
 {
+	conflict_update(s->conflict);
 	return ports_update(&s->ports, s->site->nets, true);
 }
 
@@ -435,6 +465,8 @@ unsigned service_dhcp4_open_count(const struct service_dhcp4 *s)
 
 void service_dhcp4_close(struct service_dhcp4 *s)
 {
-	if (s)
-		ports_close(&s->ports);
+	if (!s)
+		return;
+	conflict_close(s->conflict);
+	ports_close(&s->ports);
 }

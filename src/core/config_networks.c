@@ -17,7 +17,6 @@
 struct reading {
 	struct network net;
 	struct src_pos interface_pos, subnet_pos;
-	struct src_pos arp_pos;	  /* of an explicit `conflict_check: arp` */
 	const struct yaml *pools; /* looked at when the subnet is known */
 	bool bad;		  /* interface or subnet are there but wrong */
 };
@@ -169,11 +168,8 @@ static void read_conflict_check(struct loading *l, const struct yaml *v, void *i
 	static const char *const words[] = { "arp", "off" };
 	unsigned word;
 
-	if (!load_word(l, v, words, ARRAY_LEN(words), &word))
-		return;
-	r->net.conflict_check = word == 0;
-	if (word == 0)
-		r->arp_pos = v->pos;
+	if (load_word(l, v, words, ARRAY_LEN(words), &word))
+		r->net.conflict_check = word == 0;
 }
 
 static void read_options(struct loading *l, const struct yaml *v, void *into)
@@ -304,12 +300,6 @@ static void finish_network(struct loading *l, struct reading *r, const struct ya
 	}
 	net->name = arena_printf(l->arena, "%s/%u", ip4_str(net->subnet).s, net->prefix_len);
 	l->no_memory = l->no_memory || !net->name;
-	/* ARP does not cross a relay agent. */
-	net->conflict_check = false;
-	if (r->arp_pos.line != 0 && !r->bad)
-		config_error_add(l->errs, r->arp_pos,
-			"`arp` cannot ask behind a relay agent: it needs `interface`; use off "
-			"here");
 }
 
 /* Same interface, or subnets or pools that overlap. */

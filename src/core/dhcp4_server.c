@@ -312,6 +312,16 @@ static void reply_stored_only(struct exchange *x, enum dhcp4_type type)
 		drop(x, DROP_STORE_FAILING);
 }
 
+/* RFC 2131 2.2 and 4.3.1: whether somebody else uses it should be looked at before
+ * it is offered; a reservation is the administrator's word. */
+static bool needs_probe(const struct exchange *x, const struct lease *l)
+{
+	const struct served *s = x->plan->net;
+
+	return s->cfg->conflict_check && l->unchecked && l->state == LEASE_OFFERED &&
+		!served_reserved_for(s, l->address);
+}
+
 static void on_discover(struct exchange *x)
 {
 	struct ip4 wanted = { 0 };
@@ -325,10 +335,12 @@ static void on_discover(struct exchange *x)
 	(void)dhcp4_opt_ip4(x->msg, OPT_REQUESTED_ADDRESS, &wanted);
 	r = lease_choose(x->srv->leases, x->plan->net, &x->client, x->plan->answer.machine, wanted, x->now_s,
 		&l);
-	if (r < 0)
+	if (r < 0) {
 		drop(x, r == -ENOENT ? DROP_NO_FREE_ADDRESS : DROP_NO_MEMORY);
-	else
-		reply_with_lease(x, DHCP4_OFFER, l);
+		return;
+	}
+	reply_with_lease(x, DHCP4_OFFER, l);
+	x->plan->probe = needs_probe(x, l);
 }
 
 /* ACK for the address that the client requests, NAK when it cannot have it. */

@@ -592,6 +592,7 @@ void lease_release(struct lease_table *t, struct lease *l, int64_t now_s)
 void lease_decline(struct lease_table *t, struct lease *l, int64_t now_s)
 {
 	disown(t, l);
+	l->unchecked = true; /* when it comes back: may still be in use */
 	set_state(l, LEASE_DECLINED, now_s + LEASE_DECLINED_S);
 }
 
@@ -679,6 +680,7 @@ int lease_restore(struct lease_table *t, const struct lease_record *r)
 	if (e < 0)
 		return e == -ENOENT ? 0 : e; /* a full table: what is oldest is what it knows already */
 	set_hostname(l, r->hostname);
+	l->unchecked = r->state == LEASE_DECLINED;
 	set_state(l, r->state == LEASE_OFFERED ? LEASE_FREE : r->state, r->expires_s);
 	l->stored_expires_s = r->state == LEASE_BOUND ? r->expires_s : 0;
 	return 0;

@@ -11,13 +11,15 @@
  *   EXPECT OFFER FIELD=VALUE… OPTION=VALUE… !OPTION +OPTION echo=OPTION last=OPTION
  *   EXPECT none D022            dropped for this reason;  EXPECT done: taken, and no reply due
  *   LEASES bound=1 offered=0
+ *   PROBED 172.24.32.1 unused|used   what asking for it on the wire found
  *   ELAPSE 30s
  *   STORE fails | works         whether the lease store takes what it is given
  *   MEMORY 100                  the next packet's answer may take so many octets
  *
  * FIELD: op htype hlen hops xid secs flags ciaddr yiaddr siaddr giaddr mac sname
  * file; of RECV also on (interface index), source and local; of EXPECT also dest (relay,
- * address, broadcast, frame), to, server, size (octets) and max (octets at most).
+ * address, broadcast, frame), to, server, size (octets), max (octets at
+ * most) and probe (yes: its address is asked for on the wire before it leaves).
  * OPTION: a number or its IANA name.  VALUE: "text" with \0 \n \" and \xNN,
  * 172.24.0.1,172.24.0.2 or hex digits, of which ab*255 repeats an octet.
  * What is true of every reply, check_invariants() sees to.
@@ -569,6 +571,9 @@ static bool expect_field(struct story *s, const struct word *w)
 	} else if (strcmp(k, "max") == 0) {
 		if (s->plan.max_size != number(v))
 			complain(s, "at most %zu octets, expected %s", s->plan.max_size, v);
+	} else if (strcmp(k, "probe") == 0) {
+		if (s->plan.probe != (strcmp(v, "yes") == 0))
+			complain(s, "%s", s->plan.probe ? "it is probed" : "it is not probed");
 	} else if (strcmp(k, "last") == 0) {
 		if (s->plan.out.options[s->plan.out.n_options - 1].code != option_code(v))
 			complain(s, "the last option is %u", s->plan.out.options[s->plan.out.n_options - 1].code);
@@ -640,6 +645,18 @@ static void do_leases(struct story *s, struct word *w, size_t n)
 					lease_count(s->leases, (enum lease_state)k), names[k], w[i].value);
 }
 
+static void do_probed(struct story *s, struct word *w, size_t n)
+{
+	struct lease *l = n > 2 ? lease_find_address(s->leases, address(s, w[1].key)) : NULL;
+
+	if (!l)
+		complain(s, "expected PROBED ADDRESS unused|used, of an address that is leased");
+	else if (strcmp(w[2].key, "used") == 0)
+		lease_decline(s->leases, l, s->now_s);
+	else
+		l->unchecked = false;
+}
+
 static void do_line(struct story *s, char *line)
 {
 	struct word w[WORDS_MAX];
@@ -668,6 +685,8 @@ static void do_line(struct story *s, char *line)
 		s->store_fails = strcmp(w[1].key, "fails") == 0;
 	else if (strcmp(w[0].key, "MEMORY") == 0 && n > 1)
 		s->memory = number(w[1].key);
+	else if (strcmp(w[0].key, "PROBED") == 0)
+		do_probed(s, w, n);
 	else if (strcmp(w[0].key, "ELAPSE") == 0 && n > 1)
 		s->now_s += strtol(w[1].key, NULL, 10);
 	else
