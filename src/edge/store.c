@@ -91,13 +91,15 @@ static void writer_report(struct store *s, struct entry *batch, int result)
 	(void)uv_async_send(&s->finished);
 }
 
-static int writer_commit(struct store_db *db, struct entry *batch)
+static int writer_commit(struct store_db *db, struct entry *batch, bool retry)
 {
 	const struct entry *e;
 	int r = store_db_begin(db);
 
 	if (r < 0)
 		return r;
+	if (!batch && retry)
+		r = store_db_try(db);
 	DL_FOREACH(batch, e) {
 		r = store_db_append(db, &e->row);
 		if (r < 0)
@@ -115,7 +117,8 @@ static void writer_run(void *arg)
 	struct entry *batch;
 
 	while (writer_wait(s, store_db_is_dirty(s->db), &batch))
-		writer_report(s, batch, writer_commit(s->db, batch));
+		/* Only this thread changes queue.failing. */
+		writer_report(s, batch, writer_commit(s->db, batch, s->queue.failing));
 }
 
 /* --- the loop's side --- */

@@ -7,6 +7,8 @@
  */
 #include "edge/store_db.h"
 
+#include "edge/store_rows.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -20,20 +22,6 @@
 #define CLEAN_STEP     256   /* rows looked at in one transaction */
 #define CLEAN_SLACK    4096u /* superseded rows that are not worth cleaning */
 
-/* Row numbers by address: pages of neighbouring addresses, since those are given
- * away and loaded one after the other; the pages by open addressing, a power of
- * two, at most half full. */
-#define PAGE_ADDRESSES 64u
-
-struct last_rows {
-	struct last_page {
-		uint32_t number; /* address / PAGE_ADDRESSES */
-		int64_t *rows;   /* 0: none; NULL: no page here */
-	} *list;
-	size_t n_pages, cap;
-	size_t n; /* addresses */
-};
-
 /* What the transaction has changed in the hash, for when it is abandoned. */
 struct undo {
 	struct last_row {
@@ -46,11 +34,15 @@ struct undo {
 struct store_db {
 	sqlite3 *db;
 	sqlite3_stmt *append, *look, *remove;
-	struct last_rows last;
+	struct store_rows last;
 	struct undo undo;
 	int64_t next_row, rows, rows_before; /* rows: how many stand in the log; before: this transaction */
 	int64_t clean_at, clean_to; /* where the cleaning is, and where it ends; 0: not cleaning */
 	bool read_only;
+	struct file_id {
+		dev_t dev;
+		ino_t ino; /* 0: not yet known */
+	} file, wal;
 	int error; /* SQLite's extended code of the last failure */
 	char path[4096];
 	char text[128];
@@ -77,6 +69,12 @@ static int keep_error(struct store_db *db)
 
 void store_db_explain(const struct store_db *db, char *message, size_t size)
 {
+	if (db->error == SQLITE_READONLY_DBMOVED) {
+		(void)snprintf(message, size,
+			"%.100s, or its -wal beside it, was moved or deleted: put it back, or restart bootsmith with what is there",
+			db->path);
+		return;
+	}
 	switch (db->error & 0xff) {
 	case SQLITE_FULL:
 		(void)snprintf(message, size, "%.100s: the disk is full: make room", db->path);
@@ -95,85 +93,6 @@ void store_db_explain(const struct store_db *db, char *message, size_t size)
 		(void)snprintf(message, size, "%.100s: %s", db->path, db->text);
 		break;
 	}
-}
-
-/* --- rows by address --- */
-
-static struct last_page *page_slot(const struct last_rows *l, uint32_t number)
-{
-	uint32_t h = number * 2654435769u;
-	size_t i = (h ^ h >> 16) & (l->cap - 1);
-
-	while (l->list[i].rows && l->list[i].number != number)
-		i = (i + 1) & (l->cap - 1);
-	return &l->list[i];
-}
-
-/* The address's place, or NULL where its page is not there. */
-static int64_t *last_find(const struct last_rows *l, uint32_t address)
-{
-	const struct last_page *page = l->cap ? page_slot(l, address / PAGE_ADDRESSES) : NULL;
-
-	return page && page->rows ? &page->rows[address % PAGE_ADDRESSES] : NULL;
-}
-
-static int last_grow(struct last_rows *l)
-{
-	struct last_rows bigger = { .cap = l->cap ? 2 * l->cap : 64, .n_pages = l->n_pages, .n = l->n };
-
-	bigger.list = calloc(bigger.cap, sizeof(*bigger.list));
-	if (!bigger.list)
-		return -ENOMEM;
-	for (size_t i = 0; i < l->cap; i++)
-		if (l->list[i].rows)
-			*page_slot(&bigger, l->list[i].number) = l->list[i];
-	free(l->list);
-	*l = bigger;
-	return 0;
-}
-
-static int64_t *last_find_or_add(struct last_rows *l, uint32_t address)
-{
-	int64_t *at = last_find(l, address);
-	struct last_page *page;
-
-	if (at)
-		return at;
-	if (2 * (l->n_pages + 1) > l->cap && last_grow(l) < 0)
-		return NULL;
-	page = page_slot(l, address / PAGE_ADDRESSES);
-	page->rows = calloc(PAGE_ADDRESSES, sizeof(*page->rows));
-	if (!page->rows)
-		return NULL;
-	page->number = address / PAGE_ADDRESSES;
-	l->n_pages++;
-	return &page->rows[address % PAGE_ADDRESSES];
-}
-
-/* Runs on the writer's thread (or before it begins), so growing stops nobody. */
-static int last_set(struct last_rows *l, struct ip4 address, int64_t row)
-{
-	int64_t *at = last_find_or_add(l, address.v);
-
-	if (!at)
-		return -ENOMEM;
-	l->n += *at == 0;
-	*at = row;
-	return 0;
-}
-
-static int64_t last_get(const struct last_rows *l, uint32_t address)
-{
-	const int64_t *at = last_find(l, address);
-
-	return at ? *at : 0;
-}
-
-static void last_free(struct last_rows *l)
-{
-	for (size_t i = 0; i < l->cap; i++)
-		free(l->list[i].rows);
-	free(l->list);
 }
 
 /* --- opening --- */
@@ -283,7 +202,7 @@ static int load_row(struct store_db *db, sqlite3_stmt *s, const struct store_hoo
 	if (r.address.v == 0 || (unsigned)r.state >= LEASE_STATE_COUNT || r.chaddr.n > 16 ||
 		r.client_id.n > 255 || !r.network || (uint32_t)sqlite3_column_int64(s, 9) != row_sum(row, &r))
 		return damaged(db, row);
-	if (last_set(&db->last, r.address, row) < 0)
+	if (store_rows_set(&db->last, r.address.v, row) < 0)
 		return -ENOMEM;
 	return hooks->load(ctx, &r);
 }
@@ -403,7 +322,7 @@ void store_db_close(struct store_db *db)
 	(void)sqlite3_finalize(db->look);
 	(void)sqlite3_finalize(db->remove);
 	(void)sqlite3_close(db->db);
-	last_free(&db->last);
+	store_rows_free(&db->last);
 	free(db->undo.list);
 	free(db);
 }
@@ -450,15 +369,36 @@ static int undo_note(struct store_db *db, struct ip4 address)
 		u->list = list;
 		u->cap = cap;
 	}
-	u->list[u->n++] = (struct last_row){ address.v, last_get(&db->last, address.v) };
+	u->list[u->n++] = (struct last_row){ address.v, store_rows_get(&db->last, address.v) };
 	return 0;
+}
+
+static struct file_id id_of(const struct store_db *db, const char *suffix)
+{
+	char path[sizeof(db->path) + 8];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s%s", db->path, suffix);
+	return stat(path, &st) < 0 ? (struct file_id){ 0 } : (struct file_id){ st.st_dev, st.st_ino };
+}
+
+static bool is_moved(struct file_id known, struct file_id now)
+{
+	return known.ino && (known.ino != now.ino || known.dev != now.dev);
 }
 
 int store_db_begin(struct store_db *db)
 {
 	db->undo.n = 0;
 	db->rows_before = db->rows;
-	return db->read_only ? -EROFS : run(db, "BEGIN IMMEDIATE");
+	if (db->read_only)
+		return -EROFS;
+	/* What goes into a file that has no name any more is lost with the process. */
+	if (is_moved(db->file, id_of(db, "")) || is_moved(db->wal, id_of(db, "-wal"))) {
+		db->error = SQLITE_READONLY_DBMOVED;
+		return -ESTALE;
+	}
+	return run(db, "BEGIN IMMEDIATE");
 }
 
 int store_db_append(struct store_db *db, const struct store_row *row)
@@ -490,11 +430,16 @@ int store_db_append(struct store_db *db, const struct store_row *row)
 	(void)sqlite3_reset(s);
 	if (step != SQLITE_DONE)
 		return keep_error(db);
-	if (undo_note(db, row->address) < 0 || last_set(&db->last, row->address, db->next_row) < 0)
+	if (undo_note(db, row->address) < 0 || store_rows_set(&db->last, row->address.v, db->next_row) < 0)
 		return -ENOMEM;
 	db->next_row++;
 	db->rows++;
 	return 0;
+}
+
+int store_db_try(struct store_db *db)
+{
+	return run(db, "PRAGMA user_version = 1");
 }
 
 bool store_db_is_dirty(const struct store_db *db)
@@ -531,7 +476,7 @@ int store_db_clean_step(struct store_db *db)
 	(void)sqlite3_bind_int(db->look, 3, CLEAN_STEP);
 	while ((step = sqlite3_step(db->look)) == SQLITE_ROW) {
 		row = sqlite3_column_int64(db->look, 0);
-		if (last_get(&db->last, (uint32_t)sqlite3_column_int64(db->look, 1)) != row)
+		if (store_rows_get(&db->last, (uint32_t)sqlite3_column_int64(db->look, 1)) != row)
 			superseded[n++] = row;
 		looked++;
 	}
@@ -552,7 +497,13 @@ int store_db_end(struct store_db *db)
 {
 	int r = run(db, "COMMIT");
 
-	return r == 0 ? 0 : store_db_abandon(db, r);
+	if (r < 0)
+		return store_db_abandon(db, r);
+	if (!db->file.ino)
+		db->file = id_of(db, "");
+	if (!db->wal.ino)
+		db->wal = id_of(db, "-wal");
+	return 0;
 }
 
 int store_db_abandon(struct store_db *db, int r)
@@ -560,12 +511,8 @@ int store_db_abandon(struct store_db *db, int r)
 	(void)sqlite3_exec(db->db, "ROLLBACK", NULL, NULL, NULL);
 	while (db->undo.n > 0) {
 		const struct last_row *u = &db->undo.list[--db->undo.n];
-		int64_t *at = last_find(&db->last, u->address);
 
-		if (!at) /* its page could not be had: nothing was changed */
-			continue;
-		db->last.n -= u->row == 0 && *at != 0;
-		*at = u->row;
+		store_rows_reset(&db->last, u->address, u->row);
 	}
 	db->rows = db->rows_before;
 	db->clean_to = 0; /* what it removed stands again: from the begin, when it is due */

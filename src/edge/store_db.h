@@ -27,10 +27,13 @@ bool store_db_is_read_only(const struct store_db *db);
 /* A sentence about the last failure: what, and what to do. */
 void store_db_explain(const struct store_db *db, char *message, size_t size);
 
-/* One transaction: begin, append…, clean_step, end.  All -errno; after a failure
+/* One transaction: begin, append… (or try), clean_step, end.  All -errno; after a failure
  * the transaction is abandoned, which gives the failure back. */
 int store_db_begin(struct store_db *db) WARN_UNUSED;
 int store_db_append(struct store_db *db, const struct store_row *row) WARN_UNUSED;
+/* Writes what stands there already: can anything be written?  A transaction
+ * that changes nothing succeeds on the fullest disk. */
+int store_db_try(struct store_db *db) WARN_UNUSED;
 int store_db_clean_step(struct store_db *db) WARN_UNUSED;
 int store_db_end(struct store_db *db) WARN_UNUSED; /* on disk when it returns 0 */
 int store_db_abandon(struct store_db *db, int r) WARN_UNUSED;
