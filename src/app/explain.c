@@ -3,6 +3,8 @@
 
 #include "app/site.h"
 #include "edge/netif.h"
+#include "wire/frame.h"
+#include "wire/pcap.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -49,19 +51,53 @@ static void build_message(const struct explain_question *q, struct explanation *
 	}
 }
 
-/* The interface that the message would come in on: of the first network here. */
-static unsigned ifindex_of(const struct explanation *e)
+/* The interface that messages would come in on: of the first network here. */
+static unsigned ifindex_of(const struct served_set *nets)
 {
-	for (size_t i = 0; i < e->nets->n; i++)
-		if (e->nets->list[i].ifindex)
-			return e->nets->list[i].ifindex;
+	for (size_t i = 0; i < nets->n; i++)
+		if (nets->list[i].ifindex)
+			return nets->list[i].ifindex;
 	return 0;
 }
 
-/* No network here would answer: the decision alone, for the first configured one. */
-static void decide_only(struct explanation *e)
+int explainer_open(struct config *cfg, struct explainer *ret)
 {
-	const struct config *cfg = e->cfg;
+	struct explainer *x = ret;
+	struct site_files files;
+	struct iface_view *ifaces = NULL;
+	const char *missing;
+	size_t n = 0;
+	int r;
+
+	*x = (struct explainer){ .cfg = cfg };
+	r = site_files_open(cfg, &files, &missing);
+	if (r < 0)
+		return r;
+	site_files_close(&files);
+	r = netif_list(&ifaces, &n);
+	if (r == 0)
+		r = served_build(cfg, ifaces, n, &x->nets);
+	free(ifaces);
+	if (r == 0)
+		r = lease_table_new(&x->leases);
+	if (r == 0)
+		r = clients_new(&x->clients);
+	if (r == 0)
+		x->ifindex = ifindex_of(x->nets);
+	return r;
+}
+
+void explainer_close(struct explainer *x)
+{
+	clients_free(x->clients);
+	lease_table_free(x->leases);
+	served_free(x->nets);
+}
+
+/* No network here would answer: the decision alone, for the first configured one. */
+static void decide_only(struct explainer *x, struct explanation *e)
+{
+	const struct config *cfg = x->cfg;
 
 	e->not_here = true;
 	e->plan.drop = DROP_NONE;
@@ -70,46 +106,147 @@ static void decide_only(struct explanation *e)
 	locate_bootfile(cfg, &e->plan.facts, &e->plan.answer, (struct ip4){ 0 }, &e->bootfile);
 }
 
-int explain(struct config *cfg, const struct explain_question *q, struct explanation *ret)
+/* The addresses that a client brings along, before it is answered. */
+struct brought {
+	struct ip4 leased, booted, wanted; /* 0: none */
+};
+
+static struct brought brought_by(struct explainer *x, const struct dhcp4_msg *m)
 {
-	struct explanation *e = ret;
-	struct site_files files;
-	struct iface_view *ifaces = NULL;
-	const char *missing;
-	size_t n = 0;
-	int r;
+	struct lease_client c = { .client_id = m->opt[OPT_CLIENT_ID], .htype = m->htype, .hlen = m->hlen };
+	struct brought b = { .wanted = m->ciaddr };
+	struct facts f;
 
-	*e = (struct explanation){ .cfg = cfg };
-	arena_init(&e->arena, 0);
-	r = site_files_open(cfg, &files, &missing);
-	if (r < 0)
-		return r;
-	site_files_close(&files);
-	r = netif_list(&ifaces, &n);
-	if (r == 0)
-		r = served_build(cfg, ifaces, n, &e->nets);
-	free(ifaces);
-	if (r == 0)
-		r = lease_table_new(&e->leases);
-	if (r < 0)
-		return r;
-	build_message(q, e);
+	memcpy(c.chaddr, m->chaddr, sizeof(c.chaddr));
+	for (size_t i = 0; i < x->nets->n; i++) {
+		const struct lease *l = lease_find(x->leases, &x->nets->list[i], &c);
 
-	const struct dhcp4_server srv = { .cfg = cfg, .nets = e->nets, .leases = e->leases };
-	const struct dhcp4_rx rx = { .ifindex = ifindex_of(e) };
-
-	dhcp4_plan(&srv, &e->msg, &rx, 0, &e->arena, &e->plan);
-	if (!e->plan.net && q->giaddr.v == 0)
-		decide_only(e);
-	else
-		text_add(&e->bootfile, e->plan.bootfile);
-	return e->bootfile.failed ? -ENOMEM : 0;
+		if (l)
+			b.leased = l->address;
+	}
+	facts_from_dhcp4(m, NULL, &f);
+	if (f.has_mac)
+		b.booted = clients_boot_address(x->clients, f.mac, 0);
+	(void)dhcp4_opt_ip4(m, OPT_REQUESTED_ADDRESS, &b.wanted);
+	return b;
 }
 
-void explain_free(struct explanation *e)
+/* The lease decision, in core/lease.h's order. */
+static void tell_address(struct explanation *e, const struct brought *b)
+{
+	const struct machine *m = e->plan.answer.machine;
+	struct ip4 a = e->plan.out.yiaddr;
+
+	if (e->plan.drop != DROP_NONE || a.v == 0)
+		return;
+	e->address = a;
+	if (m && ip4_eq(m->address, a))
+		text_addf(&e->address_why, "reserved for %s", m->name);
+	else if (ip4_eq(b->leased, a))
+		text_adds(&e->address_why, "this client has it already");
+	else if (ip4_eq(b->booted, a))
+		text_adds(&e->address_why, "the machine was given it at an earlier stage of its boot");
+	else if (ip4_eq(b->wanted, a))
+		text_adds(&e->address_why, "the client asks for it, and it is free");
+	else
+		text_adds(&e->address_why, "from the pool: the first free one, leases of a running daemon not counted");
+	if (m && m->address.v && !ip4_eq(m->address, a))
+		text_addf(&e->address_why, "; %s, which is reserved for %s, is not to be had here", ip4_str(m->address).s,
+			m->name);
+}
+
+static int explain_message(struct explainer *x, const struct dhcp4_rx *rx, struct explanation *e)
+{
+	const struct dhcp4_server srv = { .cfg = x->cfg, .nets = x->nets, .leases = x->leases, .clients = x->clients };
+	const struct brought b = brought_by(x, &e->msg);
+	struct dhcp4_plan *p = &e->plan;
+
+	dhcp4_plan(&srv, &e->msg, rx, 0, &e->arena, p);
+	if (p->drop == DROP_NONE && (p->reply_type == DHCP4_OFFER || p->reply_type == DHCP4_ACK))
+		clients_remember(x->clients, &p->facts, p->reply_type == DHCP4_ACK ? p->out.yiaddr : (struct ip4){ 0 }, 0);
+	if (!p->net && e->msg.giaddr.v == 0)
+		decide_only(x, e);
+	else
+		text_add(&e->bootfile, p->bootfile);
+	tell_address(e, &b);
+	return e->bootfile.failed || e->address_why.failed ? -ENOMEM : 0;
+}
+
+static void explanation_begin(const struct explainer *x, struct explanation *e)
+{
+	*e = (struct explanation){ .cfg = x->cfg };
+	arena_init(&e->arena, 0);
+}
+
+int explain_question(struct explainer *x, const struct explain_question *q, struct explanation *ret)
+{
+	const struct dhcp4_rx rx = { .ifindex = x->ifindex };
+
+	explanation_begin(x, ret);
+	build_message(q, ret);
+	return explain_message(x, &rx, ret);
+}
+
+void explanation_free(struct explanation *e)
 {
 	text_free(&e->bootfile);
-	lease_table_free(e->leases);
-	served_free(e->nets);
+	text_free(&e->address_why);
 	arena_free(&e->arena);
+}
+
+/* --- captures --- */
+
+#define PXE_PORT 4011u
+
+/* Is it a DHCPv4 request?  Relays send theirs between servers' ports, as they get replies. */
+static bool find_request(struct span packet, struct frame4 *ret)
+{
+	/* Sums are not looked at: a capture on the sender's machine has none yet. */
+	return frame4_decode(pcap_without_tags(packet), false, ret) == DROP_NONE &&
+		(ret->dst_port == DHCP4_SERVER_PORT || ret->dst_port == PXE_PORT) && ret->payload.n > 0 &&
+		ret->payload.p[0] == DHCP4_BOOTREQUEST;
+}
+
+static int explain_packet(struct explainer *x, const struct pcap_packet *packet, const struct frame4 *f,
+	struct explanation *e)
+{
+	const struct dhcp4_rx rx = { .ifindex = x->ifindex, .source = f->src,
+		.local.v = f->dst.v == UINT32_MAX ? 0 : f->dst.v };
+	enum drop why;
+
+	explanation_begin(x, e);
+	e->packet = packet->number;
+	why = dhcp4_decode(&e->arena, f->payload, &e->msg);
+	if (why == DROP_NONE)
+		return explain_message(x, &rx, e);
+	e->plan.drop = why;
+	return 0;
+}
+
+int explain_capture(struct explainer *x, struct span file, explain_each each, void *ctx, struct explain_capture *ret)
+{
+	struct explain_capture found = { 0 };
+	struct pcap_packet packet;
+	struct explanation e;
+	struct frame4 f;
+	struct pcap p;
+	bool go_on = true;
+	int r = pcap_open(file, &p);
+
+	while (r == 0 && go_on && pcap_next(&p, &packet)) {
+		found.packets++;
+		found.not_ethernet += packet.link != PCAP_LINK_ETHERNET;
+		if (packet.link != PCAP_LINK_ETHERNET || !find_request(packet.data, &f))
+			continue;
+		found.requests++;
+		r = explain_packet(x, &packet, &f, &e);
+		if (r == 0)
+			go_on = each(ctx, &e);
+		explanation_free(&e);
+	}
+	if (r < 0)
+		return r;
+	found.is_broken = p.is_broken;
+	*ret = found;
+	return 0;
 }

@@ -4,14 +4,20 @@
 #include "base/escape.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
+#include "edge/files.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+#define CAPTURE_MAX (256u << 20) /* octets of a file that is read as a whole */
 
 static const char help[] =
 	"usage: bootsmith explain [-c FILE] [--mac MAC] [--arch NAME|N] [--vendor-class TEXT]\n"
 	"                         [--user-class TEXT] [--uuid UUID] [--giaddr IP] [--json]\n"
+	"       bootsmith explain [-c FILE] --pcap FILE [--json]\n"
 	"\n"
 	"Says what such a client would be told, and by which rule. Sends nothing.\n"
 	"\n"
@@ -25,10 +31,11 @@ static const char help[] =
 	"      --user-class TEXT    option 77, such as iPXE (default: none)\n"
 	"      --uuid UUID      its SMBIOS UUID (default: none)\n"
 	"      --giaddr IP      the relay agent that its request comes through (default: none)\n"
-	"      --json           one JSON document (default: text)\n"
+	"      --pcap FILE      instead of one client: each DHCP request of a capture (pcap or pcapng,\n"
+	"                       Ethernet), in its order, beginning with no leases\n"
+	"      --json           one JSON document, with --pcap an array (default: text)\n"
 	"  -h, --help           this text\n"
 	"\n"
-	"--pcap is not in this version.\n"
 	"Exit code: 0 well, 1 it could not be told, 2 wrong usage.\n";
 
 enum long_only {
@@ -58,6 +65,8 @@ static const struct option long_options[] = {
 struct parsed {
 	struct explain_question q;
 	struct options_common common;
+	bool describes; /* a client, by any option */
+	const char *pcap;
 	bool json;
 };
 
@@ -98,7 +107,8 @@ static int take_option(struct parsed *p, int c)
 			return options_wrong_usage("explain", "\"%s\" is no IPv4 address", optarg);
 		return 0;
 	case OPT_L_PCAP:
-		return options_wrong_usage("explain", "--pcap is not in this version");
+		p->pcap = optarg;
+		return 0;
 	case OPT_L_JSON:
 		p->json = true;
 		return 0;
@@ -178,6 +188,11 @@ static void say_line(void *ctx, const char *text)
 	(void)printf("%-12s %s\n", "note", text);
 }
 
+static const char *request_name(const struct explanation *e)
+{
+	return e->msg.type ? dhcp4_type_name(e->msg.type) : "request";
+}
+
 static void print_text(const struct explanation *e)
 {
 	const struct answer *a = &e->plan.answer;
@@ -185,6 +200,8 @@ static void print_text(const struct explanation *e)
 	char rule[RULE_TEXT_MAX];
 
 	answer_rule_text(a, rule);
+	if (e->packet)
+		(void)printf("packet %u: %s from %s\n", e->packet, request_name(e), f->has_mac ? mac_str(f->mac).s : "no MAC");
 	(void)printf("%-12s %s", "client", facts_kind_text(f));
 	if (f->has_arch)
 		(void)printf(" (architecture %u, %s)", f->arch_number, facts_arch_name(f));
@@ -198,7 +215,11 @@ static void print_text(const struct explanation *e)
 		(void)printf("%-12s %s%s\n", "boot file", text_str(&e->bootfile),
 			a->transport == TRANSPORT_TFTP && !strstr(text_str(&e->bootfile), "://") ? " by TFTP" : "");
 	else
-		(void)printf("%-12s no boot file\n", "told");
+		(void)printf("%-12s %s\n", "told", e->plan.reply_type == DHCP4_NAK ? "NAK" : "no boot file");
+	if (e->address.v)
+		(void)printf("%-12s %s, %s\n", "address", ip4_str(e->address).s, text_str(&e->address_why));
+	if (e->plan.drop == DROP_NONE && e->plan.note)
+		(void)printf("%-12s %s\n", "note", e->plan.note);
 	each_near_rule(e, say_line, NULL);
 	if (e->not_here)
 		(void)printf("%-12s no network of the configuration is up here: our address stands as 0.0.0.0\n", "note");
@@ -240,17 +261,20 @@ static json_t *options_json(const struct explanation *e)
 	return options;
 }
 
-static int print_json(const struct explanation *e)
+static json_t *to_json(const struct explanation *e)
 {
 	const struct answer *a = &e->plan.answer;
 	const struct facts *f = &e->plan.facts;
-	json_t *notes = json_array(), *root;
+	const struct dhcp4_plan *p = &e->plan;
+	json_t *notes = json_array();
 	char rule[RULE_TEXT_MAX];
-	char *text;
 
 	answer_rule_text(a, rule);
 	each_near_rule(e, add_note, notes);
-	root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"packet", e->packet ? json_integer(e->packet) : json_null(),
+		"request", string_or_null(e->msg.type ? dhcp4_type_name(e->msg.type) : NULL),
+		"mac", string_or_null(f->has_mac ? mac_str(f->mac).s : NULL),
 		"kind", client_name(f->client),
 		"arch", f->has_arch ? arch_name(f->arch) : arch_name(ARCH_UNKNOWN),
 		"arch_number", f->has_arch ? json_integer(f->arch_number) : json_null(),
@@ -259,12 +283,21 @@ static int print_json(const struct explanation *e)
 		"rule", rule,
 		"why", a->why,
 		"bootfile", string_or_null(text_str(&e->bootfile)),
-		"next_server", string_or_null(e->plan.out.siaddr.v ? ip4_str(e->plan.out.siaddr).s : NULL),
+		"next_server", string_or_null(p->out.siaddr.v ? ip4_str(p->out.siaddr).s : NULL),
+		"address", string_or_null(e->address.v ? ip4_str(e->address).s : NULL),
+		"address_why", string_or_null(text_str(&e->address_why)),
 		"options", options_json(e),
-		"drop", string_or_null(e->plan.drop != DROP_NONE ? drop_id(e->plan.drop) : NULL),
+		"reply", string_or_null(p->drop == DROP_NONE && p->reply_type ? dhcp4_type_name(p->reply_type) : NULL),
+		"drop", string_or_null(p->drop != DROP_NONE ? drop_id(p->drop) : NULL),
 		"notes", notes);
-	text = root ? json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
-	json_decref(root);
+}
+
+/* Takes the document over.  The exit code. */
+static int print_json(json_t *document)
+{
+	char *text = document ? json_dumps(document, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
+
+	json_decref(document);
 	if (!text) {
 		(void)fprintf(stderr, "bootsmith explain: out of memory\n");
 		return 1;
@@ -301,28 +334,109 @@ static int load(const struct parsed *p, struct config **ret)
 	return r;
 }
 
+static int fail(const char *what, int error)
+{
+	(void)fprintf(stderr, "bootsmith explain: %s%s%s\n", what, *what ? ": " : "", strerror(-error));
+	return 1;
+}
+
+static int run_question(struct explainer *x, const struct parsed *p)
+{
+	struct explanation e;
+	int r = explain_question(x, &p->q, &e), code = 0;
+
+	if (r < 0)
+		code = fail("", r);
+	else if (p->json)
+		code = print_json(to_json(&e));
+	else
+		print_text(&e);
+	explanation_free(&e);
+	return code;
+}
+
+static int read_capture(const char *path, struct text *ret_file)
+{
+	struct stat st;
+	int fd, r = files_open_path(path, &fd, &st);
+
+	if (r < 0)
+		return r;
+	r = files_read_all(fd, CAPTURE_MAX, ret_file);
+	close(fd);
+	return r;
+}
+
+static bool add_to_array(void *ctx, const struct explanation *e)
+{
+	return json_array_append_new(ctx, to_json(e)) == 0;
+}
+
+static bool print_block(void *ctx, const struct explanation *e)
+{
+	bool *is_first = ctx;
+
+	if (!*is_first)
+		(void)puts("");
+	*is_first = false;
+	print_text(e);
+	return true;
+}
+
+/* What is odd about a capture goes to standard error: the document is whole. */
+static void say_oddities(const char *path, const struct explain_capture *c)
+{
+	if (c->is_broken)
+		(void)fprintf(stderr, "bootsmith explain: %s ends inside packet %u\n", path, c->packets + 1);
+	if (c->not_ethernet)
+		(void)fprintf(stderr,
+			"bootsmith explain: %u of %u packets are no Ethernet frames: capture on the interface itself, not on \"any\"\n",
+			c->not_ethernet, c->packets);
+	else if (c->requests == 0)
+		(void)fprintf(stderr, "bootsmith explain: none of the %u packets is a DHCPv4 request\n", c->packets);
+}
+
+static int run_capture(struct explainer *x, const struct parsed *p)
+{
+	struct explain_capture found = { 0 };
+	struct text file = { 0 };
+	json_t *array = p->json ? json_array() : NULL;
+	bool is_first = true;
+	int r = read_capture(p->pcap, &file);
+
+	if (r == 0) {
+		r = p->json ? explain_capture(x, text_span(&file), add_to_array, array, &found) :
+			explain_capture(x, text_span(&file), print_block, &is_first, &found);
+		if (r == -EINVAL)
+			(void)fprintf(stderr, "bootsmith explain: %s is no capture: it is neither pcap nor pcapng\n", p->pcap);
+	} else {
+		(void)fail(p->pcap, r);
+	}
+	text_free(&file);
+	if (r < 0) {
+		json_decref(array);
+		return 1;
+	}
+	say_oddities(p->pcap, &found);
+	return p->json ? print_json(array) : 0;
+}
+
 static int run(const struct parsed *p)
 {
 	struct config *cfg = NULL;
-	struct explanation e;
-	int r = load(p, &cfg);
+	struct explainer x = { 0 };
+	int r = load(p, &cfg), code = 1;
 
-	if (r < 0) {
-		config_free(cfg);
-		return 1;
+	if (r == 0) {
+		r = explainer_open(cfg, &x);
+		if (r < 0)
+			code = fail("", r);
+		else
+			code = p->pcap ? run_capture(&x, p) : run_question(&x, p);
+		explainer_close(&x);
 	}
-	r = explain(cfg, &p->q, &e);
-	if (r < 0) {
-		(void)fprintf(stderr, "bootsmith explain: %s\n", strerror(-r));
-		r = 1;
-	} else if (p->json) {
-		r = print_json(&e);
-	} else {
-		print_text(&e);
-	}
-	explain_free(&e);
 	config_free(cfg);
-	return r;
+	return code;
 }
 
 int verb_explain(int argc, char **argv)
@@ -331,6 +445,7 @@ int verb_explain(int argc, char **argv)
 	int c, r;
 
 	while ((c = getopt_long(argc, argv, OPTIONS_COMMON_LETTERS, long_options, NULL)) != -1) {
+		p.describes = p.describes || (c >= OPT_L_MAC && c < OPT_L_PCAP);
 		r = take_option(&p, c);
 		if (r != 0)
 			return r;
@@ -341,6 +456,8 @@ int verb_explain(int argc, char **argv)
 	}
 	if (optind < argc)
 		return options_wrong_usage("explain", "\"%s\" is no option", argv[optind]);
+	if (p.pcap && p.describes)
+		return options_wrong_usage("explain", "--pcap takes its clients from the capture, not from options");
 	if (!options_config_file(p.common.config) && p.common.override.n_interfaces == 0)
 		return options_wrong_usage("explain", "name a configuration with -c FILE, or an interface with -i IFACE");
 	return run(&p);

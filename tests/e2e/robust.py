@@ -1445,7 +1445,7 @@ def _():
             if "--mac" not in argv:
                 argv = ["--mac", "02:00:00:00:00:66", *argv]
             e = json.loads(lab.server.run([BOOTSMITH, "explain", "-c", path, "--json", *argv]).stdout)
-            for key in ("kind", "arch", "transport", "profile", "rule", "why", "bootfile", "next_server", "options"):
+            for key in ("kind", "arch", "transport", "profile", "rule", "why", "bootfile", "next_server", "options", "address"):
                 assert key in e, "%s: no %s in %r" % (argv, key, e)
             same(e["kind"], kind, "kind of %s:" % argv)
             assert e["why"] and e["rule"], e
@@ -1460,6 +1460,101 @@ def _():
         assert any("serial" in n or "rule 1" in n for n in e["notes"]), "no word about the unknown serial: %r" % e["notes"]
         for argv in (["--mac", "zz"], ["--arch", "99999999"], ["--arch", ""], ["--uuid", "x"], ["--giaddr", "x"], ["more"]):
             same(lab.server.run([BOOTSMITH, "explain", "-c", path, *argv], check=False).returncode, 2, "exit code of %s" % argv)
+
+
+def capture(frames, order="<", link=1):
+    """A classic pcap file."""
+    out = struct.pack(order + "IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, link)
+    for f in frames:
+        out += struct.pack(order + "IIII", 1700000000, 0, len(f), len(f)) + f
+    return out
+
+
+def captured_vectors():
+    """The requests of real clients in tests/vectors, as payloads."""
+    found = []
+    for path in sorted(glob.glob(os.path.join(HERE, "../vectors/dhcp4/*.txt"))):
+        with open(path) as f:
+            hexes = []
+            for line in f:
+                word = line.split()
+                if word[:1] == ["hex:"]:
+                    hexes.append("".join(word[1:]))
+                elif hexes:
+                    found.append(bytes.fromhex("".join(hexes)))
+                    hexes = []
+    return found
+
+
+@case("explain: the address and why, as a fresh daemon gives it")
+def _():
+    import json
+    with Lab() as lab:
+        for name, data in (("http/k", "k"), ("tftp/f", "f")):
+            lab.write(name, data)
+        path = lab.config(EXPLAINED)
+
+        def explain(*argv):
+            return json.loads(lab.server.run([BOOTSMITH, "explain", "-c", path, "--json", *argv]).stdout)
+        e = explain("--mac", "02:00:00:00:00:77")
+        same((e["address"], e["address_why"]), ("10.77.0.10", "reserved for web1"))
+        e = explain("--mac", "02:00:00:00:00:66", "--arch", "x64")
+        assert "pool" in e["address_why"], e
+        text = lab.server.run([BOOTSMITH, "explain", "-c", path, "--mac", "02:00:00:00:00:66"]).stdout
+        assert "address      %s, from the pool" % e["address"] in text, text
+        lab.serve(config=EXPLAINED)
+        same(Client(lab.link, mac=mac_bytes("02:00:00:00:00:66"), options=pxe_options(7)).dora().yiaddr, e["address"])
+
+
+@case("explain --pcap: each request of a capture, in both orders, and what is no capture")
+def _():
+    import json
+    with Lab() as lab:
+        for name, data in (("http/k", "k"), ("tftp/f", "f")):
+            lab.write(name, data)
+        path = lab.config(EXPLAINED)
+
+        def explain(data, *argv, code=0):
+            p = lab.server.run([BOOTSMITH, "explain", "-c", path, "--pcap", lab.write("x.pcap", data), *argv], check=False)
+            same(p.returncode, code, "exit code (%s):" % p.stderr)
+            assert not netlib.SANITIZER.search(p.stderr), p.stderr
+            return (json.loads(p.stdout) if p.stdout and "--json" in argv else p.stdout), p.stderr
+        mac, web1 = mac_bytes("02:00:00:00:00:66"), mac_bytes("02:00:00:00:00:77")
+        first = udp_frame(message(DISCOVER, mac, 1, pxe_options(0)), mac)
+        mine = [(50, ip4("10.77.0.128")), (54, ip4(SERVER))]
+        frames = [first, udp_frame(b"noise", mac, dport=53),
+                  udp_frame(message(REQUEST, mac, 1, mine + pxe_options(0)), mac),
+                  first[:12] + bytes.fromhex("88a8000781000001") + udp_frame(message(DISCOVER, web1, 2), web1)[12:],
+                  udp_frame(message(2, mac, 1, op=2), mac, sport=67, dport=67),  # a reply to a relay
+                  udp_frame(message(REQUEST, mac, 3, [(50, ip4("10.77.0.128")), (54, ip4("10.77.0.99"))]), mac),
+                  udp_frame(b"\1short", mac), b"", b"\xff" * 14]
+        for order in "<>":
+            got, err = explain(capture(frames, order), "--json")
+            same(err, "")
+            same([(e["packet"], e["request"], e["reply"], e["drop"]) for e in got],
+                 [(1, "DISCOVER", "OFFER", None), (3, "REQUEST", "ACK", None), (4, "DISCOVER", "OFFER", None),
+                  (6, "REQUEST", None, "D022"), (7, None, None, "D001")])
+            same([e["address"] for e in got], ["10.77.0.128", "10.77.0.128", "10.77.0.10", None, None])
+            same((got[0]["bootfile"], got[1]["bootfile"], got[0]["mac"]), ("f", "f", mac_text(mac)))
+            assert "already" in got[1]["address_why"] and "web1" in got[2]["address_why"], got
+        text, _ = explain(capture(frames))
+        same([b.split(":")[0] for b in text.split("\n\n")], ["packet %d" % n for n in (1, 3, 4, 6, 7)], "blocks")
+        vectors = captured_vectors()
+        got, err = explain(capture([udp_frame(p, mac) for p in vectors]), "--json")
+        same((len(got), err), (len(vectors), ""), "requests of real clients")
+        assert len(got) > 50 and {e["kind"] for e in got} == {"dhcp", "pxe", "http", "ipxe"}, len(got)
+        whole = capture(frames)
+        same((len(explain(whole[:-20], "--json")[0]), "ends inside" in explain(whole[:-20])[1]), (5, True), "cut")
+        same(explain(capture([first], link=276), "--json")[0], [])
+        assert "no Ethernet" in explain(capture([first], link=276))[1]
+        assert "DHCPv4 request" in explain(capture([]))[1]
+        for data in (b"", b"#!ipxe", whole[4:]):
+            one_sentence(explain(data, code=1)[1], "no capture")
+        p = lab.server.run([BOOTSMITH, "explain", "-c", path, "--pcap", "/nowhere"], check=False)
+        same(p.returncode, 1)
+        one_sentence(p.stderr, "/nowhere")
+        p = lab.server.run([BOOTSMITH, "explain", "-c", path, "--pcap", "x", "--mac", "02:00:00:00:00:66"], check=False)
+        same(p.returncode, 2)
 
 
 @case("exit codes and --help of every verb")
