@@ -15,15 +15,18 @@ static void say_pools(const struct served *s, struct text *out)
 
 static void say_served(struct log *log, const struct served *s)
 {
+	bool proxy = s->cfg->dhcp == DHCP_PROXY;
 	struct text t = { 0 };
 
-	text_addf(&t, "%s: serving %s/%u", s->cfg->name, ip4_str(s->subnet).s, s->prefix_len);
+	text_addf(&t, "%s: %s %s/%u", s->cfg->name, proxy ? "proxyDHCP beside the DHCP server of" : "serving",
+		ip4_str(s->subnet).s, s->prefix_len);
 	if (s->server.v)
 		text_addf(&t, " as %s", ip4_str(s->server).s);
 	else
 		text_adds(&t, " through relays");
-	say_pools(s, &t);
-	if (s->router.v)
+	if (!proxy)
+		say_pools(s, &t);
+	if (s->router.v && !proxy)
 		text_addf(&t, ", router %s", ip4_str(s->router).s);
 	log_say(log, LOG_INFO, "net", "%s", text_str(&t));
 	text_free(&t);

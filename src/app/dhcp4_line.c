@@ -14,6 +14,8 @@ static void say_boot(const struct dhcp4_plan *p, struct text *out)
 		escape_log(out, p->bootfile, 256);
 		if (p->answer.transport == TRANSPORT_TFTP)
 			text_adds(out, " by TFTP");
+		if (p->form.quirk && p->form.form != p->form.quirk->order[p->form.mode].list[0])
+			text_addf(out, " (form %s)", form_name(p->form.form));
 	} else {
 		text_adds(out, ", nothing to boot");
 	}
@@ -42,8 +44,10 @@ static void say_reply(const struct dhcp4_plan *p, struct text *out)
 		text_addc(out, ' ');
 		text_adds(out, ip4_str(p->out.yiaddr).s);
 	}
-	text_adds(out, " on ");
+	text_adds(out, p->dest == DHCP4_TO_SOURCE ? " on port 4011 of " : " on ");
 	text_adds(out, p->net->cfg->name);
+	if (p->net->cfg->dhcp == DHCP_PROXY)
+		text_adds(out, " as proxy");
 	if (p->out.giaddr.v)
 		text_addf(out, " by relay %s", ip4_str(p->out.giaddr).s);
 	say_boot(p, out);
@@ -59,9 +63,11 @@ static void say(struct site *site, const struct dhcp4_msg *msg, const struct dhc
 	text_adds(out, dhcp4_type_name(msg->type));
 	if (p->drop != DROP_NONE)
 		text_addf(out, " dropped, %s: %s", drop_id(p->drop), drop_sentence(p->drop));
-	else if (p->reply_type)
+	if (p->drop == DROP_NOTHING_TO_BOOT)
+		text_addf(out, ": %s", p->answer.why);
+	else if (p->drop == DROP_NONE && p->reply_type)
 		say_reply(p, out);
-	else if (p->lease)
+	else if (p->drop == DROP_NONE && p->lease)
 		text_addf(out, " %s: %s", ip4_str(p->lease->address).s, p->note);
 	if (hidden)
 		text_addf(out, " (and %lu more like this in the last second)", hidden);
@@ -70,9 +76,17 @@ static void say(struct site *site, const struct dhcp4_msg *msg, const struct dhc
 static enum log_level level_of(const struct dhcp4_plan *p)
 {
 	/* Another server's client is everyday life; the rest of the drops is not. */
-	if (p->drop != DROP_NONE)
-		return p->drop == DROP_OTHER_SERVER ? LOG_INFO : LOG_WARNING;
-	return p->answer.missing_loader ? LOG_WARNING : LOG_INFO;
+	switch (p->drop) {
+	case DROP_NONE:
+	case DROP_NOTHING_TO_BOOT:
+		return p->answer.missing_loader ? LOG_WARNING : LOG_INFO;
+	case DROP_OTHER_SERVER:
+	case DROP_NOT_NETBOOT:
+	case DROP_NOT_FOR_PROXY:
+		return LOG_INFO;
+	default:
+		return LOG_WARNING;
+	}
 }
 
 void dhcp4_line_of_plan(struct site *site, const struct dhcp4_msg *msg, const struct dhcp4_plan *p,
@@ -101,6 +115,7 @@ void dhcp4_line_of_plan(struct site *site, const struct dhcp4_msg *msg, const st
 		FIELD_STR("reply", answered ? dhcp4_type_name(p->reply_type) : NULL),
 		FIELD_STR("address", p->lease || answered ? address.s : NULL),
 		FIELD_TEXT("bootfile", p->bootfile),
+		FIELD_STR("form", answered && p->form.quirk ? form_name(p->form.form) : NULL),
 		FIELD_STR("profile", p->answer.profile ? p->answer.profile->name : NULL),
 		FIELD_STR("rule", p->answer.profile ? rule : NULL),
 		FIELD_STR("why", p->answer.why),

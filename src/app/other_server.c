@@ -15,6 +15,7 @@ struct probe {
 	struct log *log;
 	char name[64];
 	unsigned ifindex;
+	bool proxy; /* we serve beside one: its absence is what needs a word */
 	struct ip4 own;
 	struct mac mac;
 	uint32_t xid;
@@ -47,7 +48,11 @@ static void finish(uv_timer_t *t)
 {
 	struct probe *p = t->data;
 
-	if (p->n_seen == 0)
+	if (p->n_seen == 0 && p->proxy)
+		log_say(p->log, LOG_WARNING, "net",
+			"%s: no DHCP server answers there (one on this host cannot be heard): a proxy gives no addresses, so start one, or serve without --proxy (dhcp: server)",
+			p->name);
+	else if (p->n_seen == 0)
 		log_say(p->log, LOG_INFO, "net", "%s: no other DHCP server answers there", p->name);
 	end(p);
 }
@@ -63,6 +68,11 @@ static void on_offer(struct probe *p, const struct dhcp4_msg *m, struct ip4 sour
 		if (ip4_eq(p->seen[i], server))
 			return;
 	p->seen[p->n_seen++] = server;
+	if (p->proxy) {
+		log_say(p->log, LOG_INFO, "net", "%s: the DHCP server %s gives the addresses there", p->name,
+			ip4_str(server).s);
+		return;
+	}
 	log_say(p->log, LOG_WARNING, "net",
 		"%s: another DHCP server, %s, answers there too: machines may take its answer; let one of the two serve",
 		p->name, ip4_str(server).s);
@@ -122,6 +132,7 @@ void other_server_probe(uv_loop_t *loop, struct log *log, const struct served *n
 	p->log = log;
 	p->ifindex = net->ifindex;
 	p->own = net->server;
+	p->proxy = net->cfg->dhcp == DHCP_PROXY;
 	p->mac = net->mac;
 	/* Nobody gains by guessing it. */
 	p->xid = (uint32_t)clock_mono_us() ^ (uint32_t)getpid() << 16;
@@ -139,7 +150,7 @@ void other_server_probe(uv_loop_t *loop, struct log *log, const struct served *n
 	p->poll.data = p->timer.data = p;
 	p->open_handles = 2;
 	(void)uv_poll_start(&p->poll, UV_READABLE, on_readable);
-	(void)uv_timer_start(&p->timer, finish, OTHER_SERVER_WAIT_MS, 0);
+	(void)uv_timer_start(&p->timer, finish, p->proxy ? OTHER_SERVER_PROXY_WAIT_MS : OTHER_SERVER_WAIT_MS, 0);
 	p->list = list;
 	LL_PREPEND(*list, p);
 }

@@ -8,6 +8,8 @@
 #include "app/site.h"
 
 #define OTHER_SERVER_WAIT_MS 2000
+/* In a proxy network: dnsmasq pings an address for 3 s before it offers it. */
+#define OTHER_SERVER_PROXY_WAIT_MS 5000
 
 struct probe;
 

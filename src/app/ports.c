@@ -148,7 +148,7 @@ unsigned ports_update(struct ports *p, const struct served_set *nets, bool relay
 	for (size_t i = 0; i < nets->n; i++) {
 		const struct served *net = &nets->list[i];
 
-		if (net->cfg->dhcp == DHCP_OFF)
+		if (net->cfg->dhcp == DHCP_OFF || (p->wants && !p->wants(net->cfg)))
 			continue;
 		if (net->ifindex)
 			failed += want(p, net->ifindex, net->cfg->interface) < 0;

@@ -25,6 +25,8 @@ struct ports {
 	void (*failed)(void *ctx, const char *name, int error);
 	/* Called when the last socket is closed after ports_close(). */
 	void (*closed)(void *ctx);
+	/* Is a socket wanted for this network?  NULL: for each one that is not off. */
+	bool (*wants)(const struct network *net);
 	struct port *list;
 	unsigned closing;
 	bool stopping;

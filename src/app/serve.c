@@ -6,6 +6,7 @@
 #include "app/control.h"
 #include "app/listeners.h"
 #include "app/other_server.h"
+#include "app/proxy_watch.h"
 #include "app/service_dhcp4.h"
 #include "app/service_http.h"
 #include "app/service_ndp.h"
@@ -31,6 +32,7 @@ struct daemon {
 	struct service_tftp *tftp;
 	struct service_http *http;
 	struct service_ndp *ndp;
+	struct proxy_watch *watch;
 	struct control *control; /* NULL: without */
 	struct network_told *told; /* per configured network */
 	struct probe *probes;
@@ -117,6 +119,7 @@ static unsigned update_services(struct daemon *d)
 	failed += service_tftp_update(d->tftp, addrs, n);
 	failed += service_http_update(d->http, addrs, n);
 	service_ndp_update(d->ndp);
+	proxy_watch_update(d->watch);
 	return failed;
 }
 
@@ -277,6 +280,7 @@ static void stop(struct daemon *d, int signum)
 	service_tftp_close(d->tftp);
 	service_http_close(d->http);
 	service_ndp_close(d->ndp);
+	proxy_watch_close(d->watch);
 	other_server_stop(&d->probes);
 	control_close(d->control); /* before the store: releases under way are committed still */
 	store_close(d->site.store);
@@ -340,6 +344,8 @@ static int start_services(struct daemon *d)
 	if (r == 0)
 		r = service_ndp_new(&d->loop, &d->site, &d->ndp);
 	if (r == 0)
+		r = proxy_watch_new(&d->loop, &d->site, &d->watch);
+	if (r == 0)
 		r = netif_monitor_open(&d->monitor_fd);
 	if (r == 0)
 		r = uv_poll_init(&d->loop, &d->monitor, d->monitor_fd);
@@ -393,6 +399,8 @@ static int start_state(struct daemon *d)
 
 	if (r == 0)
 		r = clients_new(&d->site.clients);
+	if (r == 0)
+		r = forms_new(&d->site.forms);
 	if (r == 0)
 		r = store_open(&d->loop, d->site.cfg->state_dir, &hooks, d, message, &d->site.store);
 	if (r < 0) {
@@ -473,6 +481,7 @@ static void daemon_free(struct daemon *d)
 	(void)uv_loop_close(&d->loop);
 	lease_table_free(d->site.leases);
 	clients_free(d->site.clients);
+	forms_free(d->site.forms);
 	served_free(d->site.nets);
 	if (d->site.cfg)
 		site_files_close(&d->site.files);

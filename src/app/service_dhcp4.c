@@ -16,6 +16,7 @@
 #include "app/conflict.h"
 #include "app/dhcp4_line.h"
 #include "app/ports.h"
+#include "core/dhcp4_proxy.h"
 #include "edge/clock.h"
 #include "edge/dhcp4_batch.h"
 
@@ -31,7 +32,8 @@
 struct service_dhcp4 {
 	struct site *site;
 	int raw_fd;
-	struct ports ports;
+	struct ports ports, pxe_ports; /* 67 and 4011 */
+	unsigned open_sets;            /* of the two */
 	struct conflict *conflict;
 	struct arena arena;
 	unsigned pending;
@@ -74,7 +76,7 @@ static int send_udp(struct service_dhcp4 *s, const struct reply *r, struct ip4 t
 	struct span data)
 {
 	bool relayed = r->dest == DHCP4_TO_RELAY;
-	int fd = ports_find(&s->ports, r->rx.ifindex);
+	int fd = ports_find(r->rx.on_pxe_port ? &s->pxe_ports : &s->ports, r->rx.ifindex);
 
 	if (fd < 0)
 		return -ENETDOWN; /* the interface went away meanwhile */
@@ -98,6 +100,8 @@ static int reply_send(struct service_dhcp4 *s, const struct reply *r)
 		return send_udp(s, r, r->dest_addr, DHCP4_CLIENT_PORT, data);
 	case DHCP4_TO_BROADCAST:
 		return send_udp(s, r, everybody, DHCP4_CLIENT_PORT, data);
+	case DHCP4_TO_SOURCE:
+		return send_udp(s, r, r->dest_addr, r->rx.source_port, data);
 	case DHCP4_TO_FRAME:
 		break;
 	}
@@ -305,15 +309,24 @@ static void log_undecoded(struct service_dhcp4 *s, const struct dhcp4_packet *p,
 		drop_id(why), drop_sentence(why));
 }
 
+static void say_form_changed(struct service_dhcp4 *s, const struct dhcp4_plan *p)
+{
+	log_say(s->site->log, LOG_INFO, "dhcp",
+		"%s came back without having fetched anything: its firmware (%s) gets the form \"%s\" now instead of \"%s\"",
+		mac_str(p->facts.mac).s, p->form.quirk->name, form_name(p->form.form), form_name(p->form.last));
+}
+
 /* again: it was held, and what it waited for is known now; NULL: it comes from its client. */
-static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p,
+static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p, bool on_pxe_port,
 	const struct held *again)
 {
 	struct site *site = s->site;
 	const struct dhcp4_server server = { .cfg = site->cfg, .nets = site->nets, .leases = site->leases,
+		.forms = site->forms,
 		.clients = site->clients, .rates = again ? NULL : s->rates, .now_ms = clock_mono_ms(),
 		.store_failing = store_is_failing(site->store) };
-	const struct dhcp4_rx rx = { .ifindex = p->ifindex, .source = p->source, .local = p->local };
+	const struct dhcp4_rx rx = { .ifindex = p->ifindex, .source = p->source, .source_port = p->source_port,
+		.local = p->local, .on_pxe_port = on_pxe_port };
 	struct dhcp4_msg msg;
 	struct dhcp4_plan plan;
 	enum drop why;
@@ -326,10 +339,16 @@ static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p,
 		return;
 	}
 	dhcp4_plan(&server, &msg, &rx, clock_lease_s(), &s->arena, &plan);
+	if (plan.heard.v)
+		clients_remember(site->clients, &plan.facts, plan.heard, server.now_ms);
 	if (plan.drop != DROP_NONE) {
 		log_plan(s, &msg, &plan);
 		return;
 	}
+	if (plan.facts.client == CLIENT_IPXE && msg.type == DHCP4_DISCOVER)
+		site_form_worked(site, &plan.facts); /* firmware that runs our loader fetched it */
+	if (plan.form.changed)
+		say_form_changed(s, &plan);
 	if (plan.probe && conflict_hold(s->conflict, &plan, &rx, p->data, again ? again->tries : 0))
 		return;
 	if (plan.reply_type == DHCP4_OFFER || plan.reply_type == DHCP4_ACK)
@@ -342,11 +361,11 @@ static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p,
 static void on_probed(void *ctx, const struct held *h)
 {
 	const struct dhcp4_packet p = { .data = h->packet, .source = h->rx.source, .local = h->rx.local,
-		.ifindex = h->rx.ifindex };
+		.source_port = h->rx.source_port, .ifindex = h->rx.ifindex };
 	struct service_dhcp4 *s = ctx;
 
 	batch_begin(s);
-	on_packet(s, &p, h);
+	on_packet(s, &p, h->rx.on_pxe_port, h);
 	arena_reset(&s->arena);
 	batch_end(s);
 }
@@ -367,9 +386,8 @@ static void tell_overflow(struct service_dhcp4 *s, int fd)
 	s->overflow[i].n = now;
 }
 
-static void on_readable(void *ctx, int fd)
+static void read_batch(struct service_dhcp4 *s, const struct ports *ports, int fd)
 {
-	struct service_dhcp4 *s = ctx;
 	int n = dhcp4_inbox_read(s->inbox, fd);
 
 	if (n < 0)
@@ -380,8 +398,8 @@ static void on_readable(void *ctx, int fd)
 
 		/* The socket of all interfaces hears a broadcast too that came in on one
 		 * with a socket of its own. */
-		if (ports_find(&s->ports, p.ifindex) == fd)
-			on_packet(s, &p, NULL);
+		if (!p.broadcast || ports_find(ports, p.ifindex) == fd)
+			on_packet(s, &p, ports == &s->pxe_ports, NULL);
 		arena_reset(&s->arena);
 	}
 	if (dhcp4_inbox_overflow(s->inbox))
@@ -389,18 +407,68 @@ static void on_readable(void *ctx, int fd)
 	batch_end(s);
 }
 
+static void on_readable(void *ctx, int fd)
+{
+	struct service_dhcp4 *s = ctx;
+
+	read_batch(s, &s->ports, fd);
+}
+
+static void on_pxe_readable(void *ctx, int fd)
+{
+	struct service_dhcp4 *s = ctx;
+
+	read_batch(s, &s->pxe_ports, fd);
+}
+
+static bool is_proxy(const struct service_dhcp4 *s, unsigned ifindex)
+{
+	const struct served *net = served_by_ifindex(s->site->nets, ifindex);
+
+	return net && net->cfg->dhcp == DHCP_PROXY;
+}
+
 static int open_port(void *ctx, const char *name, unsigned ifindex, bool beside, int *ret_fd)
+{
+	bool proxy = is_proxy(ctx, ifindex);
+
+	return dhcp4_socket_open(name, DHCP4_SERVER_PORT, proxy ? DHCP4_HEARS_BROADCAST : DHCP4_HEARS_ALL,
+		proxy || beside, ret_fd);
+}
+
+static int open_pxe_port(void *ctx, const char *name, unsigned ifindex, bool beside, int *ret_fd)
 {
 	(void)ctx;
 	(void)ifindex;
-	return dhcp4_socket_open(name, DHCP4_SERVER_PORT, beside, ret_fd);
+	return dhcp4_socket_open(name, DHCP4_PXE_PORT, DHCP4_HEARS_ALL, beside, ret_fd);
+}
+
+static bool has_proxy_named(const struct service_dhcp4 *s, const char *name)
+{
+	for (size_t i = 0; i < s->site->nets->n; i++)
+		if (s->site->nets->list[i].cfg->dhcp == DHCP_PROXY && strcmp(s->site->nets->list[i].cfg->name, name) == 0)
+			return true;
+	return false;
+}
+
+static void on_pxe_port_failed(void *ctx, const char *name, int error)
+{
+	struct service_dhcp4 *s = ctx;
+
+	log_say(s->site->log, LOG_WARNING, "dhcp",
+		"UDP port %d on %s: %s: firmware that asks there for its boot file gets no answer from us; trying again every 5 s",
+		DHCP4_PXE_PORT, name, strerror(-error));
 }
 
 static void on_port_failed(void *ctx, const char *name, int error)
 {
 	struct service_dhcp4 *s = ctx;
 
-	if (error == -EADDRINUSE)
+	if (error == -EADDRINUSE && has_proxy_named(s, name))
+		log_say(s->site->log, LOG_WARNING, "dhcp",
+			"UDP port %d on %s belongs to a DHCP server that shares it with nobody: answering on port %d only, so let that server name us in next-server; trying again every 5 s",
+			DHCP4_SERVER_PORT, name, DHCP4_PXE_PORT);
+	else if (error == -EADDRINUSE)
 		log_say(s->site->log, LOG_ERROR, "dhcp",
 			"UDP port %d on %s is in use: stop the other DHCP server (`ss -lunp sport = :%d` names it); trying again every 5 s",
 			DHCP4_SERVER_PORT, name, DHCP4_SERVER_PORT);
@@ -417,7 +485,7 @@ static void on_ports_closed(void *ctx)
 {
 	struct service_dhcp4 *s = ctx;
 
-	s->closed = true;
+	s->closed = --s->open_sets == 0;
 	service_maybe_free(s);
 }
 
@@ -431,6 +499,9 @@ int service_dhcp4_new(uv_loop_t *loop, struct site *site, struct service_dhcp4 *
 	s->site = site;
 	s->ports = (struct ports){ .loop = loop, .ctx = s, .open = open_port, .readable = on_readable,
 		.failed = on_port_failed, .closed = on_ports_closed };
+	s->pxe_ports = (struct ports){ .loop = loop, .ctx = s, .open = open_pxe_port, .readable = on_pxe_readable,
+		.failed = on_pxe_port_failed, .closed = on_ports_closed };
+	s->open_sets = 2;
 	arena_init(&s->arena, ARENA_LIMIT);
 	r = dhcp4_socket_open_raw(&s->raw_fd);
 	if (r < 0) {
@@ -455,7 +526,7 @@ int service_dhcp4_new(uv_loop_t *loop, struct site *site, struct service_dhcp4 *
 unsigned service_dhcp4_update(struct service_dhcp4 *s)
 {
 	conflict_update(s->conflict);
-	return ports_update(&s->ports, s->site->nets, true);
+	return ports_update(&s->ports, s->site->nets, true) + ports_update(&s->pxe_ports, s->site->nets, true);
 }
 
 unsigned service_dhcp4_open_count(const struct service_dhcp4 *s)
@@ -469,4 +540,5 @@ void service_dhcp4_close(struct service_dhcp4 *s)
 		return;
 	conflict_close(s->conflict);
 	ports_close(&s->ports);
+	ports_close(&s->pxe_ports); /* the last one frees s */
 }

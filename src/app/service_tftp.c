@@ -138,6 +138,7 @@ static void done(void *ctx, const struct tftp_access *a)
 	if (!a->session && a->error == TFTP_ERROR_OTHER && !log_drop_due(s->site->log, DROP_TFTP_TOO_MANY, &hidden))
 		return;
 	(void)site_facts_of_address(s->site, a->peer->remote, &facts);
+	site_form_worked(s->site, &facts);
 	mac = mac_str(facts.mac);
 	site_machine_text(s->site, &facts, a->peer->remote, &sentence);
 	text_adds(&sentence, " \"");

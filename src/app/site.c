@@ -1,6 +1,7 @@
 /* The shared state of the services: files and the memory of machines. */
 #include "app/site.h"
 
+#include "edge/clock.h"
 #include "edge/files.h"
 
 #include <errno.h>
@@ -139,12 +140,24 @@ bool site_facts_of_address(struct site *s, struct ip4 a, struct facts *ret)
 	struct ip4 told;
 
 	*ret = f;
-	if (!l || !lease_mac(l, &f.mac))
+	if (!l) /* beside another server: what was heard of it */
+		return clients_find_address(s->clients, a, ret);
+	if (!lease_mac(l, &f.mac))
 		return false;
 	f.has_mac = true;
 	if (!clients_find(s->clients, f.mac, ret, &told))
 		*ret = f;
 	return true;
+}
+
+void site_form_worked(struct site *s, const struct facts *f)
+{
+	struct forms_record r;
+
+	if (f->has_mac && forms_fetched(s->forms, f->mac, clock_lease_s(), &r))
+		log_say(s->log, LOG_INFO, "dhcp",
+			"%s took the boot answer in the form \"%s\": it and all of the same firmware get it first from now on",
+			mac_str(f->mac).s, form_name(r.form));
 }
 
 void site_machine_text(struct site *s, const struct facts *f, struct ip4 a, struct text *out)

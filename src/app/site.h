@@ -28,6 +28,7 @@ struct site {
 	struct served_set *nets;
 	struct lease_table *leases;
 	struct clients *clients;
+	struct forms *forms;
 	struct store *store;
 };
 
@@ -48,6 +49,10 @@ int site_open_again(int file, int *ret_fd, struct stat *ret_st) WARN_UNUSED;
  * As files_open_below(); -ENOENT where there is no root. */
 int site_open_http(struct site *s, struct span path, int *ret_fd, struct stat *ret_st) WARN_UNUSED;
 int site_open_tftp(struct site *s, struct span path, int *ret_fd, struct stat *ret_st) WARN_UNUSED;
+
+/* The machine fetched a file, or runs what it fetched: the form of answer that it
+ * was given works for its firmware.  Says so when that was not known. */
+void site_form_worked(struct site *s, const struct facts *f);
 
 /* Who an address is: its lease's MAC and what DHCP told of it.  Facts are filled
  * as far as they are known; false when nothing is. */

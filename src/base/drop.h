@@ -42,6 +42,10 @@
 	X(BAD_CIADDR, "D037", "the client's address is our own, or no host's")               \
 	X(CLIENT_RATE, "D038", "more requests of this client in a second than any machine needs") \
 	X(STRANGERS_RATE, "D039", "too many requests of unknown clients at once")             \
+	X(NOT_NETBOOT, "D045", "proxyDHCP is for PXE, UEFI HTTP Boot and iPXE only")          \
+	X(NOTHING_TO_BOOT, "D046", "proxyDHCP has nothing for this machine to boot")          \
+	X(NOT_FOR_PROXY, "D047", "a message for the DHCP server, not for proxyDHCP")          \
+	X(PXE_SOURCE, "D048", "asked on port 4011 from an address outside the network")       \
 	/* frames read raw: D060 to D079 */                                                  \
 	X(FRAME_SHORT, "D060", "frame ends inside a header")                                 \
 	X(FRAME_NOT_IP, "D061", "not an IPv4 frame")                                         \

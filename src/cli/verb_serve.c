@@ -27,6 +27,8 @@ static const char serve_help[] =
 	"\n"
 	"  -c, --config FILE       the configuration (default: /etc/bootsmith/bootsmith.yaml where that exists)\n"
 	"  -i, --interface IFACE   serve this interface; may be given several times\n"
+	"      --proxy             beside a DHCP server of somebody else's: boot options only, no\n"
+	"                          addresses, on the interfaces given (or all of the configuration)\n"
 	"      --http-root DIR     files for HTTP (default: /srv/http)\n"
 	"      --tftp-root DIR     files for TFTP (default: /srv/tftp)\n"
 	"      --profile NAME      what machines boot that no rule names (default: default_profile)\n"
@@ -37,7 +39,7 @@ static const char serve_help[] =
 	"  -h, --help              this text\n"
 	"\n"
 	"Defaults are the configuration's where it says otherwise.\n"
-	"SIGHUP loads the configuration anew. --proxy (proxyDHCP) is not in this version.\n"
+	"SIGHUP loads the configuration anew.\n"
 	"Exit code: 0 stopped when told to, 1 could not start, 2 wrong usage.\n";
 
 static const char boot_help[] =
@@ -48,7 +50,7 @@ static const char boot_help[] =
 	"\n"
 	"      --cmdline TEXT      the kernel's command line (default: none; initrd= is added)\n"
 	"  -i, --interface IFACE   serve this interface; may be given several times\n"
-	"      --http-root DIR, --tftp-root DIR, --state-dir DIR, --socket PATH,\n"
+	"      --proxy, --http-root DIR, --tftp-root DIR, --state-dir DIR, --socket PATH,\n"
 	"      --log-format FORMAT as for `bootsmith serve`\n"
 	"  -h, --help              this text\n"
 	"\n"
@@ -70,7 +72,8 @@ static int take_option(struct parsed *p, const char *verb, int c)
 
 	switch (c) {
 	case OPT_L_PROXY:
-		return options_wrong_usage(verb, "--proxy: proxyDHCP is not in this version");
+		o->proxy = true;
+		return 0;
 	case OPT_L_STATE_DIR:
 		o->state_dir = optarg;
 		return 0;

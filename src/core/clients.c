@@ -35,11 +35,11 @@ struct client_memo {
 	char network[64];
 	struct memo text[T_COUNT];
 	struct client_memo *prev, *next; /* oldest first */
-	UT_hash_handle by_mac;
+	UT_hash_handle by_mac, by_address; /* the latter only with an address */
 };
 
 struct clients {
-	struct client_memo *by_mac, *queue;
+	struct client_memo *by_mac, *by_address, *queue;
 	size_t n;
 };
 
@@ -53,8 +53,34 @@ int clients_new(struct clients **ret)
 	return 0;
 }
 
+static struct client_memo *find_by_address(struct clients *c, struct ip4 a)
+{
+	struct client_memo *m = NULL;
+
+	HASH_FIND(by_address, c->by_address, &a, sizeof(a), m);
+	return m;
+}
+
+static void forget_address(struct clients *c, struct client_memo *m)
+{
+	if (m && find_by_address(c, m->address) == m)
+		HASH_DELETE(by_address, c->by_address, m);
+}
+
+/* Without memory for it, it is not found by its address. */
+static void set_address(struct clients *c, struct client_memo *m, struct ip4 a)
+{
+	if (ip4_eq(m->address, a))
+		return;
+	forget_address(c, m);
+	forget_address(c, find_by_address(c, a)); /* who had it before */
+	m->address = a;
+	HASH_ADD(by_address, c->by_address, address, sizeof(m->address), m);
+}
+
 static void drop_memo(struct clients *c, struct client_memo *m)
 {
+	forget_address(c, m);
 	HASH_DELETE(by_mac, c->by_mac, m);
 	DL_DELETE(c->queue, m);
 	c->n--;
@@ -128,7 +154,7 @@ void clients_remember(struct clients *c, const struct facts *f, struct ip4 addre
 	m->facts = *f;
 	m->heard_ms = now_ms;
 	if (address.v)
-		m->address = address;
+		set_address(c, m, address);
 	if (address.v && f->client != CLIENT_DHCP) {
 		m->boot_address = address;
 		m->boot_ms = now_ms;
@@ -193,5 +219,15 @@ bool clients_find(struct clients *c, struct mac mac, struct facts *ret_facts, st
 		return false;
 	give(m, ret_facts);
 	*ret_address = m->address;
+	return true;
+}
+
+bool clients_find_address(struct clients *c, struct ip4 a, struct facts *ret_facts)
+{
+	const struct client_memo *m = find_by_address(c, a);
+
+	if (!m)
+		return false;
+	give(m, ret_facts);
 	return true;
 }

@@ -34,3 +34,5 @@ bool clients_wants_no_router(struct clients *c, struct mac mac, int64_t now_ms);
 void clients_report(struct clients *c, struct mac mac, struct span serial, struct span asset);
 /* The facts of a machine, as spans into the table: valid until it changes. */
 bool clients_find(struct clients *c, struct mac mac, struct facts *ret_facts, struct ip4 *ret_address);
+/* The machine that was last told, or heard to take, that address. */
+bool clients_find_address(struct clients *c, struct ip4 a, struct facts *ret_facts);

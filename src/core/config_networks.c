@@ -89,10 +89,6 @@ static void read_dhcp(struct loading *l, const struct yaml *v, void *into)
 	if (!load_word(l, v, words, ARRAY_LEN(words), &word))
 		return;
 	r->net.dhcp = (enum dhcp_mode)word;
-	if (r->net.dhcp == DHCP_PROXY)
-		config_error_add(l->errs, v->pos,
-			"`proxy` is not in this version yet: use server where no other DHCP server "
-			"is, or off");
 }
 
 static void read_pools(struct loading *l, const struct yaml *v, void *into)

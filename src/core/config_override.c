@@ -39,11 +39,29 @@ static int override_interfaces(struct config *cfg, const struct config_override 
 		list[n++] = known ? *known : (struct network){ .name = name, .interface = name,
 			.lease_time_s = CONFIG_LEASE_TIME_DEFAULT_S, .conflict_check = true };
 	}
+	for (size_t i = 0; i < n && o->proxy; i++)
+		list[i].dhcp = DHCP_PROXY;
 	for (size_t i = 0; i < cfg->n_networks; i++)
 		if (!cfg->networks[i].interface)
 			list[n++] = cfg->networks[i];
 	cfg->networks = list;
 	cfg->n_networks = n;
+	return 0;
+}
+
+/* --proxy without -i: every network of the file that is served. */
+static int override_proxy(struct config *cfg)
+{
+	struct network *list = arena_array(&cfg->arena, struct network, cfg->n_networks);
+
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < cfg->n_networks; i++) {
+		list[i] = cfg->networks[i];
+		if (list[i].dhcp == DHCP_SERVER)
+			list[i].dhcp = DHCP_PROXY;
+	}
+	cfg->networks = list;
 	return 0;
 }
 
@@ -124,6 +142,11 @@ int config_override_apply(struct config *cfg, const struct config_override *o,
 	}
 	if (o->n_interfaces) {
 		r = override_interfaces(cfg, o, ret_message);
+		if (r < 0)
+			return r;
+	}
+	if (o->proxy && !o->n_interfaces) {
+		r = override_proxy(cfg);
 		if (r < 0)
 			return r;
 	}

@@ -1,4 +1,4 @@
-/* Forms of boot answers.  Each oddity below names the device that forced it. */
+/* Boot answers.  Each oddity below names the device that forced it. */
 #include "core/dhcp4_boot.h"
 
 #include <errno.h>
@@ -7,14 +7,50 @@
  * for a ProxyDHCP server after our offer. */
 static const uint8_t ipxe_no_proxy_wait[] = { 176, 1, 1 };
 
-static int add_pxe(const struct dhcp4_msg *request, struct arena *a, struct dhcp4_out *out)
+#define VENDOR_OPTIONS_MAX 96u
+
+void dhcp4_boot_form(struct forms *forms, const struct dhcp4_msg *request, const struct facts *facts,
+	const struct answer *answer, enum forms_mode mode, int64_t now_s, struct form_choice *ret)
 {
-	uint8_t *buf = arena_alloc(a, 8);
-	struct wr w = wr_of(buf, buf ? 8 : 0);
+	*ret = (struct form_choice){ .mode = mode };
+	if (facts->client == CLIENT_PXE && answer->kind != ANSWER_ADDRESS)
+		forms_choose(forms, request, facts, mode, now_s, ret);
+}
+
+static void put_vendor_options(enum form form, struct ip4 server, struct span option43, struct wr *w)
+{
+	switch (form) {
+	case FORM_DIRECT:
+		pxe_vendor_options_direct(w);
+		break;
+	case FORM_MENU:
+		pxe_vendor_options_menu(w, server, SPAN_LIT("bootsmith"));
+		break;
+	case FORM_RPI:
+		pxe_vendor_options_entry(w, SPAN_LIT("Raspberry Pi Boot"));
+		break;
+	case FORM_RPI_PADDED:
+		pxe_vendor_options_entry(w, SPAN_LIT("Raspberry Pi Boot   "));
+		break;
+	case FORM_BOOT_SERVER:
+		pxe_vendor_options_item(w, option43);
+		break;
+	case FORM_BINL:
+	case FORM_PLAIN:
+		break;
+	}
+}
+
+static int add_pxe(const struct dhcp4_msg *request, struct ip4 server, const struct form_choice *form,
+	struct arena *a, struct dhcp4_out *out)
+{
+	uint8_t *buf = arena_alloc(a, VENDOR_OPTIONS_MAX);
+	struct wr w = wr_of(buf, buf ? VENDOR_OPTIONS_MAX : 0);
 
 	/* EDK2 takes an offer as PXE only with this prefix, and reads 43 only then. */
-	dhcp4_out_add(out, OPT_VENDOR_CLASS, true, SPAN_LIT("PXEClient"));
-	pxe_vendor_options_direct(&w);
+	if (form->form != FORM_PLAIN)
+		dhcp4_out_add(out, OPT_VENDOR_CLASS, true, span_str(form->quirk->answer_class));
+	put_vendor_options(form->form, server, request->opt[OPT_VENDOR_SPECIFIC], &w);
 	if (w.full)
 		return -ENOMEM;
 	dhcp4_out_add(out, OPT_VENDOR_SPECIFIC, true, wr_done(&w));
@@ -23,9 +59,19 @@ static int add_pxe(const struct dhcp4_msg *request, struct arena *a, struct dhcp
 	return 0;
 }
 
+static void add_ipxe(const struct dhcp4_msg *request, const struct form_choice *form, struct dhcp4_out *out)
+{
+	if (form->mode == FORMS_PROXY) /* iPXE takes no other offer as a proxy's (net/udp/dhcp.c) */
+		dhcp4_out_add(out, OPT_VENDOR_CLASS, true, SPAN_LIT("PXEClient"));
+	else
+		dhcp4_out_add(out, OPT_IPXE, true,
+			(struct span){ ipxe_no_proxy_wait, sizeof(ipxe_no_proxy_wait) });
+	dhcp4_out_add(out, OPT_MACHINE_ID, true, request->opt[OPT_MACHINE_ID]);
+}
+
 int dhcp4_boot_fill(const struct config *cfg, const struct dhcp4_msg *request, const struct facts *facts,
-	const struct answer *answer, struct ip4 server, struct arena *a, struct dhcp4_out *out,
-	struct span *ret_bootfile)
+	const struct answer *answer, struct ip4 server, const struct form_choice *form, struct arena *a,
+	struct dhcp4_out *out, struct span *ret_bootfile)
 {
 	struct text name = { 0 };
 	char *file, *address;
@@ -48,7 +94,7 @@ int dhcp4_boot_fill(const struct config *cfg, const struct dhcp4_msg *request, c
 		out->file = span_str(file);
 	switch (facts->client) {
 	case CLIENT_PXE:
-		if (add_pxe(request, a, out) < 0)
+		if (add_pxe(request, server, form, a, out) < 0)
 			return -ENOMEM;
 		dhcp4_out_add(out, OPT_TFTP_SERVER, true, (struct span){ (uint8_t *)address, strlen(address) + 1 });
 		break;
@@ -58,9 +104,7 @@ int dhcp4_boot_fill(const struct config *cfg, const struct dhcp4_msg *request, c
 		dhcp4_out_add(out, OPT_MACHINE_ID, true, request->opt[OPT_MACHINE_ID]);
 		break;
 	case CLIENT_IPXE:
-		dhcp4_out_add(out, OPT_IPXE, true,
-			(struct span){ ipxe_no_proxy_wait, sizeof(ipxe_no_proxy_wait) });
-		dhcp4_out_add(out, OPT_MACHINE_ID, true, request->opt[OPT_MACHINE_ID]);
+		add_ipxe(request, form, out);
 		break;
 	case CLIENT_DHCP:
 		break;

@@ -1,6 +1,9 @@
 /* RFC 2131's server.  Each state of a client is a function. */
 #include "core/dhcp4_server.h"
 
+#include "core/dhcp4_proxy.h"
+#include "core/dhcp4_reply.h"
+
 #include <errno.h>
 
 #define HOPS_MAX 16u /* RFC 1542 4.1.1 */
@@ -104,27 +107,7 @@ static void address_reply(struct exchange *x)
 
 static void reply_begin(struct exchange *x, enum dhcp4_type type)
 {
-	const struct dhcp4_msg *m = x->msg;
-	struct dhcp4_plan *p = x->plan;
-	uint16_t max = 0;
-
-	p->reply_type = type;
-	p->out = (struct dhcp4_out){
-		.op = DHCP4_BOOTREPLY,
-		.htype = m->htype,
-		.hlen = m->hlen,
-		.xid = m->xid,
-		.flags = m->flags,
-		.giaddr = m->giaddr,
-	};
-	memcpy(p->out.chaddr, m->chaddr, sizeof(p->out.chaddr));
-	/* RFC 2132 9.10: at least 576.  EDK2 says 65280 in its REQUEST (a byte order
-	 * fault), so the network's MTU is the other bound. */
-	if (!dhcp4_opt_u16(m, OPT_MAX_SIZE, &max) || max < DHCP4_DATAGRAM_MIN)
-		max = DHCP4_DATAGRAM_MIN;
-	if (max > p->net->mtu && p->net->mtu >= DHCP4_DATAGRAM_MIN)
-		max = (uint16_t)p->net->mtu;
-	p->max_size = max - DHCP4_IP_UDP_HEADERS;
+	dhcp4_reply_begin(x->msg, type, x->arena, x->plan);
 }
 
 /* An option of our own; for want of memory it is not left out, but the reply dropped. */
@@ -134,15 +117,6 @@ static void add_written(struct exchange *x, enum dhcp4_option code, bool needed,
 		drop(x, DROP_NO_MEMORY);
 	else
 		dhcp4_out_add(&x->plan->out, code, needed, wr_done(w));
-}
-
-static void add_u8(struct exchange *x, enum dhcp4_option code, uint8_t v)
-{
-	uint8_t *b = arena_alloc(x->arena, 1);
-	struct wr w = wr_of(b, b ? 1 : 0);
-
-	wr_u8(&w, v);
-	add_written(x, code, true, &w);
 }
 
 static void add_u32(struct exchange *x, enum dhcp4_option code, bool needed, uint32_t v)
@@ -197,26 +171,10 @@ static void add_network_options(struct exchange *x)
 		dhcp4_out_add(out, net->options[i].code, false, net->options[i].value);
 }
 
-/* Option 53 first and 54 behind it: old ROMs look there. */
-static void add_identity(struct exchange *x)
-{
-	add_u8(x, OPT_MESSAGE_TYPE, (uint8_t)x->plan->reply_type);
-	add_u32(x, OPT_SERVER_ID, true, x->plan->server.v);
-}
-
-/* What the relay and RFC 6842 want back. 82 is the last of all: the relay cuts
- * it off, and 67 is last again for the client. */
+/* RFC 6842. */
 static void add_echoes(struct exchange *x)
 {
 	dhcp4_out_add(&x->plan->out, OPT_CLIENT_ID, true, x->msg->opt[OPT_CLIENT_ID]);
-}
-
-static void add_last(struct exchange *x, struct span bootfile)
-{
-	dhcp4_out_add(&x->plan->out, OPT_BOOTFILE, true, bootfile);
-	x->plan->bootfile = bootfile.n ? (struct span){ bootfile.p, bootfile.n - 1 } : SPAN_NONE;
-	/* Also without giaddr: switches insert it so (RFC 3046 2.2: in all replies). */
-	dhcp4_out_add(&x->plan->out, OPT_RELAY_AGENT, true, x->msg->opt[OPT_RELAY_AGENT]);
 }
 
 /* The lease time that this client is told: what it asks for, when that is less. */
@@ -239,12 +197,13 @@ static bool reply_finish(struct exchange *x)
 
 	add_network_options(x);
 	add_echoes(x);
-	if (dhcp4_boot_fill(x->srv->cfg, x->msg, &p->facts, &p->answer, p->server, x->arena, &p->out,
+	dhcp4_boot_form(x->srv->forms, x->msg, &p->facts, &p->answer, FORMS_SERVER, x->now_s, &p->form);
+	if (dhcp4_boot_fill(x->srv->cfg, x->msg, &p->facts, &p->answer, p->server, &p->form, x->arena, &p->out,
 		    &bootfile) < 0) {
 		drop(x, DROP_NO_MEMORY);
 		return false;
 	}
-	add_last(x, bootfile);
+	dhcp4_reply_end(x->msg, bootfile, p);
 	address_reply(x);
 	return p->drop == DROP_NONE;
 }
@@ -268,7 +227,6 @@ static void reply_with_lease(struct exchange *x, enum dhcp4_type type, struct le
 	p->out.yiaddr = l->address;
 	if (type == DHCP4_ACK)
 		p->out.ciaddr = x->msg->ciaddr;
-	add_identity(x);
 	add_u32(x, OPT_LEASE_TIME, true, seconds);
 	add_u32(x, OPT_RENEWAL_TIME, false, seconds / 2);
 	add_u32(x, OPT_REBINDING_TIME, false, (uint32_t)((uint64_t)seconds * 7 / 8));
@@ -286,10 +244,9 @@ static void reply_nak(struct exchange *x, const char *why)
 {
 	x->plan->note = why;
 	reply_begin(x, DHCP4_NAK);
-	add_identity(x);
 	dhcp4_out_add(&x->plan->out, OPT_MESSAGE, false, span_str(why));
 	add_echoes(x);
-	add_last(x, SPAN_NONE);
+	dhcp4_reply_end(x->msg, SPAN_NONE, x->plan);
 	address_reply(x);
 }
 
@@ -480,7 +437,6 @@ static void on_inform(struct exchange *x)
 	}
 	reply_begin(x, DHCP4_ACK);
 	x->plan->out.ciaddr = x->msg->ciaddr;
-	add_identity(x);
 	(void)reply_finish(x);
 }
 
@@ -601,12 +557,16 @@ void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, con
 		drop(&x, why);
 		return;
 	}
-	if (ret_plan->net->cfg->dhcp != DHCP_SERVER) {
+	if (ret_plan->net->cfg->dhcp == DHCP_OFF) {
 		drop(&x, DROP_NETWORK_OFF);
 		return;
 	}
 	ret_plan->server = server_of(&x, ret_plan->net);
 	boot_decide(srv->cfg, &ret_plan->facts, &ret_plan->answer);
+	if (ret_plan->net->cfg->dhcp == DHCP_PROXY || rx->on_pxe_port) {
+		dhcp4_proxy_plan(srv, msg, rx, now_s, a, ret_plan);
+		return;
+	}
 	if (srv->rates && !is_known(&x) && !rates_admit_stranger(srv->rates, srv->now_ms)) {
 		drop(&x, DROP_STRANGERS_RATE);
 		return;

@@ -16,7 +16,9 @@
 struct dhcp4_rx {
 	unsigned ifindex;
 	struct ip4 source;
+	uint16_t source_port;
 	struct ip4 local; /* the address of ours that it was sent to, or the interface's first */
+	bool on_pxe_port; /* it came to port 4011 */
 };
 
 enum dhcp4_dest {
@@ -24,6 +26,7 @@ enum dhcp4_dest {
 	DHCP4_TO_ADDRESS,   /* a client that has its address: ciaddr, port 68 */
 	DHCP4_TO_BROADCAST, /* 255.255.255.255, port 68 */
 	DHCP4_TO_FRAME,     /* yiaddr at chaddr: it cannot answer ARP yet */
+	DHCP4_TO_SOURCE,    /* address and port that the request came from, from port 4011 */
 };
 
 struct dhcp4_plan {
@@ -42,12 +45,15 @@ struct dhcp4_plan {
 	struct ip4 server;        /* source address and server identifier */
 	const char *note;         /* why a NAK, or what a silent message did; or NULL */
 	struct span bootfile;     /* as sent, without its NUL; empty: none */
+	struct form_choice form;  /* of the boot answer; without a quirk: there are none for this client */
+	struct ip4 heard;         /* the address that it has, or will have, from another server; or 0 */
 };
 
 struct dhcp4_server {
 	const struct config *cfg;
 	const struct served_set *nets;
 	struct lease_table *leases;
+	struct forms *forms;     /* NULL: each machine gets the likeliest form */
 	struct clients *clients; /* what is remembered of machines; NULL: nothing */
 	struct rates *rates;   /* NULL: none */
 	int64_t now_ms;          /* monotonic, for clients and rates */

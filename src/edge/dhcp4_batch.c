@@ -92,6 +92,7 @@ struct dhcp4_packet dhcp4_inbox_packet(const struct dhcp4_inbox *in, unsigned i)
 			memcpy(&info, CMSG_DATA(c), sizeof(info));
 			p.ifindex = (unsigned)info.ipi_ifindex;
 			p.local.v = ntohl(info.ipi_spec_dst.s_addr);
+			p.broadcast = info.ipi_addr.s_addr == htonl(INADDR_BROADCAST);
 		}
 	}
 	return p;

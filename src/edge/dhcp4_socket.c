@@ -25,9 +25,10 @@ static int close_with_errno(int fd)
 	return r;
 }
 
-int dhcp4_socket_open(const char *ifname, uint16_t port, bool beside, int *ret_fd)
+int dhcp4_socket_open(const char *ifname, uint16_t port, enum dhcp4_hears hears, bool beside, int *ret_fd)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(port),
+		.sin_addr.s_addr = htonl(hears == DHCP4_HEARS_ALL ? INADDR_ANY : INADDR_BROADCAST) };
 	const int on = 1, size = RECEIVE_BUFFER;
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 

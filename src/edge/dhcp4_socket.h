@@ -8,12 +8,21 @@
 #include "core/served.h"
 #include "wire/frame.h"
 
+/* Which packets a socket takes. */
+enum dhcp4_hears {
+	DHCP4_HEARS_ALL,
+	/* Those to 255.255.255.255 only: what is sent to this machine's own address
+	 * stays with the DHCP server that runs here too. */
+	DHCP4_HEARS_BROADCAST,
+};
+
 /* Binds a UDP port on one interface; ifname NULL: on all that have no socket of
  * their own (relayed networks).  beside: another socket of ours of the other
  * kind is open, so the address must be shared, and another program that shares
  * it too goes unnoticed; otherwise any other socket is -EADDRINUSE.
  * Non-blocking, reports where each packet was sent to.  -EACCES, -ENODEV, … */
-int dhcp4_socket_open(const char *ifname, uint16_t port, bool beside, int *ret_fd) WARN_UNUSED;
+int dhcp4_socket_open(const char *ifname, uint16_t port, enum dhcp4_hears hears, bool beside,
+	int *ret_fd) WARN_UNUSED;
 /* A socket for dhcp4_socket_send_frame() on any interface. */
 int dhcp4_socket_open_raw(int *ret_fd) WARN_UNUSED;
 /* A non-blocking packet socket that sees UDP packets to `port` on an interface. */
@@ -25,6 +34,7 @@ struct dhcp4_packet {
 	uint16_t source_port;
 	unsigned ifindex;
 	bool truncated;
+	bool broadcast; /* sent to 255.255.255.255 */
 };
 
 int dhcp4_socket_send_frame(int raw_fd, unsigned ifindex, const struct frame4 *f) WARN_UNUSED;

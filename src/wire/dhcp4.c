@@ -87,6 +87,8 @@ static enum drop join_option(void *ctx, uint8_t code, struct span value)
 	struct joining *j = ctx;
 	struct span *opt = &j->msg->opt[code];
 
+	if (!opt->p && j->msg->n_order < DHCP4_ORDER_MAX)
+		j->msg->order[j->msg->n_order++] = code;
 	if (j->measured->instances[code] == 1) {
 		*opt = value;
 		return DROP_NONE;

@@ -70,6 +70,8 @@ enum dhcp4_option {
 	OPT_END = 255,
 };
 
+#define DHCP4_ORDER_MAX 48u
+
 struct dhcp4_msg {
 	uint8_t op, htype, hlen, hops;
 	uint32_t xid;
@@ -78,6 +80,8 @@ struct dhcp4_msg {
 	uint8_t chaddr[16];
 	struct span sname, file; /* empty where option 52 made them option space */
 	struct span opt[256];    /* p == NULL: absent; present ones may be empty */
+	uint8_t order[DHCP4_ORDER_MAX]; /* the codes as they first appear: it tells firmware apart */
+	size_t n_order;
 	enum dhcp4_type type;
 };
 

@@ -267,10 +267,100 @@ void ipxe_features_parse(struct span option175, struct ipxe_features *ret)
 	*ret = f;
 }
 
+/* Sub-options of option 43 (PXE 2.1 table 2-1), and values of theirs. */
+enum pxe_suboption {
+	PXE_DISCOVERY_CONTROL = 6,
+	PXE_BOOT_SERVERS = 8,
+	PXE_BOOT_MENU = 9,
+	PXE_MENU_PROMPT = 10,
+	PXE_END = 255,
+};
+#define PXE_UNICAST_ONLY  3u      /* bits 0 and 1: neither broadcast nor multicast discovery */
+#define PXE_BOOT_FILE     8u      /* bit 3: boot the file named, ask nobody */
+#define PXE_OUR_SERVER    0x8002u /* a type of our own; 0 would be the local disk */
+#define PXE_TYPE_LOCAL    0u
+
+static void put_control(struct wr *w, uint8_t bits)
+{
+	wr_u8(w, PXE_DISCOVERY_CONTROL);
+	wr_u8(w, 1);
+	wr_u8(w, bits);
+}
+
+static void put_menu_item(struct wr *w, uint16_t type, struct span text)
+{
+	wr_u8(w, PXE_BOOT_MENU);
+	wr_u8(w, (uint8_t)(3 + text.n));
+	wr_u16(w, type);
+	wr_u8(w, (uint8_t)text.n);
+	wr_span(w, text);
+}
+
+static void put_prompt(struct wr *w, uint8_t timeout_s, struct span text)
+{
+	wr_u8(w, PXE_MENU_PROMPT);
+	wr_u8(w, (uint8_t)(1 + text.n));
+	wr_u8(w, timeout_s);
+	wr_span(w, text);
+}
+
 void pxe_vendor_options_direct(struct wr *w)
 {
-	wr_u8(w, 6); /* PXE_DISCOVERY_CONTROL (PXE 2.1 table 2-1) */
+	put_control(w, PXE_BOOT_FILE);
+	wr_u8(w, PXE_END);
+}
+
+void pxe_vendor_options_menu(struct wr *w, struct ip4 server, struct span text)
+{
+	put_control(w, PXE_UNICAST_ONLY);
+	wr_u8(w, PXE_BOOT_SERVERS);
+	wr_u8(w, 7);
+	wr_u16(w, PXE_OUR_SERVER);
 	wr_u8(w, 1);
-	wr_u8(w, 8); /* bit 3: boot the file named, ask nobody */
-	wr_u8(w, 255);
+	wr_u32(w, server.v);
+	put_menu_item(w, PXE_OUR_SERVER, text);
+	put_prompt(w, 0, text);
+	wr_u8(w, PXE_END);
+}
+
+void pxe_vendor_options_entry(struct wr *w, struct span text)
+{
+	put_control(w, PXE_BOOT_FILE);
+	put_menu_item(w, PXE_TYPE_LOCAL, text);
+	put_prompt(w, 0, SPAN_LIT("PXE"));
+	wr_u8(w, PXE_END);
+}
+
+void pxe_vendor_options_item(struct wr *w, struct span option43)
+{
+	struct span item = pxe_vendor_suboption(option43, PXE_BOOT_ITEM);
+
+	if (item.n != 4) /* type and layer */
+		return;
+	wr_u8(w, PXE_BOOT_ITEM);
+	wr_u8(w, (uint8_t)item.n);
+	wr_span(w, item);
+	wr_u8(w, PXE_END);
+}
+
+struct span pxe_vendor_suboption(struct span option43, uint8_t code)
+{
+	struct rd r = rd_of(option43);
+
+	while (rd_left(&r) > 0) {
+		uint8_t c = rd_u8(&r);
+
+		if (c == 0)
+			continue;
+		if (c == PXE_END)
+			break;
+
+		struct span value = rd_span(&r, rd_u8(&r));
+
+		if (r.bad)
+			break;
+		if (c == code)
+			return value;
+	}
+	return SPAN_NONE;
 }

@@ -86,3 +86,14 @@ void ipxe_features_parse(struct span option175, struct ipxe_features *ret);
 /* Option 43 for a PXE client that must not look for boot servers: sub-option 6
  * (discovery control) = 8, "boot the file named in this reply", and END. */
 void pxe_vendor_options_direct(struct wr *w);
+/* A menu of one item, chosen at once (time-out 0), whose boot server is `server`:
+ * the client asks it on port 4011.  No broadcast, no multicast discovery. */
+void pxe_vendor_options_menu(struct wr *w, struct ip4 server, struct span text);
+/* What Raspberry Pi's ROM looks for: a menu entry of type 0 with that text, and
+ * the file named in the reply (tinkerbell/smee AddRPIOpt43). */
+void pxe_vendor_options_entry(struct wr *w, struct span text);
+/* The boot item (71) that a client chose, returned to it; nothing without one. */
+void pxe_vendor_options_item(struct wr *w, struct span option43);
+/* The sub-option of option 43 with that code, or an empty span. */
+struct span pxe_vendor_suboption(struct span option43, uint8_t code);
+#define PXE_BOOT_ITEM 71

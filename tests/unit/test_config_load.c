@@ -130,7 +130,7 @@ static const struct vector networks[] = {
 	{ "dhcp",
 		"networks:\n- {interface: a, dhcp: servr}\n- {interface: b, dhcp: proxy}\n- "
 		"{interface: c, dhcp: 1}\n",
-		{ { 2, 24, "did you mean `server`" }, { 3, 24, "not in this version" },
+		{ { 2, 24, "did you mean `server`" },
 			{ 4, 24, "expected server, proxy or off, found `1`" } } },
 	{ "unknown key", NET ", rooter: 10.9.0.1}]\n",
 		{ { 1, 34, "unknown key `rooter` in a network: did you mean `router`" } } },

@@ -19,7 +19,7 @@ static const struct profile pxelinux = { .kind = PROFILE_BOOTFILE, .bootfile = {
 static const struct profile of_127 = { .kind = PROFILE_BOOTFILE, .bootfile = { .path = LONG60 LONG60 "12345.efi" } };
 static const struct profile of_128 = { .kind = PROFILE_BOOTFILE, .bootfile = { .path = LONG60 LONG60 "123456.efi" } };
 
-struct form {
+struct sent {
 	uint8_t code;
 	struct span value;
 };
@@ -30,7 +30,7 @@ static const struct {
 	enum answer_kind kind;
 	const struct profile *profile;
 	bool has_guid;
-	struct form options[5];
+	struct sent options[5];
 	const char *bootfile; /* NULL: none, and an empty header */
 	bool in_header;
 } vectors[] = {
@@ -68,12 +68,14 @@ static void each_client_has_its_form(void **state)
 		struct dhcp4_out out = { 0 };
 		struct span bootfile = SPAN_LIT("untouched");
 		struct arena a;
+		struct form_choice form;
 		size_t n = 0;
 
 		if (vectors[i].has_guid)
 			request.opt[OPT_MACHINE_ID] = (struct span){ guid, 17 };
 		arena_init(&a, 0);
-		assert_int_equal(dhcp4_boot_fill(&cfg, &request, &facts, &answer, server, &a, &out, &bootfile), 0);
+		dhcp4_boot_form(NULL, &request, &facts, &answer, FORMS_SERVER, 0, &form);
+		assert_int_equal(dhcp4_boot_fill(&cfg, &request, &facts, &answer, server, &form, &a, &out, &bootfile), 0);
 		while (n < 5 && vectors[i].options[n].code) {
 			if (n == out.n_options || out.options[n].code != vectors[i].options[n].code ||
 				!out.options[n].needed || !span_eq(out.options[n].value, vectors[i].options[n].value))
@@ -102,14 +104,17 @@ static void says_when_memory_is_out(void **state)
 	const struct answer answer = { .kind = ANSWER_LOADER, .file = "a", .transport = TRANSPORT_TFTP };
 	const struct dhcp4_msg request = { 0 };
 	struct dhcp4_out out = { 0 };
+	struct form_choice form;
 	struct span bootfile;
 
 	(void)state;
+	dhcp4_boot_form(NULL, &request, &facts, &answer, FORMS_SERVER, 0, &form);
 	for (size_t limit = 1; limit <= 48; limit += 16) { /* the name, the address, option 43 */
 		struct arena a;
 
 		arena_init(&a, limit);
-		assert_int_equal(dhcp4_boot_fill(&cfg, &request, &facts, &answer, server, &a, &out, &bootfile), -ENOMEM);
+		assert_int_equal(dhcp4_boot_fill(&cfg, &request, &facts, &answer, server, &form, &a, &out, &bootfile),
+			-ENOMEM);
 		arena_free(&a);
 	}
 }

@@ -17,7 +17,7 @@
  *   MEMORY 100                  the next packet's answer may take so many octets
  *
  * FIELD: op htype hlen hops xid secs flags ciaddr yiaddr siaddr giaddr mac sname
- * file; of RECV also on (interface index), source and local; of EXPECT also dest (relay,
+ * file; of RECV also on (interface index), source, local and port (67, or 4011); of EXPECT also dest (relay,
  * address, broadcast, frame), to, server, size (octets), max (octets at
  * most) and probe (yes: its address is asked for on the wire before it leaves).
  * OPTION: a number or its IANA name.  VALUE: "text" with \0 \n \" and \xNN,
@@ -317,6 +317,8 @@ static bool take_field(struct story *s, struct header *h, const struct word *w)
 		h->rx.ifindex = number(v);
 	else if (strcmp(k, "local") == 0)
 		h->rx.local = address(s, v);
+	else if (strcmp(k, "port") == 0)
+		h->rx.on_pxe_port = number(v) == 4011;
 	else if (strcmp(k, "source") == 0)
 		h->rx.source = address(s, v);
 	else if (strcmp(k, "file") == 0)
@@ -505,7 +507,7 @@ static void do_flood(struct story *s, struct word *w, size_t n)
 static const char *dest_name(enum dhcp4_dest d)
 {
 	static const char *const names[] = { [DHCP4_TO_RELAY] = "relay", [DHCP4_TO_ADDRESS] = "address",
-		[DHCP4_TO_BROADCAST] = "broadcast", [DHCP4_TO_FRAME] = "frame" };
+		[DHCP4_TO_BROADCAST] = "broadcast", [DHCP4_TO_FRAME] = "frame", [DHCP4_TO_SOURCE] = "source" };
 
 	return names[d];
 }
