@@ -270,6 +270,11 @@ bool conflict_hold(struct conflict *c, const struct dhcp4_plan *plan, const stru
 	return true;
 }
 
+static bool wants_arp(const struct network *net)
+{
+	return net->dhcp == DHCP_SERVER && net->conflict_check;
+}
+
 static int open_arp(void *ctx, const char *name, unsigned ifindex, bool beside, int *ret_fd)
 {
 	(void)ctx;
@@ -310,7 +315,7 @@ int conflict_new(uv_loop_t *loop, struct site *site, conflict_feed feed, void *c
 		return -ENOMEM;
 	*c = (struct conflict){ .site = site, .feed = feed, .ctx = ctx, .icmp_fd = -1, .open_handles = HANDLES };
 	c->arp = (struct ports){ .loop = loop, .ctx = c, .open = open_arp, .readable = on_arp_readable,
-		.closed = on_ports_closed };
+		.closed = on_ports_closed, .wants = wants_arp };
 	r = icmp_socket_open(&c->icmp_fd, &c->cookie);
 	if (r == 0)
 		r = probing_new(&c->probing);
