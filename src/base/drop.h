@@ -40,6 +40,7 @@
 	X(PROBE_UNSENT, "D035", "offered without asking whether it is in use: the question could not be sent") \
 	X(BAD_GIADDR, "D036", "the relay's address is our own, or no host's")                \
 	X(BAD_CIADDR, "D037", "the client's address is our own, or no host's")               \
+	X(NOT_AUTHORITATIVE, "D049", "this address is another server's to refuse: authoritative is false") \
 	X(CLIENT_RATE, "D038", "more requests of this client in a second than any machine needs") \
 	X(STRANGERS_RATE, "D039", "too many requests of unknown clients at once")             \
 	X(NOT_NETBOOT, "D045", "proxyDHCP is for PXE, UEFI HTTP Boot and iPXE only")          \

@@ -122,33 +122,14 @@ static const char *transport_name(enum transport t)
 	return t == TRANSPORT_TFTP ? "tftp" : t == TRANSPORT_HTTP ? "http" : NULL;
 }
 
-/* An option's value for people: by its type, else in hexadecimal. */
 static void option_text(const struct dhcp4_out_option *o, struct text *out)
 {
 	const struct dhcp4_option_info *info = dhcp4_option_find(o->code);
-	struct rd r = rd_of(o->value);
-	bool printable = true;
 
-	for (size_t i = 0; i < o->value.n; i++)
-		printable = printable && o->value.p[i] >= 0x20 && o->value.p[i] < 0x7f;
-	if (o->code == OPT_BOOTFILE || o->code == OPT_TFTP_SERVER) { /* with a NUL behind */
-		escape_log(out, span_until_nul(o->value), 512);
-	} else if ((o->code == OPT_SUBNET_MASK || o->code == OPT_ROUTER || o->code == OPT_DNS ||
-			   o->code == OPT_SERVER_ID || o->code == OPT_BROADCAST ||
-			   (info && (info->type == OPT_T_ADDRESS || info->type == OPT_T_ADDRESSES))) &&
-		   o->value.n % 4 == 0) {
-		while (rd_left(&r) >= 4)
-			text_addf(out, "%s%s", out->n ? " " : "", ip4_str((struct ip4){ rd_u32(&r) }).s);
-	} else if (o->code == OPT_LEASE_TIME || o->code == OPT_RENEWAL_TIME || o->code == OPT_REBINDING_TIME) {
-		text_addf(out, "%u", rd_u32(&r));
-	} else if (o->code == OPT_MESSAGE_TYPE) {
-		text_adds(out, dhcp4_type_name((enum dhcp4_type)rd_u8(&r)));
-	} else if (printable) {
-		escape_log(out, o->value, 512);
-	} else {
-		for (size_t i = 0; i < o->value.n; i++)
-			text_addf(out, "%s%02x", i ? ":" : "", o->value.p[i]);
-	}
+	if (o->code == OPT_MESSAGE_TYPE && o->value.n == 1)
+		text_adds(out, dhcp4_type_name((enum dhcp4_type)o->value.p[0]));
+	else
+		dhcp4_option_format(info ? info->type : OPT_T_HEX, o->value, out);
 }
 
 static void option_name(uint8_t code, struct text *out)

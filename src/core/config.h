@@ -35,6 +35,12 @@ struct option_value {
 	struct src_pos pos;
 };
 
+/* Those of one scope; each code once. */
+struct option_list {
+	const struct option_value *list;
+	size_t n;
+};
+
 struct network {
 	const char *name;      /* the interface's name, or the subnet's text: what logs and `match: network` call it */
 	const char *interface; /* NULL: reached through a relay agent */
@@ -50,8 +56,8 @@ struct network {
 	const char *domain; /* or NULL */
 	uint32_t lease_time_s;
 	bool conflict_check;
-	const struct option_value *options;
-	size_t n_options;
+	bool authoritative; /* NAKs also what another server may know of */
+	struct option_list options;
 	struct src_pos pos;
 };
 
@@ -84,6 +90,7 @@ struct profile {
 	const char *cmdline;      /* "" when none; may hold {{variables}} */
 	struct file_ref script;   /* PROFILE_SCRIPT: below http.root */
 	struct file_ref bootfile; /* PROFILE_BOOTFILE: below tftp.root or http.root */
+	struct option_list options;
 	struct src_pos pos;
 };
 
@@ -101,6 +108,7 @@ struct machine {
 	const struct profile *profile;  /* NULL: rules and default_profile decide */
 	const struct var *vars;
 	size_t n_vars;
+	struct option_list options;
 	struct src_pos pos;
 };
 

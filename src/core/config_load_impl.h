@@ -102,8 +102,16 @@ void load_report_overlaps(struct loading *l, struct range *ranges, size_t n, con
 
 /* The sections. */
 void load_networks(struct loading *l, const struct yaml *v);
-/* The map of options of one network. */
-void load_options(struct loading *l, const struct yaml *v, struct network *net);
+/* Where options stand: a network has keys of its own for some of them. */
+enum option_scope {
+	OPTIONS_OF_NETWORK,
+	OPTIONS_OF_PROFILE,
+	OPTIONS_OF_MACHINE,
+};
+
+/* A map of DHCP options. */
+void load_options(
+	struct loading *l, const struct yaml *v, enum option_scope scope, struct option_list *ret);
 void load_profiles(struct loading *l, const struct yaml *v);
 /* The profile that v names, or NULL after an error. */
 const struct profile *load_profile_ref(struct loading *l, const struct yaml *v);

@@ -169,6 +169,13 @@ static void read_vars(struct loading *l, const struct yaml *v, void *into)
 	r->machine.vars = vars;
 }
 
+static void read_options(struct loading *l, const struct yaml *v, void *into)
+{
+	struct reading *r = into;
+
+	load_options(l, v, OPTIONS_OF_MACHINE, &r->machine.options);
+}
+
 static const struct load_key machine_keys[] = {
 	{ "name", read_name },
 	{ "mac", read_mac },
@@ -176,6 +183,7 @@ static const struct load_key machine_keys[] = {
 	{ "address", read_address },
 	{ "profile", read_profile },
 	{ "vars", read_vars },
+	{ "options", read_options },
 };
 
 void load_machines(struct loading *l, const struct yaml *v)

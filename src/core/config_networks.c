@@ -168,11 +168,18 @@ static void read_conflict_check(struct loading *l, const struct yaml *v, void *i
 		r->net.conflict_check = word == 0;
 }
 
+static void read_authoritative(struct loading *l, const struct yaml *v, void *into)
+{
+	struct reading *r = into;
+
+	(void)load_bool(l, v, &r->net.authoritative);
+}
+
 static void read_options(struct loading *l, const struct yaml *v, void *into)
 {
 	struct reading *r = into;
 
-	load_options(l, v, &r->net);
+	load_options(l, v, OPTIONS_OF_NETWORK, &r->net.options);
 }
 
 static const struct load_key network_keys[] = {
@@ -185,6 +192,7 @@ static const struct load_key network_keys[] = {
 	{ "domain", read_domain },
 	{ "lease_time", read_lease_time },
 	{ "conflict_check", read_conflict_check },
+	{ "authoritative", read_authoritative },
 	{ "options", read_options },
 };
 
@@ -345,6 +353,7 @@ void load_networks(struct loading *l, const struct yaml *v)
 		struct reading *r = &list[n];
 
 		*r = (struct reading){ .net = { .conflict_check = true,
+					       .authoritative = true,
 					       .lease_time_s = CONFIG_LEASE_TIME_DEFAULT_S,
 					       .pos = i->pos } };
 		if (!load_map(l, i, "a network", network_keys, ARRAY_LEN(network_keys), r))

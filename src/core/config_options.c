@@ -1,13 +1,17 @@
-/* The further DHCP options of a network: by number or IANA name, encoded here so
- * that nothing can go wrong when a packet waits for them. */
+/* The further DHCP options of a network, profile or machine: by number or IANA
+ * name, encoded here so that nothing can go wrong when a packet waits for them. */
 #include "core/config_load_impl.h"
 #include "wire/dhcp4_options.h"
 
 #define OPTION_VALUE_MAX 255u
+/* Of those that may be split (RFC 3396): more would fill a packet by itself. */
+#define OPTION_LONG_MAX 1024u
 
-/* Why an option is none for `options:`; NULL for those that the server sets. */
-static const char *reserved_reason(uint8_t code)
+/* Why an option is none for `options:` of this scope; NULL: it is one. */
+static const char *refusal(uint8_t code, enum option_scope scope)
 {
+	bool network = scope == OPTIONS_OF_NETWORK;
+
 	switch (code) {
 	case 0:
 	case 255:
@@ -15,21 +19,35 @@ static const char *reserved_reason(uint8_t code)
 	case 1:
 		return "it comes from the network's `subnet`";
 	case 3:
-		return "it has a key of its own: `router`";
+		return network ? "it has a key of its own: `router`" : NULL;
 	case 6:
-		return "it has a key of its own: `dns`";
+		return network ? "it has a key of its own: `dns`" : NULL;
 	case 15:
-		return "it has a key of its own: `domain`";
+		return network ? "it has a key of its own: `domain`" : NULL;
 	case 51:
-		return "it has a key of its own: `lease_time`";
+		return network ? "it has a key of its own: `lease_time`"
+			       : "it comes from the network's `lease_time`";
 	case 43:
 	case 60:
 	case 66:
 	case 67:
 	case 97:
 		return "profiles and rules decide what a client boots";
-	default:
+	case 80:
+		return "the server speaks no rapid commit";
+	case 50:
+	case 52:
+	case 53:
+	case 54:
+	case 55:
+	case 57:
+	case 58:
+	case 59:
+	case 61:
+	case 82:
 		return "the server itself sets it";
+	default:
+		return NULL;
 	}
 }
 
@@ -65,9 +83,11 @@ static bool is_number(struct span s)
 }
 
 /* The option that a key names; false when none may be given so. */
-static bool find_option(struct loading *l, const struct yaml *v, struct dhcp4_option_info *ret)
+static bool find_option(struct loading *l, const struct yaml *v, enum option_scope scope,
+	struct dhcp4_option_info *ret)
 {
 	const struct dhcp4_option_info *info;
+	const char *refused;
 	unsigned code = 0;
 
 	if (is_number(v->key)) {
@@ -86,45 +106,92 @@ static bool find_option(struct loading *l, const struct yaml *v, struct dhcp4_op
 			return false;
 	}
 	*ret = info ? *info : (struct dhcp4_option_info){ (uint8_t)code, OPT_T_HEX, "unassigned" };
-	if (ret->type == OPT_T_RESERVED) {
-		config_error_add(l->errs, v->key_pos,
-			"DHCP option %u (%s) cannot be given here: %s", ret->code, ret->name,
-			reserved_reason(ret->code));
-		return false;
+	refused = refusal(ret->code, scope);
+	if (refused)
+		config_error_add(l->errs, v->key_pos, "DHCP option %u (%s) cannot be given here: %s",
+			ret->code, ret->name, refused);
+	return !refused;
+}
+
+/* {10.9.0.0/16: 172.24.0.1} is "10.9.0.0/16 via 172.24.0.1". */
+static struct span route_text(struct loading *l, const struct yaml *v)
+{
+	char *text = arena_printf(&l->scratch, "%.64s via %.64s", (const char *)v->key.p,
+		(const char *)v->text.p);
+
+	l->no_memory = l->no_memory || !text;
+	return span_str(text);
+}
+
+/* The texts of a value, single, in a list or in a map; NULL after an error. */
+static struct span *value_items(struct loading *l, const struct yaml *v,
+	const struct dhcp4_option_form *form, size_t n)
+{
+	bool map = v->kind == YAML_MAP;
+	struct span *items;
+
+	if (n == 0 || (map && !(form->flags & OPT_F_MAP)) ||
+		(v->kind == YAML_LIST && !(form->flags & OPT_F_LIST))) {
+		load_unexpected(l, v, form->expected);
+		return NULL;
 	}
-	return true;
+	items = load_scratch(l, sizeof(*items) * n);
+	if (!items)
+		return NULL;
+	n = 0;
+	for (const struct yaml *i = map ? v->first : yaml_first(v); i; i = map ? i->next : yaml_after(v, i)) {
+		if (i->kind != YAML_SCALAR) {
+			load_unexpected(l, i, form->expected);
+			return NULL;
+		}
+		items[n++] = map ? route_text(l, i) : i->text;
+	}
+	return items;
 }
 
 static bool encode_value(
 	struct loading *l, const struct yaml *v, const struct dhcp4_option_info *info, struct wr *w)
 {
-	const char *expected = dhcp4_option_type_text(info->type);
+	const struct dhcp4_option_form *form = dhcp4_option_form(info->type);
+	size_t n = v->kind == YAML_MAP ? v->n : yaml_count(v), bad;
+	const struct span *items = value_items(l, v, form, n);
 
-	if (v->kind == YAML_MAP || yaml_count(v) == 0 ||
-		(v->kind == YAML_LIST && info->type != OPT_T_ADDRESSES)) {
-		load_unexpected(l, v, expected);
+	if (!items)
+		return false;
+	if (dhcp4_option_encode(info->type, items, n, w, &bad) < 0) {
+		const struct yaml *i = v->kind == YAML_MAP ? v->first : yaml_first(v);
+
+		for (; bad > 0; bad--)
+			i = i->next;
+		load_unexpected(l, i, form->expected);
 		return false;
 	}
-	for (const struct yaml *i = yaml_first(v); i; i = yaml_after(v, i)) {
-		if (i->kind != YAML_SCALAR ||
-			dhcp4_option_encode_text(info->type, i->text, w) < 0) {
-			load_unexpected(l, i, expected);
-			return false;
-		}
-	}
-	if (w->full) {
+	if (w->full)
 		config_error_add(l->errs, v->pos,
-			"this value is longer than the %u octets that an option holds",
-			OPTION_VALUE_MAX);
-		return false;
-	}
-	return true;
+			"this value is longer than the %zu octets that this option may have", w->cap);
+	return !w->full;
 }
 
-void load_options(struct loading *l, const struct yaml *v, struct network *net)
+static void load_option(struct loading *l, const struct yaml *v, const struct dhcp4_option_info *info,
+	struct option_value *list, struct option_list *ret)
+{
+	bool may_split = dhcp4_option_form(info->type)->flags & OPT_F_LONG;
+	uint8_t octets[OPTION_LONG_MAX];
+	struct wr w = wr_of(octets, may_split ? OPTION_LONG_MAX : OPTION_VALUE_MAX);
+	char *copy;
+
+	if (!encode_value(l, v, info, &w))
+		return;
+	copy = arena_strdup(l->arena, wr_done(&w));
+	l->no_memory = l->no_memory || !copy;
+	list[ret->n++] = (struct option_value){ info->code, { (const uint8_t *)copy, w.n }, v->key_pos };
+}
+
+void load_options(
+	struct loading *l, const struct yaml *v, enum option_scope scope, struct option_list *ret)
 {
 	const struct yaml *earlier[256] = { 0 };
-	struct option_value *options;
+	struct option_value *list;
 
 	if (v->kind != YAML_MAP) {
 		if (v->kind != YAML_NULL)
@@ -132,17 +199,14 @@ void load_options(struct loading *l, const struct yaml *v, struct network *net)
 				l, v, "a map of DHCP options such as {ntp-servers: [172.24.0.1]}");
 		return;
 	}
-	options = LOAD_ARRAY(l, struct option_value, v->n);
-	if (!options)
+	list = LOAD_ARRAY(l, struct option_value, v->n);
+	if (!list)
 		return;
-	net->options = options;
+	*ret = (struct option_list){ .list = list };
 	for (const struct yaml *i = v->first; i; i = i->next) {
 		struct dhcp4_option_info info;
-		uint8_t octets[OPTION_VALUE_MAX];
-		struct wr w = wr_of(octets, sizeof(octets));
-		char *copy;
 
-		if (!find_option(l, i, &info))
+		if (!find_option(l, i, scope, &info))
 			continue;
 		/* The same key twice was reported when the tree was built. */
 		if (earlier[info.code] && !span_eq(earlier[info.code]->key, i->key))
@@ -150,11 +214,6 @@ void load_options(struct loading *l, const struct yaml *v, struct network *net)
 				"DHCP option %u (%s) is here twice, first in line %u: keep one",
 				info.code, info.name, earlier[info.code]->key_pos.line);
 		earlier[info.code] = i;
-		if (!encode_value(l, i, &info, &w))
-			continue;
-		copy = arena_strdup(l->arena, wr_done(&w));
-		l->no_memory = l->no_memory || !copy;
-		options[net->n_options++] = (struct option_value){ info.code,
-			{ (const uint8_t *)copy, wr_done(&w).n }, i->key_pos };
+		load_option(l, i, &info, list, ret);
 	}
 }

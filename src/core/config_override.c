@@ -37,7 +37,8 @@ static int override_interfaces(struct config *cfg, const struct config_override 
 			}
 		}
 		list[n++] = known ? *known : (struct network){ .name = name, .interface = name,
-			.lease_time_s = CONFIG_LEASE_TIME_DEFAULT_S, .conflict_check = true };
+			.lease_time_s = CONFIG_LEASE_TIME_DEFAULT_S, .conflict_check = true,
+			.authoritative = true };
 	}
 	for (size_t i = 0; i < n && o->proxy; i++)
 		list[i].dhcp = DHCP_PROXY;

@@ -168,6 +168,13 @@ static void read_loader(struct loading *l, const struct yaml *v, void *into)
 			words[word]);
 }
 
+static void read_options(struct loading *l, const struct yaml *v, void *into)
+{
+	struct reading *r = into;
+
+	load_options(l, v, OPTIONS_OF_PROFILE, &r->profile.options);
+}
+
 static const struct load_key profile_keys[] = {
 	{ "kernel", read_kernel },
 	{ "initrd", read_initrd },
@@ -176,6 +183,7 @@ static const struct load_key profile_keys[] = {
 	{ "bootfile", read_bootfile },
 	{ "local_boot", read_local_boot },
 	{ "loader", read_loader },
+	{ "options", read_options },
 };
 
 static void finish_profile(struct loading *l, struct reading *r, const struct yaml *v)

@@ -1,6 +1,7 @@
 /* RFC 2131's server.  Each state of a client is a function. */
 #include "core/dhcp4_server.h"
 
+#include "core/dhcp4_params.h"
 #include "core/dhcp4_proxy.h"
 #include "core/dhcp4_reply.h"
 
@@ -8,7 +9,6 @@
 
 #define HOPS_MAX 16u /* RFC 1542 4.1.1 */
 #define LEASE_TIME_MIN_S 60u
-#define DNS_MAX 3u /* more of them is what fragile firmware does not survive (CVE-2023-45234) */
 
 struct exchange {
 	const struct dhcp4_server *srv;
@@ -110,65 +110,9 @@ static void reply_begin(struct exchange *x, enum dhcp4_type type)
 	dhcp4_reply_begin(x->msg, type, x->arena, x->plan);
 }
 
-/* An option of our own; for want of memory it is not left out, but the reply dropped. */
-static void add_written(struct exchange *x, enum dhcp4_option code, bool needed, const struct wr *w)
-{
-	if (w->full)
-		drop(x, DROP_NO_MEMORY);
-	else
-		dhcp4_out_add(&x->plan->out, code, needed, wr_done(w));
-}
-
 static void add_u32(struct exchange *x, enum dhcp4_option code, bool needed, uint32_t v)
 {
-	uint8_t *b = arena_alloc(x->arena, 4);
-	struct wr w = wr_of(b, b ? 4 : 0);
-
-	wr_u32(&w, v);
-	add_written(x, code, needed, &w);
-}
-
-static bool has_option(const struct network *net, uint8_t code)
-{
-	for (size_t i = 0; i < net->n_options; i++)
-		if (net->options[i].code == code)
-			return true;
-	return false;
-}
-
-static bool client_asks(const struct exchange *x, uint8_t code)
-{
-	struct span list = x->msg->opt[OPT_PARAMETER_LIST];
-
-	return list.n && memchr(list.p, code, list.n);
-}
-
-static void add_network_options(struct exchange *x)
-{
-	const struct served *s = x->plan->net;
-	const struct network *net = s->cfg;
-	const struct machine *machine = x->plan->answer.machine;
-	struct dhcp4_out *out = &x->plan->out;
-
-	add_u32(x, OPT_SUBNET_MASK, true, ip4_mask(s->prefix_len));
-	if (s->router.v)
-		add_u32(x, OPT_ROUTER, true, s->router.v);
-	if (net->n_dns) {
-		uint8_t *b = arena_alloc(x->arena, DNS_MAX * 4);
-		struct wr w = wr_of(b, b ? DNS_MAX * 4 : 0);
-
-		for (size_t i = 0; i < net->n_dns && i < DNS_MAX; i++)
-			wr_u32(&w, net->dns[i].v);
-		add_written(x, OPT_DNS, true, &w);
-	}
-	if (machine && machine->name && client_asks(x, OPT_HOSTNAME) && !has_option(net, OPT_HOSTNAME))
-		dhcp4_out_add(out, OPT_HOSTNAME, false, span_str(machine->name));
-	if (net->domain)
-		dhcp4_out_add(out, OPT_DOMAIN, false, span_str(net->domain));
-	if (s->prefix_len < 31 && !has_option(net, OPT_BROADCAST))
-		add_u32(x, OPT_BROADCAST, false, s->subnet.v | ~ip4_mask(s->prefix_len));
-	for (size_t i = 0; i < net->n_options; i++)
-		dhcp4_out_add(out, net->options[i].code, false, net->options[i].value);
+	dhcp4_out_add_u32(&x->plan->out, x->arena, code, needed, v);
 }
 
 /* RFC 6842. */
@@ -195,7 +139,9 @@ static bool reply_finish(struct exchange *x)
 	struct dhcp4_plan *p = x->plan;
 	struct span bootfile;
 
-	add_network_options(x);
+	/* Firmware that does not know option 52 would take options for a file's name. */
+	p->out.may_overload = p->facts.client == CLIENT_DHCP;
+	dhcp4_params_add(x->msg, p->net, &p->answer, x->arena, &p->out);
 	add_echoes(x);
 	dhcp4_boot_form(x->srv->forms, x->msg, &p->facts, &p->answer, FORMS_SERVER, x->now_s, &p->form);
 	if (dhcp4_boot_fill(x->srv->cfg, x->msg, &p->facts, &p->answer, p->server, &p->form, x->arena, &p->out,
@@ -204,7 +150,10 @@ static bool reply_finish(struct exchange *x)
 		return false;
 	}
 	dhcp4_reply_end(x->msg, bootfile, p);
+	dhcp4_params_finish(x->msg, p->net, &p->answer, &p->out);
 	address_reply(x);
+	if (p->out.failed)
+		drop(x, DROP_NO_MEMORY);
 	return p->drop == DROP_NONE;
 }
 
@@ -248,6 +197,16 @@ static void reply_nak(struct exchange *x, const char *why)
 	add_echoes(x);
 	dhcp4_reply_end(x->msg, SPAN_NONE, x->plan);
 	address_reply(x);
+}
+
+/* What is wrong here may be right for another server: an `authoritative: false`
+ * network leaves it to that one. */
+static void nak_if_authoritative(struct exchange *x, const char *why)
+{
+	if (x->plan->net->cfg->authoritative)
+		reply_nak(x, why);
+	else
+		drop(x, DROP_NOT_AUTHORITATIVE);
 }
 
 static struct lease *find_lease(const struct exchange *x)
@@ -303,6 +262,8 @@ static void on_discover(struct exchange *x)
 /* ACK for the address that the client requests, NAK when it cannot have it. */
 static void ack_or_nak(struct exchange *x, struct ip4 requested, const char *why)
 {
+	/* Who chose us, or has a lease here, is nobody else's to correct. */
+	bool ours = dhcp4_has(x->msg, OPT_SERVER_ID) || find_lease(x);
 	struct lease *l;
 	int r = lease_claim(x->srv->leases, x->plan->net, &x->client, x->plan->answer.machine, requested,
 		x->now_s, &l);
@@ -314,7 +275,10 @@ static void ack_or_nak(struct exchange *x, struct ip4 requested, const char *why
 	} else {
 		if (r == 0 && l->state == LEASE_OFFERED)
 			lease_release(x->srv->leases, l, x->now_s);
-		reply_nak(x, why);
+		if (ours)
+			reply_nak(x, why);
+		else
+			nak_if_authoritative(x, why);
 	}
 }
 
@@ -345,7 +309,7 @@ static void on_request_init_reboot(struct exchange *x, struct ip4 requested)
 	const struct machine *machine = x->plan->answer.machine;
 
 	if (!ip4_in(requested, s->subnet, s->prefix_len))
-		reply_nak(x, "this address is of another network");
+		nak_if_authoritative(x, "this address is of another network");
 	else if (!find_lease(x) && !(machine && ip4_eq(machine->address, requested)))
 		drop(x, DROP_UNKNOWN_LEASE);
 	else
@@ -360,7 +324,7 @@ static void on_request_renew(struct exchange *x)
 	struct ip4 ciaddr = x->msg->ciaddr;
 
 	if (!ip4_in(ciaddr, s->subnet, s->prefix_len))
-		reply_nak(x, "this address is of another network");
+		nak_if_authoritative(x, "this address is of another network");
 	else if (!find_lease(x) && !served_in_pools(s, ciaddr) && !served_reserved_for(s, ciaddr))
 		drop(x, DROP_UNKNOWN_LEASE);
 	else

@@ -5,12 +5,14 @@
 #include <errno.h>
 
 #define MAGIC_COOKIE 0x63825363u
+#define HEADER_SIZE  236u
 #define SNAME_SIZE   64u
 #define FILE_SIZE    128u
 
 /* Option 52's bits (RFC 2132 9.3). */
 #define OVERLOAD_FILE  1u
 #define OVERLOAD_SNAME 2u
+#define OVERLOAD_SIZE  3u /* the option's own octets */
 
 /* The option areas of a message, in the order in which RFC 3396 5 joins them. */
 struct areas {
@@ -244,6 +246,28 @@ void dhcp4_out_add(struct dhcp4_out *out, enum dhcp4_option code, bool needed, s
 		(struct dhcp4_out_option){ .code = (uint8_t)code, .needed = needed, .value = value };
 }
 
+void dhcp4_out_add_u32(
+	struct dhcp4_out *out, struct arena *a, enum dhcp4_option code, bool needed, uint32_t v)
+{
+	uint8_t *b = arena_alloc(a, 4);
+	struct wr w = wr_of(b, b ? 4 : 0);
+
+	wr_u32(&w, v);
+	out->failed = out->failed || w.full;
+	dhcp4_out_add(out, code, needed, wr_done(&w));
+}
+
+void dhcp4_out_set(struct dhcp4_out *out, enum dhcp4_option code, struct span value)
+{
+	for (size_t i = 0; i < out->n_options; i++) {
+		if (out->options[i].code == code) {
+			out->options[i].value = value;
+			return;
+		}
+	}
+	dhcp4_out_add(out, code, false, value);
+}
+
 /* Octets that an option takes on the wire, split or not. */
 static size_t option_size(const struct dhcp4_out_option *o)
 {
@@ -275,20 +299,107 @@ static void put_field(struct wr *w, struct span text, size_t size)
 	wr_fill(w, 0, size - text.n);
 }
 
+/* The areas that an option may go to. */
+enum area {
+	AREA_OPTIONS,
+	AREA_FILE,
+	AREA_SNAME,
+	AREA_COUNT, /* none: left out */
+};
+
+struct layout {
+	uint8_t area[DHCP4_OUT_OPTIONS_MAX]; /* of each option */
+	unsigned overload;                   /* option 52's bits */
+	bool complete;                       /* nothing was left out */
+};
+
+/* Puts each option into the first area that has room, whole: clients that know
+ * option 52 need not know how to join a value split over areas (RFC 3396).
+ * spare: octets of the option field that the needed ones leave. */
+static struct layout lay_out(const struct dhcp4_out *out, size_t spare, bool overload)
+{
+	/* Less END, with which each area closes (RFC 2131 4.1). */
+	size_t room[AREA_COUNT] = { [AREA_OPTIONS] = spare,
+		[AREA_FILE] = overload && out->file.n == 0 ? FILE_SIZE - 1 : 0,
+		[AREA_SNAME] = overload && out->sname.n == 0 ? SNAME_SIZE - 1 : 0 };
+	struct layout l = { .complete = true };
+
+	for (size_t i = 0; i < out->n_options; i++) {
+		const struct dhcp4_out_option *o = &out->options[i];
+		size_t size = option_size(o);
+		unsigned area = AREA_OPTIONS;
+
+		if (o->needed)
+			continue;
+		while (area < AREA_COUNT && room[area] < size)
+			area++;
+		l.area[i] = (uint8_t)area;
+		if (area == AREA_COUNT)
+			l.complete = false;
+		else
+			room[area] -= size;
+		l.overload |= area == AREA_FILE ? OVERLOAD_FILE : area == AREA_SNAME ? OVERLOAD_SNAME : 0;
+	}
+	return l;
+}
+
+/* As few areas as will do. */
+static struct layout choose_layout(const struct dhcp4_out *out, size_t spare)
+{
+	struct layout plain = lay_out(out, spare, false), over;
+
+	if (plain.complete || !out->may_overload || spare < OVERLOAD_SIZE)
+		return plain;
+	over = lay_out(out, spare - OVERLOAD_SIZE, true);
+	return over.overload ? over : plain;
+}
+
+/* Option 52 stands behind 53 and 54, which old clients look for at the front. */
+static void put_options(struct wr *w, const struct dhcp4_out *out, const struct layout *l, enum area area)
+{
+	bool told = area != AREA_OPTIONS || l->overload == 0;
+
+	for (size_t i = 0; i <= out->n_options; i++) {
+		const struct dhcp4_out_option *o = i < out->n_options ? &out->options[i] : NULL;
+
+		if (!told && (!o || (o->code != OPT_MESSAGE_TYPE && o->code != OPT_SERVER_ID))) {
+			wr_u8(w, OPT_OVERLOAD);
+			wr_u8(w, 1);
+			wr_u8(w, (uint8_t)l->overload);
+			told = true;
+		}
+		if (o && l->area[i] == area)
+			put_option(w, o);
+	}
+	wr_u8(w, OPT_END);
+}
+
+/* sname or file: its text, or the options that it carries. */
+static void put_field_or_options(struct wr *w, const struct dhcp4_out *out, const struct layout *l,
+	enum area area)
+{
+	bool file = area == AREA_FILE;
+	size_t size = file ? FILE_SIZE : SNAME_SIZE, start = w->n;
+
+	if (!(l->overload & (file ? OVERLOAD_FILE : OVERLOAD_SNAME))) {
+		put_field(w, file ? out->file : out->sname, size);
+		return;
+	}
+	put_options(w, out, l, area);
+	wr_fill(w, 0, size - (w->n - start));
+}
+
 int dhcp4_encode(const struct dhcp4_out *out, size_t max_size, struct wr *w)
 {
-	const size_t fixed = 236 + 4 + 1; /* header, cookie, END */
-	size_t needed = fixed, spare;
+	size_t needed = HEADER_SIZE + 4 + 1, start = w->n; /* header, cookie, END */
+	struct layout l;
 
 	for (size_t i = 0; i < out->n_options; i++)
 		if (out->options[i].needed)
 			needed += option_size(&out->options[i]);
 	if (needed > max_size)
 		return -EMSGSIZE;
-	spare = max_size - needed;
-
-	size_t start = w->n;
-
+	l = choose_layout(out, max_size - needed);
 	wr_u8(w, out->op);
 	wr_u8(w, out->htype);
 	wr_u8(w, out->hlen);
@@ -301,20 +412,10 @@ int dhcp4_encode(const struct dhcp4_out *out, size_t max_size, struct wr *w)
 	wr_u32(w, out->siaddr.v);
 	wr_u32(w, out->giaddr.v);
 	wr_span(w, (struct span){ out->chaddr, sizeof(out->chaddr) });
-	put_field(w, out->sname, SNAME_SIZE);
-	put_field(w, out->file, FILE_SIZE);
+	put_field_or_options(w, out, &l, AREA_SNAME);
+	put_field_or_options(w, out, &l, AREA_FILE);
 	wr_u32(w, MAGIC_COOKIE);
-	for (size_t i = 0; i < out->n_options; i++) {
-		const struct dhcp4_out_option *o = &out->options[i];
-		size_t size = option_size(o);
-
-		if (!o->needed && size > spare)
-			continue;
-		if (!o->needed)
-			spare -= size;
-		put_option(w, o);
-	}
-	wr_u8(w, OPT_END);
+	put_options(w, out, &l, AREA_OPTIONS);
 	if (w->n - start < DHCP4_REPLY_MIN)
 		wr_fill(w, 0, DHCP4_REPLY_MIN - (w->n - start));
 	return w->full ? -EMSGSIZE : 0;

@@ -126,6 +126,8 @@ struct dhcp4_out {
 	struct ip4 ciaddr, yiaddr, siaddr, giaddr;
 	uint8_t chaddr[16];
 	struct span sname, file; /* cut at 63 and 127 octets, NUL-padded */
+	bool may_overload;       /* an empty sname or file may carry options (52) */
+	bool failed;             /* an option is missing for want of memory: not to be sent */
 	struct dhcp4_out_option options[DHCP4_OUT_OPTIONS_MAX];
 	size_t n_options;
 };
@@ -133,7 +135,15 @@ struct dhcp4_out {
 /* Adds an option whose value the caller keeps alive until the encoding; an
  * empty value is left out, and so are those past DHCP4_OUT_OPTIONS_MAX. */
 void dhcp4_out_add(struct dhcp4_out *out, enum dhcp4_option code, bool needed, struct span value);
+/* As above, a number whose octets live in a; marks out failed when a is exhausted. */
+void dhcp4_out_add_u32(
+	struct dhcp4_out *out, struct arena *a, enum dhcp4_option code, bool needed, uint32_t v);
+/* Gives the option that value in its place, or adds it as one that is not needed. */
+void dhcp4_out_set(struct dhcp4_out *out, enum dhcp4_option code, struct span value);
 /* Encodes into w, at most max_size octets of UDP payload, padded to
  * DHCP4_REPLY_MIN even where max_size is less.  Values over 255 octets are split (RFC 3396).
+ * What does not fit the option field goes to file and sname where it may (option
+ * 52, RFC 2131 4.1), and only what does not fit there either is left out: the
+ * last of those that are not needed.  Needed ones stay in the option field.
  * -EMSGSIZE when the needed options alone do not fit. */
 int dhcp4_encode(const struct dhcp4_out *out, size_t max_size, struct wr *w) WARN_UNUSED;

@@ -5,6 +5,7 @@
  * the same; facts and relay sub-options can be taken of anything.
  */
 #include "core/facts.h"
+#include "wire/dhcp4_options.h"
 
 #include <stdlib.h>
 
@@ -47,7 +48,7 @@ static void check_same(
 		CHECK(span_eq(m->opt[out->options[i].code], n->opt[out->options[i].code]));
 }
 
-/* Option 52 stays out: the encoder overloads nothing. */
+/* Option 52 stays out: the encoder writes its own. */
 static void add_options(const struct dhcp4_msg *m, struct dhcp4_out *out)
 {
 	dhcp4_out_add(out, OPT_MESSAGE_TYPE, true, m->opt[OPT_MESSAGE_TYPE]);
@@ -86,17 +87,52 @@ static void check_comes_back(const struct dhcp4_msg *m)
 	arena_free(&a);
 }
 
-/* However small the room, a reply stays in it or is refused. */
+/* However small the room, a reply stays in it or is refused; what it holds is
+ * whole, also where header fields took some of it (option 52). */
 static void check_small_room(const struct dhcp4_msg *m, size_t max_size)
 {
 	uint8_t buf[1500];
 	struct wr w = wr_of(buf, sizeof(buf));
-	struct dhcp4_out out = { .op = DHCP4_BOOTREPLY };
+	struct dhcp4_out out = { .op = DHCP4_BOOTREPLY, .may_overload = m->flags & 1 };
+	struct dhcp4_msg again;
+	struct arena a;
 
+	if (m->flags & 2)
+		out.file = SPAN_LIT("f");
+	if (m->flags & 4)
+		out.sname = SPAN_LIT("s");
+	dhcp4_out_add(&out, OPT_MESSAGE_TYPE, true, m->opt[OPT_MESSAGE_TYPE]);
 	for (unsigned code = 1; code < OPT_END; code++)
-		dhcp4_out_add(&out, (enum dhcp4_option)code, code % 3 == 0, m->opt[code]);
-	if (dhcp4_encode(&out, max_size, &w) == 0)
-		CHECK(w.n <= (max_size > DHCP4_REPLY_MIN ? max_size : DHCP4_REPLY_MIN));
+		if (code != OPT_OVERLOAD && code != OPT_MESSAGE_TYPE)
+			dhcp4_out_add(&out, (enum dhcp4_option)code, code % 3 == 0, m->opt[code]);
+	if (dhcp4_encode(&out, max_size, &w) < 0)
+		return;
+	CHECK(w.n <= (max_size > DHCP4_REPLY_MIN ? max_size : DHCP4_REPLY_MIN));
+	arena_init(&a, ARENA_LIMIT);
+	CHECK(dhcp4_decode(&a, wr_done(&w), &again) == DROP_NONE);
+	for (size_t i = 0; i < out.n_options; i++) {
+		const struct dhcp4_out_option *o = &out.options[i];
+
+		if (o->needed || dhcp4_has(&again, (enum dhcp4_option)o->code))
+			CHECK(span_eq(o->value, again.opt[o->code]));
+	}
+	CHECK(out.may_overload || !dhcp4_has(&again, OPT_OVERLOAD));
+	CHECK(out.file.n == 0 || again.file.p[0] == 'f');
+	CHECK(out.sname.n == 0 || again.sname.p[0] == 's');
+	arena_free(&a);
+}
+
+/* Any value of any type is shown as printable text. */
+static void check_shown(struct span v)
+{
+	for (int t = OPT_T_HEX; t <= OPT_T_S32; t++) {
+		struct text shown = { 0 };
+
+		dhcp4_option_format((enum dhcp4_option_type)t, v, &shown);
+		for (size_t i = 0; i < shown.n; i++)
+			CHECK(shown.p[i] >= 0x20 && shown.p[i] < 0x7f);
+		text_free(&shown);
+	}
 }
 
 static void check_facts(const struct dhcp4_msg *m)
@@ -125,6 +161,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (dhcp4_decode(&a, (struct span){ data, size }, &m) == DROP_NONE) {
 		for (size_t code = 0; code < 256; code++)
 			(void)touch(m.opt[code]);
+		check_shown(m.opt[OPT_CLIENT_ID]);
+		check_shown(m.opt[OPT_PARAMETER_LIST]);
 		for (unsigned code = 0; code < 256; code++)
 			(void)touch(dhcp4_relay_suboption(m.opt[OPT_RELAY_AGENT], (uint8_t)code));
 		CHECK(!dhcp4_has(&m, OPT_PAD) && !dhcp4_has(&m, OPT_END));

@@ -17,19 +17,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct pool pools[] = { { { 0xac182001 }, { 0xac182010 } } }, relayed_pools[] = { { { 0x0a090064 }, { 0x0a090068 } } };
 static const struct ip4 dns[] = { { 1 }, { 2 }, { 3 }, { 4 }, { 5 } };
-static const struct option_value options[] = { { .code = 42, .value = { (const uint8_t *)"\1\2\3\4", 4 } } };
+static const uint8_t octets[255] = { 1, 2, 3, 4 };
+static const struct option_value options[] = { { .code = 42, .value = { octets, 4 } },
+	{ .code = 121, .value = { octets, 250 } }, { .code = 17, .value = { octets, 100 } },
+	{ .code = 14, .value = { octets, 60 } } },
+	narrower[] = { { .code = 42, .value = { octets, 8 } }, { .code = 3, .value = { octets, 4 } },
+		{ .code = 6, .value = { octets, 40 } }, { .code = 224, .value = { octets, 255 } } };
 static const struct network nets[] = {
 	{ .name = "br0", .interface = "br0", .pools = pools, .n_pools = 1, .dns = dns, .n_dns = 5, .domain = "lab",
-		.lease_time_s = 3600, .options = options, .n_options = 1 },
+		.lease_time_s = 3600, .authoritative = true, .options = { options, 4 } },
 	{ .name = "relayed", .has_subnet = true, .subnet = { 0x0a090000 }, .prefix_len = 24, .pools = relayed_pools,
 		.n_pools = 1, .lease_time_s = 600 },
 	{ .name = "off", .interface = "br1", .dhcp = DHCP_OFF },
 };
-static const struct profile profile = { .name = "p", .kind = PROFILE_KERNEL, .cmdline = "" };
+static const struct profile profile = { .name = "p", .kind = PROFILE_KERNEL, .cmdline = "",
+	.options = { narrower, 4 } };
 static const struct machine machines[] = {
 	{ .name = "in", .has_mac = true, .mac = { { 0x52, 0x54, 0, 0, 0, 1 } }, .address = { 0xac182005 } },
 	{ .name = "out", .has_mac = true, .mac = { { 0x52, 0x54, 0, 0, 0, 2 } }, .address = { 0xac180063 }, .profile = &profile },
-	{ .name = "uuid", .has_uuid = true, .uuid = { { 1, 2, 3 } }, .address = { 0xac180064 } },
+	{ .name = "uuid", .has_uuid = true, .uuid = { { 1, 2, 3 } }, .address = { 0xac180064 },
+		.options = { narrower, 4 } },
 };
 static const struct iface_view ifaces[] = {
 	{ .name = "br0", .index = 2, .up = true, .mtu = 1500, .addrs = { { { 0xac180001 }, 16 } }, .n_addrs = 1 },

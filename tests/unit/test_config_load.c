@@ -198,8 +198,28 @@ static const struct vector options[] = {
 		NET
 		", options: {42: x, 26: 70000, 19: maybe, 121: text, 16: [1.2.3.4], 12: {}}}]\n",
 		{ { 1, 48, "expected an IPv4 address, or a list" }, { 1, 55, "0 to 65535" },
-			{ 1, 66, "true or false" }, { 1, 78, "expected octets" },
+			{ 1, 66, "true or false" }, { 1, 78, "expected a route such as" },
 			{ 1, 88, "found a list" }, { 1, 103, "found a map" } } },
+	{ "routes and lists",
+		"networks:\n- interface: br0\n  options:\n    121: [10.0.0.0/8 via 1.2.3.4, 10.0.0.1/8 via "
+		"1.2.3.4]\n    33: {10.0.0.1: 1.2.3.4, 10.0.0.2: x, 0.0.0.0: 1.2.3.4}\n    21: {10.0.0.0/8: "
+		"1.2.3.4}\n    119: [lab.example, a b]\n    25: [68, 70000]\n    26: [68]\n",
+		{ { 4, 35, "default via" }, { 5, 39, "such as `10.9.0.1 via" }, { 6, 9, "found a map" },
+			{ 7, 24, "a domain name such as" }, { 8, 14, "0 to 65535, or a list" },
+			{ 9, 9, "0 to 65535, found a list" } } },
+	{ "rare forms",
+		NET ", options: {120: [1.2.3.4, a], 78: [1.2.3.4], 80: true, 125: text}}]\n",
+		{ { 1, 59, "a list of one of both" }, { 1, 68, "mandatory" }, { 1, 78, "no rapid commit" },
+			{ 1, 93, "expected octets" } } },
+	{ "of profiles and machines",
+		"profiles:\n  a: {local_boot: true, options: {3: x, 1: 1.2.3.4, 51: 60, 43: 0x01}}\n"
+		"machines:\n- {name: m, mac: 525400000001, options: {15: , 67: a, 53: 1, 6: 1.2.3}}\n",
+		{ { 2, 38, "an IPv4 address" }, { 2, 41, "`subnet`" }, { 2, 53, "network's `lease_time`" },
+			{ 2, 61, "rules decide" }, { 4, 42, "found nothing" }, { 4, 48, "rules decide" },
+			{ 4, 55, "the server itself" }, { 4, 65, "an IPv4 address" } } },
+	{ "no maps", "profiles:\n  a: {local_boot: true, options: [3]}\n",
+		{ { 2, 34, "a map of DHCP options" } } },
+	{ "authoritative", NET ", authoritative: maybe}]\n", { { 1, 49, "true or false" } } },
 	{ "twice by two names", NET ", options: {42: 1.2.3.4, ntp-servers: 1.2.3.4}}]\n",
 		{ { 1, 57, "is here twice" } } },
 	{ "twice by one name", NET ", options: {42: 1.2.3.4, 42: 1.2.3.4}}]\n",
@@ -452,9 +472,10 @@ static void contract_networks(void **state)
 	assert_string_equal(n[0].domain, "lab.example");
 	assert_int_equal(n[0].lease_time_s, 7200);
 	assert_true(n[0].conflict_check);
-	assert_int_equal(n[0].n_options, 1);
-	assert_int_equal(n[0].options[0].code, 42);
-	assert_true(span_eq(n[0].options[0].value, SPAN_LIT("\xac\x18\0\x01\xac\x18\0\x02")));
+	assert_true(n[0].authoritative);
+	assert_int_equal(n[0].options.n, 1);
+	assert_int_equal(n[0].options.list[0].code, 42);
+	assert_true(span_eq(n[0].options.list[0].value, SPAN_LIT("\xac\x18\0\x01\xac\x18\0\x02")));
 	assert_int_equal(n[0].pos.line, 3);
 	assert_int_equal(n[0].pos.col, 5);
 	assert_string_equal(n[1].name, "10.9.0.0/24");
@@ -572,6 +593,11 @@ static const char *const good[] = {
 	"machines:\n- {name: a, mac: 525400000001, address: 10.0.0.1}\n",
 	"profiles:\n  a:\n    kernel: k\n    cmdline: >\n      a\n      b\n",
 	"profiles:\n  a: {kernel: k, cmdline: , initrd: []}\n",
+	"networks:\n- {interface: br0, authoritative: false, options: {121: [10.0.0.0/8 via 10.0.0.1, default "
+	"via 10.0.0.2], 119: [a.b, c], 21: 10.0.0.0/8, 33: {10.0.0.1: 10.0.0.2}, 25: [68, 296], 78: [true, "
+	"10.0.0.1], 120: sip.example, 124: 0x0000013700}}\n"
+	"profiles: {a: {local_boot: true, options: {router: 10.0.0.1, 42: [10.0.0.1]}}}\n"
+	"machines: [{name: m, mac: 525400000001, options: {6: 10.0.0.1, domain-name: lab, hostname: m1}}]\n",
 	"networks:\n- {subnet: 10.0.0.0/30, pools: 10.0.0.1-10.0.0.2, options: {119: "
 	"'03:6c:61:62:00', 224: 0x01}}\n",
 };

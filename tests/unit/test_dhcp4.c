@@ -622,6 +622,153 @@ static void leaves_out_what_is_not_needed(void **state)
 	(void)encode(&out, 0, sizeof(buf), buf, -EMSGSIZE);
 }
 
+/* A plain reply: 53 and 54, then values of the given lengths with codes from 100. */
+static struct dhcp4_out plain_reply(const uint8_t *values, const size_t *lengths, size_t n)
+{
+	struct dhcp4_out out = reply;
+
+	out.may_overload = true;
+	dhcp4_out_add(&out, OPT_MESSAGE_TYPE, true, SPAN_LIT("\5"));
+	dhcp4_out_add(&out, OPT_SERVER_ID, true, SPAN_LIT("\x0a\0\0\1"));
+	for (size_t i = 0; i < n; i++)
+		dhcp4_out_add(&out, (enum dhcp4_option)(100 + i), false, (struct span){ values + i, lengths[i] });
+	return out;
+}
+
+#define PLAIN_SIZE (AT_OPTIONS + 3 + 6 + 1)
+
+/* RFC 2131 4.1, RFC 2132 9.3. */
+static const struct {
+	const char *name;
+	size_t lengths[4], n;
+	size_t room;    /* octets of the option field behind 53 and 54 */
+	bool file, sname; /* in use */
+	unsigned overload;
+	unsigned kept;  /* bit i: the option 100 + i comes back */
+} overloads[] = {
+	{ "all fit", { 60, 60 }, 2, 124, false, false, 0, 3 },
+	{ "one octet short: file", { 60, 60 }, 2, 123, false, false, 1, 3 },
+	{ "the rest to file and sname", { 100, 100, 61, 30 }, 4, 105, false, false, 3, 7 },
+	{ "127 octets of file are full", { 125, 125 }, 2, 130, false, false, 1, 3 },
+	{ "126 are one too many", { 126, 126 }, 2, 131, false, false, 0, 1 },
+	{ "file is in use", { 60, 60 }, 2, 100, true, false, 2, 3 },
+	{ "sname is in use", { 60, 60 }, 2, 100, false, true, 1, 3 },
+	{ "both are in use", { 60, 60 }, 2, 100, true, true, 0, 1 },
+	{ "no room for option 52 itself", { 60 }, 1, 2, false, false, 0, 0 },
+	{ "nothing but option 52 in the options", { 60 }, 1, 3, false, false, 1, 1 },
+	{ "too large for a field: the small one behind it stays", { 255, 4 }, 2, 100, false, false, 0, 2 },
+	{ "a long one in the options, the rest in file", { 255, 100 }, 2, 262, false, false, 1, 3 },
+};
+
+static void overloads_what_is_free(void **state)
+{
+	uint8_t values[300], buf[1500];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(values); i++)
+		values[i] = (uint8_t)(i * 11 + 1);
+	for (size_t i = 0; i < ARRAY_LEN(overloads); i++) {
+		struct dhcp4_out out = plain_reply(values, overloads[i].lengths, overloads[i].n);
+		size_t max = PLAIN_SIZE + overloads[i].room;
+		struct dhcp4_msg m;
+		struct arena a;
+		struct span p;
+
+		out.file = overloads[i].file ? SPAN_LIT("f") : SPAN_NONE;
+		out.sname = overloads[i].sname ? SPAN_LIT("s") : SPAN_NONE;
+		p = encode(&out, max, sizeof(buf), buf, 0);
+		assert_true(p.n <= (max > DHCP4_REPLY_MIN ? max : DHCP4_REPLY_MIN));
+		assert_memory_equal(p.p + AT_OPTIONS, "\x35\1\5\x36\4\x0a\0\0\1", 9);
+		if (overloads[i].overload && memcmp(p.p + AT_OPTIONS + 9, "\x34\1", 2) != 0)
+			fail_msg("%s: option 52 is not behind 53 and 54", overloads[i].name);
+		arena_init(&a, 0);
+		assert_int_equal(dhcp4_decode(&a, p, &m), DROP_NONE);
+		if ((dhcp4_has(&m, OPT_OVERLOAD) ? m.opt[OPT_OVERLOAD].p[0] : 0) != overloads[i].overload)
+			fail_msg("%s: overloaded otherwise", overloads[i].name);
+		for (size_t k = 0; k < overloads[i].n; k++) {
+			bool kept = overloads[i].kept >> k & 1;
+
+			if (kept != dhcp4_has(&m, (enum dhcp4_option)(100 + k)) ||
+				(kept && !span_eq(m.opt[100 + k],
+						 (struct span){ values + k, overloads[i].lengths[k] })))
+				fail_msg("%s: option %zu", overloads[i].name, 100 + k);
+		}
+		if (overloads[i].file)
+			assert_int_equal(m.file.p[0], 'f');
+		if (overloads[i].sname)
+			assert_int_equal(m.sname.p[0], 's');
+		arena_free(&a);
+	}
+}
+
+/* Where it is not allowed, and never for what the reply cannot do without. */
+static void overloads_only_what_may(void **state)
+{
+	const size_t lengths[] = { 60, 60 };
+	uint8_t values[100] = { 1 }, buf[1500];
+	struct dhcp4_out out = plain_reply(values, lengths, 2);
+	struct span p;
+
+	(void)state;
+	out.may_overload = false;
+	p = encode(&out, PLAIN_SIZE + 100, sizeof(buf), buf, 0);
+	assert_int_equal(p.n, PLAIN_SIZE + 62);
+	for (size_t i = AT_SNAME; i < AT_COOKIE; i++)
+		assert_int_equal(p.p[i], 0);
+	out.may_overload = true;
+	out.options[2].needed = out.options[3].needed = true;
+	(void)encode(&out, PLAIN_SIZE + 100, sizeof(buf), buf, -EMSGSIZE);
+}
+
+/* Whatever the room, a reply stays in it, and what it holds is whole. */
+static void every_room_gives_a_whole_reply(void **state)
+{
+	const size_t lengths[] = { 30, 61, 90, 40 };
+	uint8_t values[100], buf[1500];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(values); i++)
+		values[i] = (uint8_t)i;
+	for (size_t max = PLAIN_SIZE; max < PLAIN_SIZE + 250; max++) {
+		struct dhcp4_out out = plain_reply(values, lengths, 4);
+		struct span p = encode(&out, max, sizeof(buf), buf, 0);
+		struct dhcp4_msg m;
+		struct arena a;
+
+		assert_true(p.n <= max || p.n == DHCP4_REPLY_MIN);
+		arena_init(&a, 0);
+		assert_int_equal(dhcp4_decode(&a, p, &m), DROP_NONE);
+		for (size_t k = 0; k < 4; k++)
+			if (dhcp4_has(&m, (enum dhcp4_option)(100 + k)))
+				assert_true(span_eq(m.opt[100 + k], (struct span){ values + k, lengths[k] }));
+			else
+				assert_true(max < PLAIN_SIZE + 229);
+		arena_free(&a);
+	}
+}
+
+static void sets_an_option_in_its_place(void **state)
+{
+	struct dhcp4_out out = reply;
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 16);
+	dhcp4_out_add_u32(&out, &a, OPT_SUBNET_MASK, true, 0xffff0000u);
+	dhcp4_out_set(&out, OPT_DOMAIN, SPAN_LIT("lab"));
+	dhcp4_out_set(&out, OPT_SUBNET_MASK, SPAN_LIT("\xff\0\0\0"));
+	assert_int_equal(out.n_options, 2);
+	assert_int_equal(out.options[0].code, OPT_SUBNET_MASK);
+	assert_true(out.options[0].needed);
+	assert_true(span_eq(out.options[0].value, SPAN_LIT("\xff\0\0\0")));
+	assert_false(out.options[1].needed);
+	assert_false(out.failed);
+	dhcp4_out_add_u32(&out, &a, OPT_ROUTER, true, 1); /* past the arena's limit */
+	assert_int_equal(out.n_options, 2);
+	assert_true(out.failed);
+	arena_free(&a);
+}
+
 static void a_reply_without_room_is_an_error(void **state)
 {
 	struct dhcp4_out out = reply;
@@ -671,6 +818,10 @@ int main(void)
 		cmocka_unit_test(takes_128_options),
 		cmocka_unit_test(splits_long_values),
 		cmocka_unit_test(leaves_out_what_is_not_needed),
+		cmocka_unit_test(overloads_what_is_free),
+		cmocka_unit_test(overloads_only_what_may),
+		cmocka_unit_test(every_room_gives_a_whole_reply),
+		cmocka_unit_test(sets_an_option_in_its_place),
 		cmocka_unit_test(a_reply_without_room_is_an_error),
 		cmocka_unit_test(appends_to_what_the_writer_holds),
 	};

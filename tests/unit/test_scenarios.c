@@ -8,7 +8,7 @@
  *   LOADERS bios x64            the iPXE binaries that are there (these two by default)
  *   RECV DISCOVER mac=… FIELD=VALUE… OPTION=VALUE…
  *   FLOOD 600 DISCOVER …        as RECV, from so many made-up clients; answers are not looked at
- *   EXPECT OFFER FIELD=VALUE… OPTION=VALUE… !OPTION +OPTION echo=OPTION last=OPTION
+ *   EXPECT OFFER FIELD=VALUE… OPTION=VALUE… !OPTION +OPTION echo=OPTION last=OPTION order=53,54,…
  *   EXPECT none D022            dropped for this reason;  EXPECT done: taken, and no reply due
  *   LEASES bound=1 offered=0
  *   PROBED 172.24.32.1 unused|used   what asking for it on the wire found
@@ -70,6 +70,8 @@ struct story {
 	struct dhcp4_plan plan;
 	uint8_t sent[2048], got[4096];
 	size_t sent_n, got_n;
+	uint8_t order[256]; /* the codes in the reply's option field, each once */
+	size_t order_n;
 	bool encoded;
 };
 
@@ -416,7 +418,8 @@ static void check_invariants(struct story *s)
 	const struct dhcp4_msg *m = &s->reply, *q = &s->request;
 	struct rd r = rd_of(span_skip((struct span){ s->got, s->got_n }, 240));
 	bool seen[256] = { false };
-	unsigned order[256], n = 0;
+	uint8_t *order = s->order;
+	size_t n = 0;
 	uint16_t max = 0;
 
 	if (m->op != 2 || m->xid != q->xid || m->htype != q->htype || m->hlen != q->hlen ||
@@ -444,6 +447,7 @@ static void check_invariants(struct story *s)
 	}
 	if (r.bad)
 		complain(s, "no END");
+	s->order_n = n;
 	if (n < 2 || order[0] != OPT_MESSAGE_TYPE || order[1] != OPT_SERVER_ID)
 		complain(s, "options 53 and 54 are not the first");
 	if (seen[OPT_RELAY_AGENT])
@@ -539,6 +543,17 @@ static void expect_address(struct story *s, const char *what, struct ip4 is, con
 		complain(s, "%s is %s, expected %s", what, ip4_str(is).s, should);
 }
 
+static void expect_order(struct story *s, const char *should)
+{
+	char is[256 * 4 + 1];
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->order_n; i++)
+		n += (size_t)snprintf(is + n, sizeof(is) - n, "%s%u", i ? "," : "", s->order[i]);
+	if (strcmp(is, should) != 0)
+		complain(s, "the options are %s, expected %s", is, should);
+}
+
 /* False: no such field. */
 static bool expect_field(struct story *s, const struct word *w)
 {
@@ -579,6 +594,8 @@ static bool expect_field(struct story *s, const struct word *w)
 	} else if (strcmp(k, "last") == 0) {
 		if (s->plan.out.options[s->plan.out.n_options - 1].code != option_code(v))
 			complain(s, "the last option is %u", s->plan.out.options[s->plan.out.n_options - 1].code);
+	} else if (strcmp(k, "order") == 0) {
+		expect_order(s, v);
 	} else if (strcmp(k, "file") == 0 || strcmp(k, "sname") == 0) {
 		if (!parse_value(v, &should))
 			return false;
