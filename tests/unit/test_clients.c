@@ -32,7 +32,7 @@ static struct mac mac(uint32_t n)
 
 static struct clients *new_clients(void)
 {
-	struct clients *c;
+	struct clients *c = NULL;
 
 	assert_int_equal(clients_new(&c), 0);
 	return c;
