@@ -2,6 +2,7 @@
 #include "app/explain.h"
 
 #include "app/site.h"
+#include "core/dhcp4_proxy.h"
 #include "edge/netif.h"
 #include "wire/frame.h"
 #include "wire/pcap.h"
@@ -137,6 +138,8 @@ static void tell_address(struct explanation *e, const struct brought *b)
 	const struct machine *m = e->plan.answer.machine;
 	struct ip4 a = e->plan.out.yiaddr;
 
+	if (e->plan.drop == DROP_NONE && e->plan.net && e->plan.net->cfg->dhcp == DHCP_PROXY)
+		text_adds(&e->address_why, "from the other DHCP server: we are a proxy beside it");
 	if (e->plan.drop != DROP_NONE || a.v == 0)
 		return;
 	e->address = a;
@@ -196,14 +199,12 @@ void explanation_free(struct explanation *e)
 
 /* --- captures --- */
 
-#define PXE_PORT 4011u
-
 /* Is it a DHCPv4 request?  Relays send theirs between servers' ports, as they get replies. */
 static bool find_request(struct span packet, struct frame4 *ret)
 {
 	/* Sums are not looked at: a capture on the sender's machine has none yet. */
 	return frame4_decode(pcap_without_tags(packet), false, ret) == DROP_NONE &&
-		(ret->dst_port == DHCP4_SERVER_PORT || ret->dst_port == PXE_PORT) && ret->payload.n > 0 &&
+		(ret->dst_port == DHCP4_SERVER_PORT || ret->dst_port == DHCP4_PXE_PORT) && ret->payload.n > 0 &&
 		ret->payload.p[0] == DHCP4_BOOTREQUEST;
 }
 
@@ -211,7 +212,7 @@ static int explain_packet(struct explainer *x, const struct pcap_packet *packet,
 	struct explanation *e)
 {
 	const struct dhcp4_rx rx = { .ifindex = x->ifindex, .source = f->src,
-		.local.v = f->dst.v == UINT32_MAX ? 0 : f->dst.v };
+		.local.v = f->dst.v == UINT32_MAX ? 0 : f->dst.v, .on_pxe_port = f->dst_port == DHCP4_PXE_PORT };
 	enum drop why;
 
 	explanation_begin(x, e);

@@ -38,7 +38,7 @@ struct explanation {
 	bool not_here;    /* the network's interface has no address here: server is 0.0.0.0 */
 	struct text bootfile;
 	struct ip4 address;      /* that it would get; 0: none */
-	struct text address_why; /* empty: none */
+	struct text address_why; /* or why none; empty: there is nothing to say */
 	struct arena arena;
 };
 

@@ -197,8 +197,9 @@ static void print_text(const struct explanation *e)
 			a->transport == TRANSPORT_TFTP && !strstr(text_str(&e->bootfile), "://") ? " by TFTP" : "");
 	else
 		(void)printf("%-12s %s\n", "told", e->plan.reply_type == DHCP4_NAK ? "NAK" : "no boot file");
-	if (e->address.v)
-		(void)printf("%-12s %s, %s\n", "address", ip4_str(e->address).s, text_str(&e->address_why));
+	if (e->address_why.n)
+		(void)printf("%-12s %s%s%s\n", "address", e->address.v ? ip4_str(e->address).s : "",
+			e->address.v ? ", " : "", text_str(&e->address_why));
 	if (e->plan.drop == DROP_NONE && e->plan.note)
 		(void)printf("%-12s %s\n", "note", e->plan.note);
 	each_near_rule(e, say_line, NULL);

@@ -379,7 +379,7 @@ def connections(lab):
 def _():
     with Lab() as lab:
         for signal_number in (15, 2):
-            d = lab.serve()
+            d = lab.serve(config="networks: [{interface: sv0, conflict_check: off}]\n")
             for _ in range(20):
                 Client(lab.link).dora()
             talks = [Talk(lab) for _ in range(10)]
