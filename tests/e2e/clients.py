@@ -16,9 +16,12 @@ from netlib import SERVER, Client, Lab, tftp_get
 
 case = netlib.Cases()
 DHCLIENT_CONF = """timeout 10; initial-interval 1;
+option routes code 121 = array of unsigned integer 8;
+option first code 224 = string;
+option second code 225 = string;
 send vendor-class-identifier "%s";
 request subnet-mask, routers, domain-name-servers, tftp-server-name, bootfile-name, vendor-class-identifier,
-        vendor-encapsulated-options, host-name;
+        vendor-encapsulated-options, host-name%s;
 """
 BOOT_OPTIONS = ("new_bootfile_name", "new_tftp_server_name", "new_vendor_encapsulated_options",
                 "new_vendor_class_identifier", "new_filename", "new_server_name", "new_next_server")
@@ -41,10 +44,10 @@ def environment(path):
         return dict(line.rstrip("\n").split("=", 1) for line in f if "=" in line)
 
 
-def dhclient(lab, link, vendor_class="honest"):
+def dhclient(lab, link, vendor_class="honest", also=""):
     """What dhclient told its script."""
     hook, out = script(lab, "dhclient")
-    conf = lab.write("dhclient.conf", DHCLIENT_CONF % vendor_class)
+    conf = lab.write("dhclient.conf", DHCLIENT_CONF % (vendor_class, also and ", " + also))
     leases = lab.write("dhclient.leases", "")
     p = lab.client.spawn(["dhclient", "-4", "-1", "-d", "-sf", hook, "-cf", conf, "-lf", leases, "-pf",
                           os.path.join(lab.dir, "dhclient.pid"), link.name], stdout=netlib.subprocess.DEVNULL,
@@ -97,6 +100,36 @@ def _():
         lab.serve()
         env = dhclient(lab, lab.link, "PXEClient:Arch:00000:UNDI:002001")
         assert env.get("new_bootfile_name") == "loaders/undionly.kpxe", env
+
+
+OPTIONS = """networks:
+  - interface: sv0
+    options:
+      121: {10.9.0.0/16: 10.77.0.2, default: %s}
+      domain-search: [lab.example, example]
+      ntp-servers: [10.77.0.3, 10.77.0.4]
+      17: %s
+      224: 0x%s
+      225: 0x%s
+machines: [{name: m, mac: "%%s", options: {42: 10.77.0.5}}]
+""" % (SERVER, "r" * 100, "e4" * 100, "e5" * 60)
+
+
+@case("options: routes, search list and what option 52 put elsewhere, as udhcpc and dhclient read them")
+def _():
+    with Lab() as lab:
+        lab.serve(config=OPTIONS % netlib.mac_text(lab.link.mac))
+        hook, out = script(lab, "udhcpc")
+        asked = [w for o in ("121", "search", "ntpsrv", "rootpath", "224", "225") for w in ("-O", o)]
+        lab.client.run(["udhcpc", "-i", "cl0", "-f", "-q", "-n", "-t", "5", "-T", "1", "-s", hook, *asked], seconds=15)
+        env = environment(out)
+        assert env["staticroutes"] == "10.9.0.0/16 10.77.0.2 0.0.0.0/0 " + SERVER, env
+        assert (env["search"], env["ntpsrv"], env["rootpath"]) == ("lab.example example", "10.77.0.5", "r" * 100), env
+        assert (env["opt224"].lower(), env["opt225"].lower()) == ("e4" * 100, "e5" * 60), env
+        env = dhclient(lab, lab.link, also="domain-search, ntp-servers, root-path, routes, first, second")
+        assert env["new_routes"] == "16 10 9 10 77 0 2 0 " + SERVER.replace(".", " "), env
+        assert env["new_domain_search"] == "lab.example. example." and env["new_ntp_servers"] == "10.77.0.5", env
+        assert env["new_root_path"] == "r" * 100 and env["new_second"] == ":".join(["e5"] * 60), env
 
 
 SIZES = {"empty": 0, "one": 1, "f511": 511, "f512": 512, "f513": 513, "f1468": 1468, "big": 3 << 20}
