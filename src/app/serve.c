@@ -369,6 +369,13 @@ static int on_load(void *ctx, const struct lease_record *r)
 	return lease_restore(d->site.leases, r);
 }
 
+static int on_load_form(void *ctx, const struct forms_record *r)
+{
+	struct daemon *d = ctx;
+
+	return forms_restore(d->site.forms, r);
+}
+
 static void on_store_health(void *ctx, const char *message)
 {
 	struct daemon *d = ctx;
@@ -391,7 +398,8 @@ static void on_batch_done(void *ctx)
 
 static int start_state(struct daemon *d)
 {
-	static const struct store_hooks hooks = { .expect = on_expect, .load = on_load, .health = on_store_health,
+	static const struct store_hooks hooks = { .expect = on_expect, .load = on_load,
+		.load_form = on_load_form, .health = on_store_health,
 		.batch_done = on_batch_done };
 	char message[STORE_MESSAGE_MAX] = "out of memory";
 	int64_t begin_us = clock_mono_us();

@@ -154,10 +154,14 @@ void site_form_worked(struct site *s, const struct facts *f)
 {
 	struct forms_record r;
 
-	if (f->has_mac && forms_fetched(s->forms, f->mac, clock_lease_s(), &r))
-		log_say(s->log, LOG_INFO, "dhcp",
-			"%s took the boot answer in the form \"%s\": it and all of the same firmware get it first from now on",
-			mac_str(f->mac).s, form_name(r.form));
+	if (!f->has_mac || !forms_fetched(s->forms, f->mac, clock_lease_s(), &r))
+		return;
+	store_remember_form(s->store, &r);
+	r.mac = (struct mac){ 0 };
+	store_remember_form(s->store, &r);
+	log_say(s->log, LOG_INFO, "dhcp",
+		"%s took the boot answer in the form \"%s\": it and all of the same firmware get it first from now on",
+		mac_str(f->mac).s, form_name(r.form));
 }
 
 void site_machine_text(struct site *s, const struct facts *f, struct ip4 a, struct text *out)

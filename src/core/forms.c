@@ -67,6 +67,17 @@ const char *form_name(enum form form)
 	return names[form];
 }
 
+int form_parse(struct span name, enum form *ret)
+{
+	for (enum form f = FORM_DIRECT; f < FORM_COUNT; f++) {
+		if (span_eq(name, span_str(form_name(f)))) {
+			*ret = f;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
 int forms_new(struct forms **ret)
 {
 	struct forms *f = calloc(1, sizeof(*f));

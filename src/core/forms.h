@@ -104,3 +104,5 @@ uint64_t forms_fingerprint(const struct dhcp4_msg *m);
 const struct form_quirk *forms_quirk(const struct dhcp4_msg *m, const struct facts *facts);
 /* "direct", "binl", "menu", "plain", "raspberry-pi", …: stable words. */
 const char *form_name(enum form form);
+/* -EINVAL: none of those that are tried. */
+int form_parse(struct span name, enum form *ret) WARN_UNUSED;

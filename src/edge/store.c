@@ -19,6 +19,7 @@
 struct entry {
 	struct entry *next, *prev;
 	struct store_row row;
+	struct forms_record form; /* instead of the row, when done is NULL */
 	store_done done;
 	void *ctx;
 	int result;
@@ -101,7 +102,7 @@ static int writer_commit(struct store_db *db, struct entry *batch, bool retry)
 	if (!batch && retry)
 		r = store_db_try(db);
 	DL_FOREACH(batch, e) {
-		r = store_db_append(db, &e->row);
+		r = e->done ? store_db_append(db, &e->row) : store_db_put_form(db, &e->form);
 		if (r < 0)
 			break;
 	}
@@ -150,7 +151,8 @@ static void run_finished(struct store *s)
 	s->queue.finished = NULL;
 	uv_mutex_unlock(&s->queue.mutex);
 	DL_FOREACH_SAFE(done, e, next) {
-		e->done(e->ctx, e->result);
+		if (e->done)
+			e->done(e->ctx, e->result);
 		free(e);
 	}
 	if (done && s->hooks->batch_done)
@@ -206,17 +208,11 @@ bool store_is_failing(const struct store *s)
 	return s->failing;
 }
 
-int store_commit(struct store *s, const struct lease_record *r, store_done done, void *ctx)
+static int hand_over(struct store *s, struct entry *e)
 {
 	struct queue *q = &s->queue;
-	struct entry *e = malloc(sizeof(*e));
 	bool full;
 
-	if (!e)
-		return -ENOMEM;
-	store_row_from_record(r, &e->row);
-	e->done = done;
-	e->ctx = ctx;
 	uv_mutex_lock(&q->mutex);
 	full = q->n_waiting >= WAITING_MAX;
 	if (!full) {
@@ -228,6 +224,29 @@ int store_commit(struct store *s, const struct lease_record *r, store_done done,
 	if (full)
 		free(e);
 	return full ? -EBUSY : 0;
+}
+
+int store_commit(struct store *s, const struct lease_record *r, store_done done, void *ctx)
+{
+	struct entry *e = malloc(sizeof(*e));
+
+	if (!e)
+		return -ENOMEM;
+	store_row_from_record(r, &e->row);
+	e->done = done;
+	e->ctx = ctx;
+	return hand_over(s, e);
+}
+
+void store_remember_form(struct store *s, const struct forms_record *r)
+{
+	struct entry *e = malloc(sizeof(*e));
+
+	if (!e)
+		return;
+	e->form = *r;
+	e->done = NULL;
+	(void)hand_over(s, e);
 }
 
 static void on_closed(uv_handle_t *h)

@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include "core/forms.h"
 #include "core/lease.h"
 
 #include <uv.h>
@@ -26,6 +27,8 @@ struct store_hooks {
 	/* While store_open() runs: how many records there are, then each, oldest first. */
 	void (*expect)(void *ctx, size_t n);
 	int (*load)(void *ctx, const struct lease_record *r);
+	/* Each form of boot answer that is known to work, while store_open() runs; or NULL. */
+	int (*load_form)(void *ctx, const struct forms_record *r);
 	/* The store cannot write any more (message: why), or can again (NULL). */
 	void (*health)(void *ctx, const char *message);
 	/* After the last done() of records that were committed together; or NULL. */
@@ -44,6 +47,8 @@ int store_open(uv_loop_t *loop, const char *state_dir, const struct store_hooks 
 	char ret_message[static STORE_MESSAGE_MAX], struct store **ret) WARN_UNUSED;
 /* The record is copied.  -ENOMEM, -EBUSY (too many wait): done is not called. */
 int store_commit(struct store *s, const struct lease_record *r, store_done done, void *ctx) WARN_UNUSED;
+/* Stores that a form of boot answer works, some time; nobody waits for it. */
+void store_remember_form(struct store *s, const struct forms_record *r);
 /* True since a write failed until one succeeds again. */
 bool store_is_failing(const struct store *s);
 /* Commits what waits, calls its done(), ends the thread and frees the store (on

@@ -7,6 +7,7 @@
  */
 #include "edge/store_db.h"
 
+#include "edge/store_forms.h"
 #include "edge/store_rows.h"
 
 #include <errno.h>
@@ -17,7 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
+#define SET_SCHEMA_VERSION "PRAGMA user_version = 2"
 #define FILE_NAME      "leases.db"
 #define CLEAN_STEP     256   /* rows looked at in one transaction */
 #define CLEAN_SLACK    4096u /* superseded rows that are not worth cleaning */
@@ -34,6 +36,7 @@ struct undo {
 struct store_db {
 	sqlite3 *db;
 	sqlite3_stmt *append, *look, *remove;
+	struct store_forms forms;
 	struct store_rows last;
 	struct undo undo;
 	int64_t next_row, rows, rows_before; /* rows: how many stand in the log; before: this transaction */
@@ -149,8 +152,10 @@ static int upgrade(struct store_db *db, char message[static STORE_MESSAGE_MAX])
 	r = run(db, "BEGIN IMMEDIATE");
 	if (r == 0 && version < 1)
 		r = run(db, schema);
+	if (r == 0 && version < 2)
+		r = run(db, store_forms_schema);
 	if (r == 0)
-		r = run(db, "PRAGMA user_version = 1; COMMIT");
+		r = run(db, SET_SCHEMA_VERSION "; COMMIT");
 	return r;
 }
 
@@ -229,6 +234,13 @@ static int load_all(struct store_db *db, const struct store_hooks *hooks, void *
 	return r;
 }
 
+static int load_forms(struct store_db *db, const struct store_hooks *hooks, void *ctx)
+{
+	int r = hooks->load_form ? store_forms_load(db->db, hooks->load_form, ctx) : 0;
+
+	return r == -EIO ? keep_error(db) : r;
+}
+
 static int prepare(struct store_db *db, const char *sql, sqlite3_stmt **ret)
 {
 	return sqlite3_prepare_v3(db->db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL) == SQLITE_OK
@@ -298,12 +310,16 @@ int store_db_open(const char *state_dir, const struct store_hooks *hooks, void *
 	r = open_database(db, message);
 	if (r == 0)
 		r = load_all(db, hooks, ctx);
+	if (r == 0)
+		r = load_forms(db, hooks, ctx);
 	if (r == 0 && !db->read_only)
 		r = prepare(db, "INSERT INTO lease_log VALUES (?,?,?,?,?,?,?,?,?,?)", &db->append);
 	if (r == 0 && !db->read_only)
 		r = prepare(db, "SELECT row, address FROM lease_log WHERE row >= ? AND row <= ? ORDER BY row LIMIT ?", &db->look);
 	if (r == 0 && !db->read_only)
 		r = prepare(db, "DELETE FROM lease_log WHERE row = ?", &db->remove);
+	if (r == 0 && !db->read_only && store_forms_open(db->db, &db->forms) < 0)
+		r = keep_error(db);
 	if (r < 0) {
 		if (!message[0])
 			store_db_explain(db, message, STORE_MESSAGE_MAX);
@@ -321,6 +337,7 @@ void store_db_close(struct store_db *db)
 	(void)sqlite3_finalize(db->append);
 	(void)sqlite3_finalize(db->look);
 	(void)sqlite3_finalize(db->remove);
+	store_forms_close(&db->forms);
 	(void)sqlite3_close(db->db);
 	store_rows_free(&db->last);
 	free(db->undo.list);
@@ -437,9 +454,14 @@ int store_db_append(struct store_db *db, const struct store_row *row)
 	return 0;
 }
 
+int store_db_put_form(struct store_db *db, const struct forms_record *r)
+{
+	return store_forms_put(&db->forms, r) < 0 ? keep_error(db) : 0;
+}
+
 int store_db_try(struct store_db *db)
 {
-	return run(db, "PRAGMA user_version = 1");
+	return run(db, SET_SCHEMA_VERSION);
 }
 
 bool store_db_is_dirty(const struct store_db *db)

@@ -624,8 +624,12 @@ static void rows_are_told_apart(void **state)
 		assert_string_equal(q->name, vectors[i].row);
 		assert_true(strlen(q->evidence) > 20 && q->order[0].n && q->order[1].n);
 	}
-	for (enum form f = FORM_DIRECT; f <= FORM_BOOT_SERVER; f++)
-		assert_true(strlen(form_name(f)) > 0);
+	for (enum form f = FORM_DIRECT; f <= FORM_BOOT_SERVER; f++) {
+		enum form back = FORM_COUNT;
+
+		assert_int_equal(form_parse(span_str(form_name(f)), &back), f == FORM_BOOT_SERVER ? -EINVAL : 0);
+		assert_int_equal(back, f);
+	}
 }
 
 int main(void)

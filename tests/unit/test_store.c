@@ -20,7 +20,8 @@ struct trial {
 	struct store *store;
 	char message[STORE_MESSAGE_MAX];
 	char health[STORE_MESSAGE_MAX];
-	size_t loaded, done, failed;
+	size_t loaded, done, failed, forms;
+	struct forms_record form; /* the last one */
 	struct lease_table *leases;
 };
 
@@ -37,6 +38,15 @@ static int on_load(void *ctx, const struct lease_record *r)
 
 	t->loaded++;
 	return lease_restore(t->leases, r);
+}
+
+static int on_load_form(void *ctx, const struct forms_record *r)
+{
+	struct trial *t = ctx;
+
+	t->forms++;
+	t->form = *r;
+	return 0;
 }
 
 static void on_health(void *ctx, const char *message)
@@ -56,7 +66,8 @@ static void on_done(void *ctx, int result)
 
 static int begin(struct trial *t)
 {
-	static const struct store_hooks hooks = { .expect = on_expect, .load = on_load, .health = on_health };
+	static const struct store_hooks hooks = { .expect = on_expect, .load = on_load,
+		.load_form = on_load_form, .health = on_health };
 
 	*t = (struct trial){ 0 };
 	assert_int_equal(uv_loop_init(&t->loop), 0);
@@ -228,6 +239,76 @@ static void no_database_is_refused(void **state)
 	end(&t);
 }
 
+/* Forms ride on the same commits; the last of a machine counts. */
+static void forms_last(void **state)
+{
+	struct forms_record r = { .mac = { { 2, 0, 0, 0, 0, 1 } }, .fingerprint = UINT64_MAX, .mode = FORMS_PROXY,
+		.form = FORM_BINL, .used_s = 1000 };
+	struct trial t;
+
+	(void)state;
+	assert_int_equal(begin(&t), 0);
+	store_remember_form(t.store, &r);
+	commit(&t, 10, LEASE_BOUND, 2000000000);
+	r.form = FORM_MENU;
+	r.used_s = 2000;
+	store_remember_form(t.store, &r);
+	r.mac = (struct mac){ 0 };
+	r.used_s = 1500;
+	store_remember_form(t.store, &r);
+	wait_done(&t, 1);
+	end(&t);
+	assert_int_equal(begin(&t), 0);
+	assert_int_equal(t.forms, 2);
+	assert_int_equal(t.loaded, 1);
+	assert_int_equal(t.form.mac.b[5], 1); /* least recently used first */
+	assert_true(t.form.fingerprint == UINT64_MAX && t.form.mode == FORMS_PROXY && t.form.form == FORM_MENU);
+	end(&t);
+	/* A form of a newer version's, and no MAC: as if they were not there. */
+	sql("UPDATE form_memory SET form = 'telepathy' WHERE used = 1500; UPDATE form_memory SET mac = x'02' WHERE used = 2000");
+	assert_int_equal(begin(&t), 0);
+	assert_int_equal(t.forms, 0);
+	end(&t);
+}
+
+static void schema_1_is_upgraded(void **state)
+{
+	struct forms_record r = { .fingerprint = 1, .form = FORM_DIRECT };
+	struct trial t;
+
+	(void)state;
+	assert_int_equal(begin(&t), 0);
+	commit(&t, 10, LEASE_BOUND, 2000000000);
+	wait_done(&t, 1);
+	end(&t);
+	sql("DROP TABLE form_memory; PRAGMA user_version = 1");
+	assert_int_equal(begin(&t), 0);
+	assert_int_equal(t.loaded, 1);
+	store_remember_form(t.store, &r);
+	end(&t);
+	assert_int_equal(begin(&t), 0);
+	assert_int_equal(t.forms, 1);
+	end(&t);
+}
+
+static void forms_stay_bounded(void **state)
+{
+	struct forms_record r = { .fingerprint = 1, .form = FORM_DIRECT };
+	struct trial t;
+
+	(void)state;
+	assert_int_equal(begin(&t), 0);
+	for (unsigned i = 0; i < 3 * FORMS_PROVEN_MAX; i++) {
+		r.fingerprint = r.used_s = i;
+		store_remember_form(t.store, &r);
+	}
+	end(&t);
+	assert_int_equal(begin(&t), 0);
+	assert_in_range(t.forms, FORMS_PROVEN_MAX, 2 * FORMS_PROVEN_MAX);
+	assert_int_equal(t.form.used_s, 3 * FORMS_PROVEN_MAX - 1);
+	end(&t);
+}
+
 static void newer_schema_is_refused(void **state)
 {
 	struct trial t;
@@ -315,6 +396,9 @@ int main(void)
 		cmocka_unit_test_setup(log_is_cleaned, empty),
 		cmocka_unit_test_setup(no_database_is_refused, empty),
 		cmocka_unit_test_setup(newer_schema_is_refused, empty),
+		cmocka_unit_test_setup(forms_last, empty),
+		cmocka_unit_test_setup(schema_1_is_upgraded, empty),
+		cmocka_unit_test_setup(forms_stay_bounded, empty),
 		cmocka_unit_test_setup(damaged_row_is_refused, empty),
 		cmocka_unit_test_setup(truncated_at_any_page, empty),
 	};
