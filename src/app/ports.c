@@ -13,6 +13,7 @@ struct port {
 	int fd;    /* -1: could not be opened yet */
 	int error; /* the error that was told */
 	bool wanted;
+	enum dhcp_mode mode; /* of the network that it was opened for */
 	uv_poll_t poll;
 	struct port *next;
 };
@@ -119,16 +120,21 @@ static int port_open(struct ports *p, struct port *x)
 	return uv_poll_start(&x->poll, UV_READABLE, on_readable);
 }
 
-static int want(struct ports *p, unsigned ifindex, const char *name)
+static int want(struct ports *p, unsigned ifindex, const char *name, enum dhcp_mode mode)
 {
 	struct port *x = find(p, ifindex);
 
+	if (x && x->mode != mode) { /* after a reload: another kind of socket */
+		port_close(p, x);
+		x = NULL;
+	}
 	if (!x) {
 		x = calloc(1, sizeof(*x));
 		if (!x)
 			return -ENOMEM;
 		x->owner = p;
 		x->ifindex = ifindex;
+		x->mode = mode;
 		strncpy(x->name, name, sizeof(x->name) - 1);
 		x->fd = -1;
 		LL_PREPEND(p->list, x);
@@ -151,12 +157,12 @@ unsigned ports_update(struct ports *p, const struct served_set *nets, bool relay
 		if (net->cfg->dhcp == DHCP_OFF || (p->wants && !p->wants(net->cfg)))
 			continue;
 		if (net->ifindex)
-			failed += want(p, net->ifindex, net->cfg->interface) < 0;
+			failed += want(p, net->ifindex, net->cfg->interface, net->cfg->dhcp) < 0;
 		else
 			any_relayed = true;
 	}
 	if (relayed && any_relayed)
-		failed += want(p, PORTS_ALL_INTERFACES, "") < 0;
+		failed += want(p, PORTS_ALL_INTERFACES, "", DHCP_SERVER) < 0;
 	LL_FOREACH_SAFE(p->list, x, next)
 		if (!x->wanted)
 			port_close(p, x);

@@ -2,7 +2,7 @@
  *
  * Input: records of a step in seconds (one octet), a length (two octets) and a
  * packet.  The server has a pool, reservations, a network behind a relay, one
- * that is off, and leases from before.  Checked after each packet: the reply can
+ * that is off, one where we are a proxy, and leases from before.  Checked after each packet: the reply can
  * be encoded and decoded again, is neither shorter nor longer than it may be, and
  * gives away no address that is another's, ours, the router's or out of bounds.
  */
@@ -29,6 +29,7 @@ static const struct network nets[] = {
 	{ .name = "relayed", .has_subnet = true, .subnet = { 0x0a090000 }, .prefix_len = 24, .pools = relayed_pools,
 		.n_pools = 1, .lease_time_s = 600 },
 	{ .name = "off", .interface = "br1", .dhcp = DHCP_OFF },
+	{ .name = "proxy", .interface = "br2", .dhcp = DHCP_PROXY },
 };
 static const struct profile profile = { .name = "p", .kind = PROFILE_KERNEL, .cmdline = "",
 	.options = { narrower, 4 } };
@@ -41,6 +42,7 @@ static const struct machine machines[] = {
 static const struct iface_view ifaces[] = {
 	{ .name = "br0", .index = 2, .up = true, .mtu = 1500, .addrs = { { { 0xac180001 }, 16 } }, .n_addrs = 1 },
 	{ .name = "br1", .index = 3, .up = true, .mtu = 1500, .addrs = { { { 0xc0a80001 }, 24 } }, .n_addrs = 1 },
+	{ .name = "br2", .index = 4, .up = true, .mtu = 1500, .addrs = { { { 0xc0a90001 }, 24 } }, .n_addrs = 1 },
 };
 
 /* What was acknowledged to whom: by the last octets of an address. */
@@ -117,7 +119,8 @@ static void check_promises(struct world *w, const struct dhcp4_msg *m, const str
 static void end_promises(struct world *w, const struct dhcp4_msg *m, const struct dhcp4_plan *plan)
 {
 	struct lease_client c = client_of(m);
-	bool over = plan->drop == DROP_NONE && plan->reply_type != DHCP4_OFFER && m->type != DHCP4_INFORM;
+	bool over = plan->drop == DROP_NONE && plan->reply_type != DHCP4_OFFER && m->type != DHCP4_INFORM &&
+		plan->dest != DHCP4_TO_SOURCE;
 
 	for (size_t i = 0; over && i < w->n_promises; i++) {
 		struct promise *p = &w->promises[i];
@@ -151,15 +154,31 @@ static void check_reply(struct world *w, const struct dhcp4_msg *m, const struct
 		check_promises(w, m, plan);
 }
 
+/* P-1: a proxy, and the boot server on port 4011 of any network, give no address and no NAK. */
+static void check_proxy(const struct dhcp4_rx *rx, const struct dhcp4_plan *plan)
+{
+	if (!plan->net || (plan->net->cfg->dhcp != DHCP_PROXY && !rx->on_pxe_port))
+		return;
+	CHECK(!plan->lease && !plan->commit);
+	if (plan->drop != DROP_NONE)
+		return;
+	CHECK(plan->out.yiaddr.v == 0 && plan->reply_type != DHCP4_NAK && plan->bootfile.n);
+	CHECK(rx->on_pxe_port == (plan->dest == DHCP4_TO_SOURCE) && plan->facts.client != CLIENT_DHCP);
+	CHECK(!rx->on_pxe_port || ip4_in(plan->dest_addr, plan->net->subnet, plan->net->prefix_len));
+}
+
 static void on_packet(struct world *w, struct span packet)
 {
-	const struct dhcp4_rx rx = { .ifindex = packet.n ? 2 + (packet.p[packet.n - 1] & 1) : 2, .local = { 0xac180001 } };
+	uint8_t last = packet.n ? packet.p[packet.n - 1] : 0;
+	const struct dhcp4_rx rx = { .ifindex = last & 2 ? 4 : 2 + (last & 1), .local = { 0xac180001 },
+		.on_pxe_port = last & 4, .source = { last & 2 ? 0xc0a90009 : 0xac182001 }, .source_port = 68 };
 	struct dhcp4_plan plan;
 	struct dhcp4_msg m;
 
 	if (dhcp4_decode(&w->arena, packet, &m) == DROP_NONE) {
 		dhcp4_plan(&w->server, &m, &rx, w->now_s, &w->arena, &plan);
 		CHECK(plan.drop < DROP_COUNT);
+		check_proxy(&rx, &plan);
 		end_promises(w, &m, &plan);
 		if (plan.drop == DROP_NONE && plan.reply_type != 0)
 			check_reply(w, &m, &plan);
@@ -187,16 +206,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct rd r = rd_of((struct span){ data, size });
 	struct world *w = calloc(1, sizeof(*w));
 	struct lease_table *leases;
+	struct forms *forms;
 
 	CHECK(w != NULL);
 	w->now_s = 1000;
 	w->cfg = (struct config){ .http_port = 80, .networks = nets, .n_networks = ARRAY_LEN(nets), .machines = machines,
 		.n_machines = ARRAY_LEN(machines) };
 	w->cfg.loaders.file[ARCH_BIOS] = "undionly.kpxe";
-	w->cfg.loaders.present[ARCH_BIOS] = true;
+	w->cfg.loaders.file[ARCH_X64] = "ipxe.efi";
+	w->cfg.loaders.present[ARCH_BIOS] = w->cfg.loaders.present[ARCH_X64] = true;
 	CHECK(served_build(&w->cfg, ifaces, ARRAY_LEN(ifaces), &w->set) == 0);
-	CHECK(lease_table_new(&leases) == 0);
-	w->server = (struct dhcp4_server){ .cfg = &w->cfg, .nets = w->set, .leases = leases };
+	CHECK(lease_table_new(&leases) == 0 && forms_new(&forms) == 0);
+	w->server = (struct dhcp4_server){ .cfg = &w->cfg, .nets = w->set, .leases = leases, .forms = forms };
 	arena_init(&w->arena, 64u << 10);
 	seed_leases(w);
 	while (rd_left(&r) > 0) {
@@ -207,6 +228,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	arena_free(&w->arena);
 	lease_table_free(leases);
+	forms_free(forms);
 	served_free(w->set);
 	free(w);
 	return 0;
