@@ -35,7 +35,7 @@ struct undo {
 
 struct store_db {
 	sqlite3 *db;
-	sqlite3_stmt *append, *look, *remove;
+	sqlite3_stmt *begin, *append, *look, *remove, *commit;
 	struct store_forms forms;
 	struct store_rows last;
 	struct undo undo;
@@ -247,6 +247,31 @@ static int prepare(struct store_db *db, const char *sql, sqlite3_stmt **ret)
 		? 0 : keep_error(db);
 }
 
+static int prepare_all(struct store_db *db)
+{
+	int r = prepare(db, "BEGIN IMMEDIATE", &db->begin);
+
+	if (r == 0)
+		r = prepare(db, "INSERT INTO lease_log VALUES (?,?,?,?,?,?,?,?,?,?)", &db->append);
+	if (r == 0)
+		r = prepare(db, "SELECT row, address FROM lease_log WHERE row >= ? AND row <= ? ORDER BY row LIMIT ?",
+			&db->look);
+	if (r == 0)
+		r = prepare(db, "DELETE FROM lease_log WHERE row = ?", &db->remove);
+	if (r == 0)
+		r = prepare(db, "COMMIT", &db->commit);
+	return r;
+}
+
+/* One that has no rows and nothing bound. */
+static int step_once(struct store_db *db, sqlite3_stmt *s)
+{
+	int step = sqlite3_step(s), r = step == SQLITE_DONE ? 0 : keep_error(db);
+
+	(void)sqlite3_reset(s);
+	return r;
+}
+
 static int open_with(struct store_db *db, const char *name, int flags)
 {
 	const int common = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_URI;
@@ -313,11 +338,7 @@ int store_db_open(const char *state_dir, const struct store_hooks *hooks, void *
 	if (r == 0)
 		r = load_forms(db, hooks, ctx);
 	if (r == 0 && !db->read_only)
-		r = prepare(db, "INSERT INTO lease_log VALUES (?,?,?,?,?,?,?,?,?,?)", &db->append);
-	if (r == 0 && !db->read_only)
-		r = prepare(db, "SELECT row, address FROM lease_log WHERE row >= ? AND row <= ? ORDER BY row LIMIT ?", &db->look);
-	if (r == 0 && !db->read_only)
-		r = prepare(db, "DELETE FROM lease_log WHERE row = ?", &db->remove);
+		r = prepare_all(db);
 	if (r == 0 && !db->read_only && store_forms_open(db->db, &db->forms) < 0)
 		r = keep_error(db);
 	if (r < 0) {
@@ -334,9 +355,11 @@ void store_db_close(struct store_db *db)
 {
 	if (!db)
 		return;
+	(void)sqlite3_finalize(db->begin);
 	(void)sqlite3_finalize(db->append);
 	(void)sqlite3_finalize(db->look);
 	(void)sqlite3_finalize(db->remove);
+	(void)sqlite3_finalize(db->commit);
 	store_forms_close(&db->forms);
 	(void)sqlite3_close(db->db);
 	store_rows_free(&db->last);
@@ -415,7 +438,7 @@ int store_db_begin(struct store_db *db)
 		db->error = SQLITE_READONLY_DBMOVED;
 		return -ESTALE;
 	}
-	return run(db, "BEGIN IMMEDIATE");
+	return step_once(db, db->begin);
 }
 
 int store_db_append(struct store_db *db, const struct store_row *row)
@@ -517,7 +540,7 @@ int store_db_clean_step(struct store_db *db)
 
 int store_db_end(struct store_db *db)
 {
-	int r = run(db, "COMMIT");
+	int r = step_once(db, db->commit);
 
 	if (r < 0)
 		return store_db_abandon(db, r);
