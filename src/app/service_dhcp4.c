@@ -334,7 +334,7 @@ static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p, boo
 	why = dhcp4_decode(&s->arena, p->data, &msg);
 	if (p->truncated)
 		why = DROP_TRUNCATED;
-	if (why != DROP_NONE) {
+	if (why != DROP_NONE && why != DROP_NO_COOKIE && why != DROP_NO_MESSAGE_TYPE) {
 		log_undecoded(s, p, &msg, why);
 		return;
 	}

@@ -306,24 +306,44 @@ static void finish_network(struct loading *l, struct reading *r, const struct ya
 	l->no_memory = l->no_memory || !net->name;
 }
 
-/* Same interface, or subnets or pools that overlap. */
+/* Several networks on one interface share its wire: each then has a subnet, and all
+ * but the first are called by it. */
+static void name_shared(struct loading *l, struct reading *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct network *net = &list[i].net;
+		size_t k = 0;
+
+		while (k < i && !(net->interface && list[k].net.interface &&
+					strcmp(net->interface, list[k].net.interface) == 0))
+			k++;
+		if (k == i)
+			continue;
+		if (!net->has_subnet || !list[k].net.has_subnet) {
+			config_error_add(l->errs, list[i].interface_pos,
+				"the interface `%s` is used twice (first in line %u): give each network on it a `subnet` of its own",
+				net->interface, list[k].interface_pos.line);
+			continue;
+		}
+		net->name = arena_printf(l->arena, "%s/%u", ip4_str(net->subnet).s, net->prefix_len);
+		l->no_memory = l->no_memory || !net->name;
+	}
+}
+
+/* Subnets or pools that overlap. */
 static void check_apart(struct loading *l, const struct reading *list, size_t n)
 {
-	struct unique_list interfaces;
 	size_t n_pools = 0, n_subnets = 0, pool_count = 0;
 	struct range *subnets = load_scratch(l, sizeof(*subnets) * n), *pools;
 
 	for (size_t i = 0; i < n; i++)
 		pool_count += list[i].net.n_pools;
 	pools = load_scratch(l, sizeof(*pools) * pool_count);
-	if (!subnets || !pools || !unique_init(l, &interfaces, "the interface", n))
+	if (!subnets || !pools)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		const struct network *net = &list[i].net;
 
-		if (net->interface)
-			unique_add(l, &interfaces, span_str(net->interface), net->interface,
-				list[i].interface_pos);
 		if (net->has_subnet)
 			subnets[n_subnets++] = (struct range){ net->subnet,
 				{ net->subnet.v | ~ip4_mask(net->prefix_len) },
@@ -332,7 +352,6 @@ static void check_apart(struct loading *l, const struct reading *list, size_t n)
 			pools[n_pools++] = (struct range){ net->pools[j].first, net->pools[j].last,
 				net->pools[j].pos };
 	}
-	unique_report(l, &interfaces);
 	load_report_overlaps(l, subnets, n_subnets, "subnet");
 	load_report_overlaps(l, pools, n_pools, "pool");
 }
@@ -361,6 +380,7 @@ void load_networks(struct loading *l, const struct yaml *v)
 		finish_network(l, r, i);
 		n++;
 	}
+	name_shared(l, list, n);
 	check_apart(l, list, n);
 	for (size_t i = 0; i < n; i++)
 		networks[i] = list[i].net;

@@ -39,6 +39,12 @@ static int override_interfaces(struct config *cfg, const struct config_override 
 		list[n++] = known ? *known : (struct network){ .name = name, .interface = name,
 			.lease_time_s = CONFIG_LEASE_TIME_DEFAULT_S, .conflict_check = true,
 			.authoritative = true };
+		for (size_t k = 0; known && k < cfg->n_networks; k++) {
+			const char *other = cfg->networks[k].interface;
+
+			if (&cfg->networks[k] != known && other && strcmp(other, name) == 0)
+				list[n++] = cfg->networks[k]; /* it shares the wire */
+		}
 	}
 	for (size_t i = 0; i < n && o->proxy; i++)
 		list[i].dhcp = DHCP_PROXY;

@@ -34,6 +34,10 @@ void dhcp4_reply_begin(const struct dhcp4_msg *m, enum dhcp4_type type, struct a
 	wr_u32(&server, p->server.v);
 	if (!b)
 		p->drop = DROP_NO_MEMORY;
+	if (type == DHCP4_BOOTREPLY_ONLY) {
+		p->max_size = DHCP4_REPLY_MIN; /* RFC 1542 2.1: a BOOTP client may take no more */
+		return;
+	}
 	dhcp4_out_add(&p->out, OPT_MESSAGE_TYPE, true, wr_done(&kind));
 	dhcp4_out_add(&p->out, OPT_SERVER_ID, true, wr_done(&server));
 }

@@ -34,16 +34,46 @@ static const struct served *network_of(const struct exchange *x)
 	const struct dhcp4_msg *m = x->msg;
 	struct span link = dhcp4_relay_suboption(m->opt[OPT_RELAY_AGENT], RELAY_LINK_SELECTION);
 	const struct served *s;
+	struct ip4 selected;
 
 	if (m->giaddr.v && link.n == 4) {
 		struct rd r = rd_of(link);
 
 		return served_by_address(nets, (struct ip4){ rd_u32(&r) });
 	}
+	if (dhcp4_opt_ip4(m, OPT_SUBNET_SELECTION, &selected)) /* RFC 3011 */
+		return served_by_address(nets, selected);
 	if (m->giaddr.v)
 		return served_by_address(nets, m->giaddr);
 	s = m->ciaddr.v ? served_by_address(nets, m->ciaddr) : NULL;
 	return s && s->ifindex == 0 ? s : served_by_ifindex(nets, x->rx->ifindex);
+}
+
+/* Several subnets on one wire (a shared network): the one in which the machine has
+ * a reservation, else a lease, else the address that it asks for; else the first. */
+static const struct served *subnet_of(const struct exchange *x, const struct served *first)
+{
+	const struct served_set *nets = x->srv->nets;
+	const struct machine *machine = x->plan->answer.machine;
+	const struct served *leased = NULL, *wanted = NULL;
+	struct ip4 asked = x->msg->ciaddr;
+
+	(void)dhcp4_opt_ip4(x->msg, OPT_REQUESTED_ADDRESS, &asked);
+	if (dhcp4_has(x->msg, OPT_SUBNET_SELECTION))
+		return first;
+	for (size_t i = 0; first->ifindex && i < nets->n; i++) {
+		const struct served *s = &nets->list[i];
+
+		if (s->ifindex != first->ifindex)
+			continue;
+		if (machine && machine->address.v && ip4_in(machine->address, s->subnet, s->prefix_len))
+			return s;
+		if (!leased && lease_find(x->srv->leases, s, &x->client))
+			leased = s;
+		if (!wanted && asked.v && ip4_in(asked, s->subnet, s->prefix_len))
+			wanted = s;
+	}
+	return leased ? leased : wanted ? wanted : first;
 }
 
 /* Our identity in this exchange: what the relay wants it to be (RFC 5107), our
@@ -119,6 +149,7 @@ static void add_u32(struct exchange *x, enum dhcp4_option code, bool needed, uin
 static void add_echoes(struct exchange *x)
 {
 	dhcp4_out_add(&x->plan->out, OPT_CLIENT_ID, true, x->msg->opt[OPT_CLIENT_ID]);
+	dhcp4_out_add(&x->plan->out, OPT_SUBNET_SELECTION, true, x->msg->opt[OPT_SUBNET_SELECTION]);
 }
 
 /* The lease time that this client is told: what it asks for, when that is less. */
@@ -238,6 +269,30 @@ static bool needs_probe(const struct exchange *x, const struct lease *l)
 		!served_reserved_for(s, l->address);
 }
 
+/* An address of the client's subnet, or of another on the same wire when that is
+ * full. */
+static int choose_on_wire(struct exchange *x, struct ip4 wanted, struct lease **ret)
+{
+	const struct served_set *nets = x->srv->nets;
+	const struct served *first = x->plan->net;
+	int r = lease_choose(x->srv->leases, first, &x->client, x->plan->answer.machine, wanted, x->now_s, ret);
+
+	if (dhcp4_has(x->msg, OPT_SUBNET_SELECTION))
+		return r; /* RFC 3011: from that subnet or not at all */
+	for (size_t i = 0; r == -ENOENT && first->ifindex && i < nets->n; i++) {
+		const struct served *s = &nets->list[i];
+
+		if (s == first || s->ifindex != first->ifindex || s->cfg->dhcp != DHCP_SERVER)
+			continue;
+		r = lease_choose(x->srv->leases, s, &x->client, x->plan->answer.machine, wanted, x->now_s, ret);
+		if (r == 0) {
+			x->plan->net = s;
+			x->plan->server = server_of(x, s);
+		}
+	}
+	return r;
+}
+
 static void on_discover(struct exchange *x)
 {
 	struct ip4 wanted = { 0 };
@@ -249,8 +304,7 @@ static void on_discover(struct exchange *x)
 		return;
 	}
 	(void)dhcp4_opt_ip4(x->msg, OPT_REQUESTED_ADDRESS, &wanted);
-	r = lease_choose(x->srv->leases, x->plan->net, &x->client, x->plan->answer.machine, wanted, x->now_s,
-		&l);
+	r = choose_on_wire(x, wanted, &l);
 	if (r < 0) {
 		drop(x, r == -ENOENT ? DROP_NO_FREE_ADDRESS : DROP_NO_MEMORY);
 		return;
@@ -404,6 +458,28 @@ static void on_inform(struct exchange *x)
 	(void)reply_finish(x);
 }
 
+/* BOOTP (RFC 951, 1534): an address for ever, so only one that is reserved for the
+ * machine; what it boots stands in the header. */
+static void on_bootp(struct exchange *x)
+{
+	struct dhcp4_plan *p = x->plan;
+	const struct machine *machine = p->answer.machine;
+	const struct profile *profile = p->answer.profile;
+
+	if (!machine || !machine->address.v || !ip4_in(machine->address, p->net->subnet, p->net->prefix_len)) {
+		drop(x, DROP_NO_MESSAGE_TYPE);
+		return;
+	}
+	reply_begin(x, DHCP4_BOOTREPLY_ONLY);
+	p->out.ciaddr = x->msg->ciaddr;
+	p->out.yiaddr = machine->address;
+	if (profile && profile->kind == PROFILE_BOOTFILE && !profile->bootfile.is_url) {
+		p->out.siaddr = p->server;
+		p->out.file = span_str(profile->bootfile.path);
+	}
+	(void)reply_finish(x);
+}
+
 /* Could a client or a relay have this address?  A reply to a broadcast address
  * would reach everybody, one to our own would come back to us. */
 static bool is_foreign_host(const struct served *s, struct ip4 a)
@@ -477,6 +553,7 @@ void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, con
 	int64_t now_s, struct arena *a, struct dhcp4_plan *ret_plan)
 {
 	static void (*const on_message[])(struct exchange *) = {
+		[DHCP4_BOOTP] = on_bootp,
 		[DHCP4_DISCOVER] = on_discover,
 		[DHCP4_REQUEST] = on_request,
 		[DHCP4_DECLINE] = on_decline,
@@ -535,6 +612,8 @@ void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, con
 		drop(&x, DROP_STRANGERS_RATE);
 		return;
 	}
+	ret_plan->net = subnet_of(&x, ret_plan->net);
+	ret_plan->server = server_of(&x, ret_plan->net);
 	keep_address_of_stage_before(&x);
 	on_message[msg->type](&x);
 }

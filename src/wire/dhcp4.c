@@ -232,10 +232,10 @@ struct span dhcp4_relay_suboption(struct span option82, uint8_t code)
 
 const char *dhcp4_type_name(enum dhcp4_type t)
 {
-	static const char *const names[] = { "?", "DISCOVER", "OFFER", "REQUEST", "DECLINE", "ACK", "NAK",
-		"RELEASE", "INFORM" };
+	static const char *const names[] = { "BOOTP", "DISCOVER", "OFFER", "REQUEST", "DECLINE", "ACK", "NAK",
+		"RELEASE", "INFORM", "BOOTP reply" };
 
-	return t >= DHCP4_DISCOVER && t <= DHCP4_INFORM ? names[t] : names[0];
+	return (size_t)t < ARRAY_LEN(names) ? names[t] : "?";
 }
 
 void dhcp4_out_add(struct dhcp4_out *out, enum dhcp4_option code, bool needed, struct span value)

@@ -28,7 +28,8 @@
 #define DHCP4_IP_UDP_HEADERS 28u
 
 enum dhcp4_type {
-	DHCP4_DISCOVER = 1,
+	DHCP4_BOOTP, /* no option 53: a BOOTP request (RFC 951, 1534) */
+	DHCP4_DISCOVER,
 	DHCP4_OFFER,
 	DHCP4_REQUEST,
 	DHCP4_DECLINE,
@@ -36,6 +37,7 @@ enum dhcp4_type {
 	DHCP4_NAK,
 	DHCP4_RELEASE,
 	DHCP4_INFORM,
+	DHCP4_BOOTREPLY_ONLY, /* never on the wire: a reply without option 53 */
 };
 
 enum dhcp4_option {
@@ -66,6 +68,7 @@ enum dhcp4_option {
 	OPT_CLIENT_ARCH = 93,
 	OPT_CLIENT_NDI = 94,
 	OPT_MACHINE_ID = 97,
+	OPT_SUBNET_SELECTION = 118,
 	OPT_IPXE = 175,
 	OPT_END = 255,
 };
@@ -92,7 +95,8 @@ static inline bool dhcp4_has(const struct dhcp4_msg *m, enum dhcp4_option code)
 
 /* Decodes a message, from a client or a server.  Spans point into packet or
  * into a.  On a drop, ret_msg holds what was read so far and is good for
- * logging only. */
+ * logging only; but DROP_NO_COOKIE and DROP_NO_MESSAGE_TYPE are those of a whole
+ * BOOTP request, and its type is DHCP4_BOOTP. */
 enum drop dhcp4_decode(struct arena *a, struct span packet, struct dhcp4_msg *ret_msg);
 
 /* True and *ret set when the option is there with exactly that size. */

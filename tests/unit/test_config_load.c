@@ -115,7 +115,7 @@ static const struct vector networks[] = {
 		{ { 2, 14, "cannot be the name of an interface" }, { 3, 14, "at most 15" },
 			{ 4, 14, "cannot" }, { 5, 14, "cannot" } } },
 	{ "interface twice", "networks:\n- interface: br0\n- interface: br0\n",
-		{ { 3, 14, "taken already, in line 2" } } },
+		{ { 3, 14, "is used twice (first in line 2): give each network on it a `subnet`" } } },
 	{ "bad subnets",
 		"networks:\n- subnet: 10.9.0.0\n- subnet: 10.9.0.5/24\n- subnet: 10.9.0.0/31\n- "
 		"subnet: 10.0.0.0/7\n"

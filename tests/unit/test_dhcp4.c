@@ -451,8 +451,9 @@ static void names_types(void **state)
 	assert_string_equal(dhcp4_type_name(DHCP4_DISCOVER), "DISCOVER");
 	assert_string_equal(dhcp4_type_name(DHCP4_NAK), "NAK");
 	assert_string_equal(dhcp4_type_name(DHCP4_INFORM), "INFORM");
-	assert_string_equal(dhcp4_type_name((enum dhcp4_type)0), "?");
-	assert_string_equal(dhcp4_type_name((enum dhcp4_type)9), "?");
+	assert_string_equal(dhcp4_type_name(DHCP4_BOOTP), "BOOTP");
+	assert_string_equal(dhcp4_type_name(DHCP4_BOOTREPLY_ONLY), "BOOTP reply");
+	assert_string_equal(dhcp4_type_name((enum dhcp4_type)10), "?");
 	assert_string_equal(dhcp4_type_name((enum dhcp4_type)17), "?");
 }
 

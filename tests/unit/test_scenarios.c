@@ -4,7 +4,7 @@
  * the one before it; '#' begins a comment line.
  *
  *   CONFIG                      YAML follows, indented; again later: a reload
- *   IFACE br0 172.24.0.1/16 index 2 [mtu 1500]
+ *   IFACE br0 172.24.0.1/16 index 2 [mtu 1500]   once more: a further address
  *   LOADERS bios x64            the iPXE binaries that are there (these two by default)
  *   RECV DISCOVER mac=… FIELD=VALUE… OPTION=VALUE…
  *   FLOOD 600 DISCOVER …        as RECV, from so many made-up clients; answers are not looked at
@@ -251,16 +251,25 @@ static void do_config(struct story *s, const char *yaml)
 static void do_iface(struct story *s, struct word *w, size_t n)
 {
 	struct iface_view *v = &s->ifaces[s->n_ifaces];
+	struct iface_addr addr;
 
 	if (n < 5 || s->n_ifaces == IFACES_MAX ||
-		ip4_parse_prefix(span_str(w[2].key), &v->addrs[0].addr, &v->addrs[0].prefix_len) < 0) {
+		ip4_parse_prefix(span_str(w[2].key), &addr.addr, &addr.prefix_len) < 0) {
 		complain(s, "expected IFACE NAME ADDRESS/LENGTH index N");
+		return;
+	}
+	for (size_t i = 0; i < s->n_ifaces; i++) {
+		if (strcmp(s->ifaces[i].name, w[1].key) != 0)
+			continue;
+		s->ifaces[i].addrs[s->ifaces[i].n_addrs++] = addr; /* a further one */
+		rebuild(s);
 		return;
 	}
 	(void)snprintf(v->name, sizeof(v->name), "%s", w[1].key);
 	v->index = number(w[4].key);
 	v->mtu = n > 6 ? number(w[6].key) : 1500;
 	v->up = v->ethernet = true;
+	v->addrs[0] = addr;
 	v->n_addrs = 1;
 	s->n_ifaces++;
 	rebuild(s);
