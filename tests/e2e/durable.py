@@ -84,6 +84,7 @@ class Crowd:
     def __init__(self, lab):
         self.s = lab.client.udp(RELAY, 67)
         self.has, self.owner = {}, {}  # address by number of the client, and back
+        self.at_acks = None            # how many promises start a timer
 
     def mac(self, n):
         return b"\2\0" + n.to_bytes(4, "big")
@@ -140,11 +141,11 @@ class Crowd:
         before = self.has.setdefault(n, address)
         assert before == address, "client %d had %s and was given %s" % (n, list(before), list(address))
 
-    def load(self, first, seconds=None, count=None, window=64):
-        """New clients get leases for so long, or so many; the number of the next one."""
-        end, next_number, open_ = time.monotonic() + (seconds or 60), first, {}
-        while time.monotonic() < end:
-            while len(open_) < window and (count is None or next_number < first + count):
+    def load(self, first, count, alive=lambda: True, window=64):
+        """So many new clients get leases, or those who can while the server lives; the next one's number."""
+        end, next_number, open_ = time.monotonic() + 60, first, {}
+        while time.monotonic() < end and alive():
+            while len(open_) < window and next_number < first + count:
                 # Some ask for an address that is another's: they must not get it.
                 wish = [(50, random.choice(list(self.owner)))] if self.owner and next_number % 16 == 0 else []
                 self.say(next_number, DISCOVER, wish)
@@ -157,12 +158,14 @@ class Crowd:
                 if time.monotonic() - since > 1:
                     self.say(n, DISCOVER)
                     open_[n] = time.monotonic()
+        while not alive() and self.step(open_):  # what it promised at the last moment counts
+            pass
         return next_number
 
     def step(self, open_):
         got = self.hear(0.02)
         if not got:
-            return
+            return False
         n, kind, address, server, _ = got
         if kind == OFFER and n in open_:
             other = self.owner.get(address, n)
@@ -171,6 +174,10 @@ class Crowd:
         elif kind == ACK:
             self.promised(n, address)
             open_.pop(n, None)
+            if self.at_acks and len(self.has) >= self.at_acks[0]:
+                self.at_acks[1].start()
+                self.at_acks = None
+        return True
 
     def still_theirs(self, numbers, window=64):
         """Each asks as after a reboot: a server that does not know it says nothing."""
@@ -216,9 +223,9 @@ def _():
             d = lab.serve(config=CONFIG)
             before = list(crowd.has)
             crowd.still_theirs(random.sample(before, min(300, len(before))))
-            killer = threading.Timer(random.uniform(0.1, 0.7), d.kill, [signal.SIGKILL])
-            killer.start()
-            number = crowd.load(number, seconds=1)
+            killer = threading.Timer(random.uniform(0, 0.3), d.kill, [signal.SIGKILL])
+            crowd.at_acks = (len(before) + random.randrange(1, 200), killer)
+            number = crowd.load(number, 100000, d.alive)
             killer.join()
             d.p.wait(5)
             d.check_sanitizers()
@@ -234,7 +241,7 @@ def _():
 def _():
     with BigLab() as lab, crowd_in(lab) as crowd:
         d = lab.serve(config=CONFIG)
-        crowd.load(1, count=200)
+        crowd.load(1, 200)
         d.stop()
         d = lab.serve(config=CONFIG)
         crowd.still_theirs(range(1, 201))
@@ -278,7 +285,7 @@ def _():
     with BigLab() as lab, crowd_in(lab) as crowd:
         disk = Disk(lab, "mount -t tmpfs -o size=1m none STATE")
         d = lab.serve(config=CONFIG, prefix=disk.prefix)
-        crowd.load(1, count=50)
+        crowd.load(1, 50)
         time.sleep(1.1)  # so that what is left of a lease is less than the whole
         disk.fill()
         n = failing_store_is_safe(lab, disk, d, crowd, 1000)
@@ -295,7 +302,7 @@ def _():
 def _():
     with BigLab() as lab, crowd_in(lab) as crowd:
         d = lab.serve(config=CONFIG)
-        crowd.load(1, count=20)
+        crowd.load(1, 20)
         d.stop()
         time.sleep(1.1)
         disk = Disk(lab, "mount --bind STATE STATE", "mount -o remount,bind,ro STATE")
@@ -307,7 +314,7 @@ def _():
 
 def database_of(lab, crowd, count=300):
     d = lab.serve(config=CONFIG)
-    crowd.load(1, count=count)
+    crowd.load(1, count)
     d.stop()
     return lab.state + "/leases.db"
 
@@ -355,7 +362,7 @@ def _():
     for suffix in ("", "-wal"):
         with BigLab() as lab, crowd_in(lab) as crowd:
             d = lab.serve(config=CONFIG)
-            crowd.load(1, count=20)
+            crowd.load(1, 20)
             time.sleep(1.1)
             path = lab.state + "/leases.db" + suffix
             os.rename(path, path + ".away")
