@@ -100,7 +100,7 @@ static void keep(struct memo *m, struct span s)
 {
 	m->n = (uint8_t)(s.n < sizeof(m->b) ? s.n : sizeof(m->b));
 	if (m->n)
-		memcpy(m->b, s.p, m->n);
+		memmove(m->b, s.p, m->n); /* it may be what is kept already */
 }
 
 static struct span kept(const struct memo *m)

@@ -540,6 +540,20 @@ static void keep_address_of_stage_before(struct exchange *x)
 		lease_take_over(srv->leases, l, &x->client, x->now_s);
 }
 
+/* A request to port 4011 comes from the client itself, past the relay: which of
+ * its ports the machine hangs on was said when its DISCOVER came through. */
+static void recall_relay(const struct exchange *x, struct facts *f)
+{
+	struct facts before;
+	struct ip4 address;
+
+	if (!x->rx->on_pxe_port || dhcp4_has(x->msg, OPT_RELAY_AGENT) || !x->srv->clients || !f->has_mac ||
+		!clients_find(x->srv->clients, f->mac, &before, &address))
+		return;
+	f->circuit_id = before.circuit_id;
+	f->remote_id = before.remote_id;
+}
+
 /* Machines of the configuration and clients with a lease come before strangers. */
 static bool is_known(const struct exchange *x)
 {
@@ -603,6 +617,7 @@ void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, con
 		return;
 	}
 	ret_plan->server = server_of(&x, ret_plan->net);
+	recall_relay(&x, &ret_plan->facts);
 	boot_decide(srv->cfg, &ret_plan->facts, &ret_plan->answer);
 	if (ret_plan->net->cfg->dhcp == DHCP_PROXY || rx->on_pxe_port) {
 		dhcp4_proxy_plan(srv, msg, rx, now_s, a, ret_plan);
