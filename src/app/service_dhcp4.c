@@ -341,6 +341,8 @@ static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p, boo
 	dhcp4_plan(&server, &msg, &rx, clock_lease_s(), &s->arena, &plan);
 	if (plan.heard.v)
 		clients_remember(site->clients, &plan.facts, plan.heard, server.now_ms);
+	if (plan.drop == DROP_NO_MESSAGE_TYPE)
+		plan.drop = why; /* a BOOTP request: what it lacked */
 	if (plan.drop != DROP_NONE) {
 		log_plan(s, &msg, &plan);
 		return;
