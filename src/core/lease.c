@@ -1,6 +1,8 @@
 /* The lease table.  No clock, no I/O, no packets. */
 #include "core/lease.h"
 
+#include "core/lease_hash.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -22,25 +24,13 @@ struct lease_net {
 	struct ip4 fresh;
 };
 
-/* Two open hashes over the same leases.  A table that doubles in one go would
- * stop the server for a moment, so the buckets grow by one at a time (linear
- * hashing: Litwin 1980). */
-struct buckets {
-	struct lease **list;
-	size_t n, level; /* n buckets in use; level: the power of two at or below n */
-	size_t cap;
-};
-
 struct lease_table {
 	struct lease_net *nets;
-	struct buckets by_address, by_client;
+	struct lease_hash by_address, by_client;
 	size_t n;
 };
 
 #define FRESH_STEPS 4096u /* addresses that a search for a fresh one passes at most */
-
-#define BUCKETS_CAP (LEASE_TABLE_MAX)
-#define BUCKETS_START 64u
 
 /* FNV-1a: the keys are a stranger's choice, but a chain can grow no longer than
  * the leases that it holds addresses for, and those are limited. */
@@ -82,16 +72,6 @@ static uint64_t hash_address(struct ip4 a)
 	return hash_mix(a.v >> 4) << 4 | (a.v & 15);
 }
 
-static struct lease **bucket(const struct buckets *b, uint64_t hash)
-{
-	size_t i = hash & (2 * b->level - 1);
-
-	return &b->list[i < b->n ? i : i & (b->level - 1)];
-}
-
-typedef struct lease **(*next_field)(struct lease *l);
-typedef uint64_t (*hash_field)(const struct lease *l);
-
 static struct lease **next_by_address(struct lease *l)
 {
 	return &l->next_by_address;
@@ -112,63 +92,14 @@ static uint64_t client_of(const struct lease *l)
 	return l->hash;
 }
 
-static void chain_add(struct buckets *b, struct lease *l, next_field next, hash_field hash)
-{
-	struct lease **head = bucket(b, hash(l));
-
-	*next(l) = *head;
-	*head = l;
-}
-
-static void chain_remove(struct buckets *b, struct lease *l, next_field next, hash_field hash)
-{
-	struct lease **at = bucket(b, hash(l));
-
-	while (*at != l)
-		at = next(*at);
-	*at = *next(l);
-}
-
-/* One more bucket: splits the oldest unsplit one. */
-static void buckets_grow(struct buckets *b, next_field next, hash_field hash)
-{
-	struct lease *chain, **source;
-
-	if (b->n == b->cap)
-		return;
-	source = &b->list[b->n - b->level];
-	chain = *source;
-	*source = NULL;
-	b->list[b->n] = NULL;
-	b->n++;
-	if (b->n == 2 * b->level)
-		b->level = b->n;
-	while (chain) {
-		struct lease *l = chain;
-
-		chain = *next(l);
-		chain_add(b, l, next, hash);
-	}
-}
-
-static int buckets_init(struct buckets *b)
-{
-	/* Untouched pages of a large block cost nothing: memory follows use. */
-	b->list = calloc(BUCKETS_CAP, sizeof(struct lease *));
-	if (!b->list)
-		return -ENOMEM;
-	b->cap = BUCKETS_CAP;
-	b->n = b->level = BUCKETS_START;
-	return 0;
-}
-
 int lease_table_new(struct lease_table **ret_table)
 {
 	struct lease_table *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return -ENOMEM;
-	if (buckets_init(&t->by_address) < 0 || buckets_init(&t->by_client) < 0) {
+	if (lease_hash_init(&t->by_address, LEASE_TABLE_MAX, next_by_address, address_of) < 0 ||
+		lease_hash_init(&t->by_client, LEASE_TABLE_MAX, next_by_client, client_of) < 0) {
 		lease_table_free(t);
 		return -ENOMEM;
 	}
@@ -176,19 +107,12 @@ int lease_table_new(struct lease_table **ret_table)
 	return 0;
 }
 
-static void buckets_expect(struct buckets *b, size_t n)
-{
-	b->n = n < b->cap ? n : b->cap;
-	while (2 * b->level <= b->n)
-		b->level *= 2;
-}
-
 void lease_table_expect(struct lease_table *t, size_t n)
 {
-	if (t->n || n < BUCKETS_START)
+	if (t->n)
 		return;
-	buckets_expect(&t->by_address, n);
-	buckets_expect(&t->by_client, n);
+	lease_hash_expect(&t->by_address, n);
+	lease_hash_expect(&t->by_client, n);
 }
 
 static void lease_free(struct lease *l)
@@ -211,8 +135,8 @@ void lease_table_free(struct lease_table *t)
 		free(net->name);
 		free(net);
 	}
-	free(t->by_address.list);
-	free(t->by_client.list);
+	lease_hash_free(&t->by_address);
+	lease_hash_free(&t->by_client);
 	free(t);
 }
 
@@ -280,7 +204,7 @@ bool lease_is_of(const struct lease *l, const struct lease_client *c)
 static struct lease *find_client(struct lease_table *t, const struct lease_net *net,
 	const struct lease_client *c)
 {
-	struct lease *l = *bucket(&t->by_client, (uint32_t)hash_client(net, c));
+	struct lease *l = *lease_hash_chain(&t->by_client, (uint32_t)hash_client(net, c));
 
 	while (l && !(l->net == net && lease_is_of(l, c)))
 		l = l->next_by_client;
@@ -297,7 +221,7 @@ struct lease *lease_find(struct lease_table *t, const struct served *s, const st
 
 struct lease *lease_find_address(struct lease_table *t, struct ip4 a)
 {
-	struct lease *l = *bucket(&t->by_address, hash_address(a));
+	struct lease *l = *lease_hash_chain(&t->by_address, hash_address(a));
 
 	while (l && !ip4_eq(l->address, a))
 		l = l->next_by_address;
@@ -308,8 +232,8 @@ struct lease *lease_find_address(struct lease_table *t, struct ip4 a)
 static void forget(struct lease_table *t, struct lease *l)
 {
 	queue_remove(l);
-	chain_remove(&t->by_address, l, next_by_address, address_of);
-	chain_remove(&t->by_client, l, next_by_client, client_of);
+	lease_hash_remove(&t->by_address, l);
+	lease_hash_remove(&t->by_client, l);
 	t->n--;
 	lease_free(l);
 }
@@ -329,12 +253,12 @@ static void lease_add(struct lease_table *t, struct lease *l, struct lease_net *
 	l->hash = (uint32_t)(has_client(c) ? hash_client(net, c) : hash_address(address));
 	l->state = LEASE_FREE;
 	queue_append(l);
-	chain_add(&t->by_address, l, next_by_address, address_of);
-	chain_add(&t->by_client, l, next_by_client, client_of);
+	lease_hash_add(&t->by_address, l);
+	lease_hash_add(&t->by_client, l);
 	t->n++;
 	if (t->n > t->by_address.n) {
-		buckets_grow(&t->by_address, next_by_address, address_of);
-		buckets_grow(&t->by_client, next_by_client, client_of);
+		lease_hash_grow(&t->by_address);
+		lease_hash_grow(&t->by_client);
 	}
 }
 
@@ -495,14 +419,14 @@ static bool may_keep(const struct served *s, const struct lease *l, struct ip4 r
  * through the queues. */
 static void disown(struct lease_table *t, struct lease *l)
 {
-	chain_remove(&t->by_client, l, next_by_client, client_of);
+	lease_hash_remove(&t->by_client, l);
 	l->client_id_len = 0;
 	l->htype = l->hlen = 0;
 	memset(l->chaddr, 0, sizeof(l->chaddr));
 	free(l->hostname);
 	l->hostname = NULL;
 	l->hash = (uint32_t)hash_address(l->address); /* spread: no client has this */
-	chain_add(&t->by_client, l, next_by_client, client_of);
+	lease_hash_add(&t->by_client, l);
 }
 
 static int choose(struct lease_table *t, const struct served *s, const struct lease_client *c,
@@ -710,7 +634,7 @@ void lease_not_stored(struct lease_table *t, struct ip4 address, int64_t now_s)
  * it was split into since, and so nothing that another piece shows. */
 bool lease_walk_step(struct lease_table *t, struct lease_walk *w, size_t n, lease_seen seen, void *ctx)
 {
-	const struct buckets *b = &t->by_address;
+	const struct lease_hash *b = &t->by_address;
 
 	if (w->n == 0) {
 		w->n = b->n;

@@ -28,6 +28,7 @@ static bool may_allocate(void)
 #define calloc(n, size) (may_allocate() ? calloc(n, size) : NULL)
 #define strdup(s)       (may_allocate() ? strdup(s) : NULL)
 #define strndup(s, n)   (may_allocate() ? strndup(s, n) : NULL)
+#include "core/lease_hash.c"
 #include "core/lease.c"
 #undef calloc
 #undef strdup
