@@ -563,10 +563,12 @@ static bool is_known(const struct exchange *x)
 			(l->state == LEASE_OFFERED && x->msg->type == DHCP4_REQUEST)));
 }
 
-void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, const struct dhcp4_rx *rx,
-	int64_t now_s, struct arena *a, struct dhcp4_plan *ret_plan)
+typedef void (*on_message)(struct exchange *x);
+
+/* By the type of the message; NULL: no client sends it. */
+static on_message handler_of(enum dhcp4_type type)
 {
-	static void (*const on_message[])(struct exchange *) = {
+	static const on_message handlers[] = {
 		[DHCP4_BOOTP] = on_bootp,
 		[DHCP4_DISCOVER] = on_discover,
 		[DHCP4_REQUEST] = on_request,
@@ -574,61 +576,73 @@ void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, con
 		[DHCP4_RELEASE] = on_release,
 		[DHCP4_INFORM] = on_inform,
 	};
-	struct exchange x = { .srv = srv, .msg = msg, .rx = rx, .now_s = now_s, .arena = a, .plan = ret_plan };
+
+	return (size_t)type < ARRAY_LEN(handlers) ? handlers[type] : NULL;
+}
+
+/* Is this a message from a client that we can tell from others, and not too many
+ * of them? */
+static enum drop admit_message(struct exchange *x)
+{
+	const struct dhcp4_msg *m = x->msg;
+	struct rates *rates = x->srv->rates;
 	enum drop why;
 
-	*ret_plan = (struct dhcp4_plan){ .drop = DROP_NONE };
-	facts_from_dhcp4(msg, NULL, &ret_plan->facts);
-	if (msg->op != DHCP4_BOOTREQUEST) {
-		drop(&x, DROP_NOT_REQUEST);
+	if (m->op != DHCP4_BOOTREQUEST)
+		return DROP_NOT_REQUEST;
+	if (m->hops > HOPS_MAX)
+		return DROP_HOPS;
+	if (!handler_of(m->type))
+		return DROP_SERVER_MESSAGE;
+	why = identify(x);
+	if (why == DROP_NONE && rates &&
+		!rates_admit_client(rates, (struct span){ m->chaddr, m->hlen }, x->srv->now_ms))
+		why = DROP_CLIENT_RATE;
+	return why;
+}
+
+/* Which network it is in, and do we answer there? */
+static enum drop admit_network(struct exchange *x)
+{
+	struct dhcp4_plan *p = x->plan;
+	enum drop why;
+
+	p->net = network_of(x);
+	if (!p->net)
+		return DROP_UNKNOWN_RELAY;
+	p->facts.network = p->net->cfg->name;
+	why = check_addresses(x);
+	if (why == DROP_NONE && p->net->cfg->dhcp == DHCP_OFF)
+		why = DROP_NETWORK_OFF;
+	return why;
+}
+
+void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, const struct dhcp4_rx *rx,
+	int64_t now_s, struct arena *a, struct dhcp4_plan *ret_plan)
+{
+	struct exchange x = { .srv = srv, .msg = msg, .rx = rx, .now_s = now_s, .arena = a, .plan = ret_plan };
+	struct dhcp4_plan *p = ret_plan;
+
+	*p = (struct dhcp4_plan){ .drop = DROP_NONE };
+	facts_from_dhcp4(msg, NULL, &p->facts);
+	p->drop = admit_message(&x);
+	if (p->drop == DROP_NONE)
+		p->drop = admit_network(&x);
+	if (p->drop != DROP_NONE)
 		return;
-	}
-	if (msg->hops > HOPS_MAX) {
-		drop(&x, DROP_HOPS);
-		return;
-	}
-	if ((size_t)msg->type >= ARRAY_LEN(on_message) || !on_message[msg->type]) {
-		drop(&x, DROP_SERVER_MESSAGE);
-		return;
-	}
-	why = identify(&x);
-	if (why != DROP_NONE) {
-		drop(&x, why);
-		return;
-	}
-	if (srv->rates &&
-		!rates_admit_client(srv->rates, (struct span){ msg->chaddr, msg->hlen }, srv->now_ms)) {
-		drop(&x, DROP_CLIENT_RATE);
-		return;
-	}
-	ret_plan->net = network_of(&x);
-	if (!ret_plan->net) {
-		drop(&x, DROP_UNKNOWN_RELAY);
-		return;
-	}
-	ret_plan->facts.network = ret_plan->net->cfg->name;
-	why = check_addresses(&x);
-	if (why != DROP_NONE) {
-		drop(&x, why);
-		return;
-	}
-	if (ret_plan->net->cfg->dhcp == DHCP_OFF) {
-		drop(&x, DROP_NETWORK_OFF);
-		return;
-	}
-	ret_plan->server = server_of(&x, ret_plan->net);
-	recall_relay(&x, &ret_plan->facts);
-	boot_decide(srv->cfg, &ret_plan->facts, &ret_plan->answer);
-	if (ret_plan->net->cfg->dhcp == DHCP_PROXY || rx->on_pxe_port) {
-		dhcp4_proxy_plan(srv, msg, rx, now_s, a, ret_plan);
+	p->server = server_of(&x, p->net);
+	recall_relay(&x, &p->facts);
+	boot_decide(srv->cfg, &p->facts, &p->answer);
+	if (p->net->cfg->dhcp == DHCP_PROXY || rx->on_pxe_port) {
+		dhcp4_proxy_plan(srv, msg, rx, now_s, a, p);
 		return;
 	}
 	if (srv->rates && !is_known(&x) && !rates_admit_stranger(srv->rates, srv->now_ms)) {
-		drop(&x, DROP_STRANGERS_RATE);
+		p->drop = DROP_STRANGERS_RATE;
 		return;
 	}
-	ret_plan->net = subnet_of(&x, ret_plan->net);
-	ret_plan->server = server_of(&x, ret_plan->net);
+	p->net = subnet_of(&x, p->net);
+	p->server = server_of(&x, p->net);
 	keep_address_of_stage_before(&x);
-	on_message[msg->type](&x);
+	handler_of(msg->type)(&x);
 }
