@@ -273,8 +273,22 @@ static void close_handle(uv_handle_t *h)
 		uv_close(h, NULL);
 }
 
+/* Each reason has its line at most once a second; here is how often it really was. */
+static void say_drops(struct log *log)
+{
+	struct text t = { 0 };
+
+	for (enum drop why = DROP_NONE + 1; why < DROP_COUNT; why++)
+		if (log_drop_count(log, why))
+			text_addf(&t, "%s%s %lu", t.n ? ", " : "", drop_id(why), log_drop_count(log, why));
+	if (t.n)
+		log_say(log, LOG_INFO, "serve", "dropped since the start: %s", text_str(&t));
+	text_free(&t);
+}
+
 static void stop(struct daemon *d, int signum)
 {
+	say_drops(d->site.log);
 	log_say(d->site.log, LOG_INFO, "serve", "stopping (%s)", signum == SIGINT ? "SIGINT" : "SIGTERM");
 	service_dhcp4_close(d->dhcp4);
 	service_tftp_close(d->tftp);

@@ -380,6 +380,10 @@ def _():
         dropped = {line["drop"] for line in d.lines() if "drop" in line}
         for want in ("D001", "D002", "D003", "D004", "D005", "D006", "D017", "D019", "D020", "D028", "D029", "D030"):
             assert want in dropped, "no line with %s among %s" % (want, sorted(dropped))
+        d.stop()
+        told = next(m for m in d.messages() if m.startswith("dropped since the start: "))
+        for want in dropped:
+            assert want + " " in told, "%s is not in: %s" % (want, told)
 
 
 @case("hostile texts: each log line stays one line of JSON (L-7)")
