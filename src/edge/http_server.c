@@ -2,13 +2,13 @@
 #include "edge/http_server.h"
 
 #include "core/http_session.h"
+#include "edge/stream.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,14 +31,14 @@ struct conn {
 	struct http_server *srv;
 	struct conn *prev, *next;
 	struct http_peer peer;
-	int fd;
-	int events;         /* what poll is armed for */
-	bool shut_down;     /* our sending side */
-	bool in_request;    /* resolved or refused, and not yet told to hooks.done */
-	int file_fd;        /* of the reply, or -1 */
-	struct stat file;   /* as it was when opened */
-	void *cookie;       /* of the target */
-	uint64_t began_ns;  /* of the request */
+	struct stream stream;
+	int events;        /* what poll is armed for */
+	bool shut_down;    /* our sending side */
+	bool in_request;   /* resolved or refused, and not yet told to hooks.done */
+	int file_fd;       /* of the reply, or -1 */
+	struct stat file;  /* as it was when opened */
+	void *cookie;      /* of the target */
+	uint64_t began_ns; /* of the request */
 	struct http_session session;
 };
 
@@ -52,7 +52,7 @@ struct http_server {
 	unsigned conn_count;
 	int next_id;
 	uv_timer_t tick;
-	bool paused; /* out of descriptors: listeners rest until the next tick */
+	bool paused;      /* out of descriptors: listeners rest until the next tick */
 	unsigned handles; /* that the loop still holds */
 	http_server_closed closed;
 	void *closed_ctx;
@@ -119,7 +119,7 @@ static void conn_close(struct conn *c)
 	DL_DELETE(c->srv->conns, c);
 	c->srv->conn_count--;
 	uv_close((uv_handle_t *)&c->poll, on_conn_closed);
-	close(c->fd);
+	stream_close(&c->stream);
 }
 
 static void conn_abort(struct conn *c, enum drop why)
@@ -158,8 +158,8 @@ static void resolve(struct conn *c, struct http_reply *ret)
 		break;
 	case HTTP_TARGET_ERROR:
 		http_reply_error(&s->req, t.status ? t.status : 404,
-			t.message ? t.message : "there is no such file here.",
-			s->req.keep_alive, wall_s(), ret);
+			t.message ? t.message : "there is no such file here.", s->req.keep_alive,
+			wall_s(), ret);
 		break;
 	}
 }
@@ -184,27 +184,8 @@ static bool file_unchanged(const struct conn *c)
 	struct stat now;
 
 	return fstat(c->file_fd, &now) == 0 && now.st_size == c->file.st_size &&
-		now.st_mtim.tv_sec == c->file.st_mtim.tv_sec &&
-		now.st_mtim.tv_nsec == c->file.st_mtim.tv_nsec;
-}
-
-static ssize_t send_memory(struct conn *c, const struct http_output *out)
-{
-	struct iovec iov[2] = {
-		{ (void *)(uintptr_t)out->head.p, out->head.n },
-		{ (void *)(uintptr_t)out->body.p, out->body.n },
-	};
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
-
-	/* MSG_MORE: a head and a small file leave in one segment. */
-	return sendmsg(c->fd, &msg, MSG_NOSIGNAL | (out->file_n ? MSG_MORE : 0));
-}
-
-static ssize_t send_file(struct conn *c, const struct http_output *out, size_t max)
-{
-	off_t offset = (off_t)out->file_offset;
-
-	return sendfile(c->fd, c->file_fd, &offset, out->file_n < max ? (size_t)out->file_n : max);
+	       now.st_mtim.tv_sec == c->file.st_mtim.tv_sec &&
+	       now.st_mtim.tv_nsec == c->file.st_mtim.tv_nsec;
 }
 
 /* Sends until the reply is out, the socket is full or the turn is over. */
@@ -222,14 +203,18 @@ static void conn_send(struct conn *c)
 			conn_abort(c, DROP_HTTP_FILE_CHANGED);
 			return;
 		}
-		n = from_file ? send_file(c, &out, budget) : send_memory(c, &out);
-		if (n < 0 && errno == EINTR)
+		if (from_file)
+			n = stream_send_file(&c->stream, c->file_fd, out.file_offset,
+				out.file_n < budget ? (size_t)out.file_n : budget);
+		else
+			n = stream_send(&c->stream, out.head, out.body, out.file_n > 0);
+		if (n == -EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN)
+		if (n == -EAGAIN)
 			return;
 		if (n <= 0) {
-			conn_abort(c, n == 0 || errno == EIO ? DROP_HTTP_FILE_CHANGED :
-							       DROP_HTTP_ABORTED);
+			conn_abort(c,
+				n == 0 || n == -EIO ? DROP_HTTP_FILE_CHANGED : DROP_HTTP_ABORTED);
 			return;
 		}
 		http_session_sent(s, (uint64_t)n, uv_now(c->srv->loop));
@@ -240,20 +225,24 @@ static void conn_send(struct conn *c)
 static void conn_recv(struct conn *c)
 {
 	struct http_room room = http_session_room(&c->session);
-	ssize_t n = recv(c->fd, room.p, room.n, 0);
+	ssize_t n = stream_recv(&c->stream, room.p, room.n);
 
 	if (n >= 0)
 		http_session_received(&c->session, (size_t)n, uv_now(c->srv->loop));
-	else if (errno != EAGAIN && errno != EINTR)
+	else if (n != -EAGAIN && n != -EINTR)
 		conn_abort(c, DROP_HTTP_ABORTED);
+}
+
+static bool is_receiving(const struct conn *c)
+{
+	return c->session.want == HTTP_WANT_RECV || c->session.want == HTTP_WANT_LINGER;
 }
 
 static void on_conn_event(uv_poll_t *poll, int status, int events);
 
 static void conn_arm(struct conn *c)
 {
-	bool reading = c->session.want == HTTP_WANT_RECV || c->session.want == HTTP_WANT_LINGER;
-	int events = reading ? UV_READABLE : UV_WRITABLE;
+	int events = stream_waits_to_read(&c->stream, is_receiving(c)) ? UV_READABLE : UV_WRITABLE;
 
 	if (events == c->events)
 		return;
@@ -278,7 +267,7 @@ static void conn_advance(struct conn *c)
 	}
 	if (s->want == HTTP_WANT_LINGER && !c->shut_down) {
 		c->shut_down = true;
-		if (shutdown(c->fd, SHUT_WR) < 0)
+		if (stream_shutdown(&c->stream) < 0)
 			conn_abort(c, DROP_NONE);
 	}
 	if (s->want == HTTP_WANT_CLOSE)
@@ -291,9 +280,10 @@ static void on_conn_event(uv_poll_t *poll, int status, int events)
 {
 	struct conn *c = poll->data;
 
+	(void)events; /* a stream may have to write in order to receive */
 	if (status < 0)
 		conn_abort(c, DROP_HTTP_ABORTED);
-	else if (events & UV_READABLE)
+	else if (is_receiving(c))
 		conn_recv(c);
 	conn_advance(c);
 }
@@ -329,7 +319,8 @@ static bool evict(struct http_server *srv, const struct ip4 *addr)
 		bool is_idle = http_session_is_idle(&c->session);
 		struct conn **found = is_idle ? &idle : &slow;
 
-		if (addr ? !is_idle || !ip4_eq(c->peer.addr, *addr) : !is_idle && c->session.want != HTTP_WANT_RECV)
+		if (addr ? !is_idle || !ip4_eq(c->peer.addr, *addr)
+			 : !is_idle && c->session.want != HTTP_WANT_RECV)
 			continue;
 		if (!*found || c->session.deadline_ms < (*found)->session.deadline_ms)
 			*found = c;
@@ -373,7 +364,7 @@ static int conn_new(struct http_server *srv, int fd, const struct http_peer *pee
 	if (!c)
 		return -ENOMEM;
 	c->srv = srv;
-	c->fd = fd;
+	stream_init_plain(&c->stream, fd);
 	c->file_fd = -1;
 	c->peer = *peer;
 	err = uv_poll_init(srv->loop, &c->poll, fd);
@@ -532,8 +523,8 @@ static void tick_init(struct http_server *srv)
 	srv->handles++;
 }
 
-int http_server_listen(struct http_server *srv, struct ip4 addr, uint16_t port,
-	int *ret_listener_id)
+int http_server_listen(
+	struct http_server *srv, struct ip4 addr, uint16_t port, int *ret_listener_id)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 	int err;
