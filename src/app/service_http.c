@@ -4,6 +4,7 @@
 
 #include "app/http_script.h"
 #include "app/listeners.h"
+#include "app/progress.h"
 #include "base/escape.h"
 #include "edge/http_server.h"
 
@@ -92,6 +93,8 @@ static void say_request(const struct http_access *a, struct text *out)
 	else if (a->sent)
 		text_addf(out, ", %llu octets in %.2f s", (unsigned long long)a->sent,
 			(double)a->duration_us / 1e6);
+	if (a->drop == DROP_NONE)
+		progress_add_rate(a->sent, a->duration_us, out);
 }
 
 static void done(void *ctx, const struct http_access *a)
@@ -122,6 +125,7 @@ static void done(void *ctx, const struct http_access *a)
 		FIELD_NUMBER("status", a->status),
 		FIELD_NUMBER("octets", a->sent),
 		FIELD_NUMBER("duration_us", a->duration_us),
+		FIELD_SOME("octets_per_s", progress_octets_per_s(a->sent, a->duration_us)),
 		FIELD_TEXT("user_agent", a->user_agent),
 		FIELD_STR("drop", a->drop != DROP_NONE ? drop_id(a->drop) : NULL),
 		FIELD_SOME("hidden", hidden),

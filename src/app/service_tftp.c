@@ -3,6 +3,7 @@
 #include "app/service_tftp.h"
 
 #include "app/listeners.h"
+#include "app/progress.h"
 #include "base/escape.h"
 #include "edge/tftp_server.h"
 
@@ -84,6 +85,7 @@ static void resolve(void *ctx, const struct tftp_peer *peer, struct span path, s
 static void say_sent(const struct tftp_session *t, uint64_t duration_us, struct text *out)
 {
 	text_addf(out, "sent, %llu octets in %.2f s", (unsigned long long)t->terms.size, (double)duration_us / 1e6);
+	progress_add_rate(t->terms.size, duration_us, out);
 	text_addf(out, " (blksize %u", t->terms.blksize);
 	if (t->terms.windowsize > 1)
 		text_addf(out, ", windowsize %u", t->terms.windowsize);
@@ -156,6 +158,8 @@ static void done(void *ctx, const struct tftp_access *a)
 		FIELD_NUMBER("windowsize", a->session ? a->session->terms.windowsize : 0),
 		FIELD_NUMBER("retransmissions", a->session ? a->session->resent : 0),
 		FIELD_NUMBER("duration_us", a->duration_us),
+		FIELD_SOME("octets_per_s", a->session && a->outcome == TFTP_SENT ?
+				progress_octets_per_s(a->session->terms.size, a->duration_us) : 0),
 	};
 
 	log_compose(s->site->log, is_trouble(a->outcome) ? LOG_WARNING : LOG_INFO, "tftp", fields,

@@ -158,6 +158,9 @@ def fetched_intact(argv_of, names=None):
                 got = f.read()
             assert sha(got) == sha(data[name]), "%s: %d octets of %d (exit %d) %s%s" % (
                 name, len(got), len(data[name]), p.returncode, p.stdout[-300:], p.stderr[-300:])
+        line = d.wait_line(r"big.*\d octets in \d+\.\d\d s, \d+\.\d MB/s")
+        rate = line["octets"] * 1e6 / line["duration_us"]
+        assert abs(line["octets_per_s"] - rate) <= 1, line
         Client(lab.link)  # the lab stops the daemon and looks for reports of sanitizers
         assert d.alive()
 
