@@ -375,12 +375,12 @@ static void on_expect(void *ctx, size_t n)
 	lease_table_expect(d->site.leases, n);
 }
 
-static int on_load(void *ctx, const struct lease_record *r)
+static int on_load(void *ctx, const struct lease_record *list, size_t n)
 {
 	struct daemon *d = ctx;
 
-	d->loaded++;
-	return lease_restore(d->site.leases, r);
+	d->loaded += n;
+	return lease_restore(d->site.leases, list, n);
 }
 
 static int on_load_form(void *ctx, const struct forms_record *r)

@@ -30,6 +30,7 @@ struct lease_table {
 	size_t n;
 };
 
+#define RESTORE_AT_ONCE 16u
 #define FRESH_STEPS 4096u /* addresses that a search for a fresh one passes at most */
 
 /* FNV-1a: the keys are a stranger's choice, but a chain can grow no longer than
@@ -581,26 +582,25 @@ void lease_take_over(struct lease_table *t, struct lease *l, const struct lease_
 	set_state(mine, (enum lease_state)was.state, was.expires_s);
 }
 
-int lease_restore(struct lease_table *t, const struct lease_record *r)
+/* A record on its way into the table. */
+struct restoring {
+	struct lease_client client;
+	struct lease_net *net;
+};
+
+static int restore_one(struct lease_table *t, const struct lease_record *r, const struct restoring *new)
 {
-	struct lease_client c = { .client_id = r->client_id, .htype = r->htype, .hlen = (uint8_t)r->chaddr.n };
-	struct lease_net *net = net_named(t, r->network);
+	const struct lease_client *c = &new->client;
 	struct lease *l = lease_find_address(t, r->address);
 	int e;
 
-	if (!net)
-		return -ENOMEM;
-	if (r->chaddr.n > sizeof(c.chaddr) || r->client_id.n > UINT8_MAX)
-		return -EINVAL;
-	if (r->chaddr.n)
-		memcpy(c.chaddr, r->chaddr.p, r->chaddr.n);
 	if (l)
 		forget(t, l);
 	/* A client has one lease in a network: the one written last. */
-	l = has_client(&c) ? find_client(t, net, &c) : NULL;
+	l = has_client(c) ? find_client(t, new->net, c) : NULL;
 	if (l)
 		disown(t, l);
-	e = lease_new(t, net, &c, r->address, &l);
+	e = lease_new(t, new->net, c, r->address, &l);
 	if (e < 0)
 		return e == -ENOENT ? 0 : e; /* a full table: what is oldest is what it knows already */
 	set_hostname(l, r->hostname);
@@ -608,6 +608,46 @@ int lease_restore(struct lease_table *t, const struct lease_record *r)
 	set_state(l, r->state == LEASE_OFFERED ? LEASE_FREE : r->state, r->expires_s);
 	l->stored_expires_s = r->state == LEASE_BOUND ? r->expires_s : 0;
 	return 0;
+}
+
+/* Clients lie in the table without order: waiting for one piece of memory after the
+ * other is most of a start with a million leases, so some are asked for at once. */
+static int restore_some(struct lease_table *t, const struct lease_record *list, size_t n)
+{
+	struct restoring new[RESTORE_AT_ONCE];
+	struct lease **chain[RESTORE_AT_ONCE];
+	int e = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct lease_record *r = &list[i];
+		struct lease_client *c = &new[i].client;
+
+		if (r->chaddr.n > sizeof(c->chaddr) || r->client_id.n > UINT8_MAX)
+			return -EINVAL;
+		*c = (struct lease_client){ .client_id = r->client_id, .htype = r->htype, .hlen = (uint8_t)r->chaddr.n };
+		if (r->chaddr.n)
+			memcpy(c->chaddr, r->chaddr.p, r->chaddr.n);
+		new[i].net = net_named(t, r->network);
+		if (!new[i].net)
+			return -ENOMEM;
+		chain[i] = lease_hash_chain(&t->by_client, (uint32_t)hash_client(new[i].net, c));
+		__builtin_prefetch(chain[i]);
+		__builtin_prefetch(lease_hash_chain(&t->by_address, hash_address(r->address)));
+	}
+	for (size_t i = 0; i < n; i++)
+		__builtin_prefetch(*chain[i]);
+	for (size_t i = 0; i < n && e == 0; i++)
+		e = restore_one(t, &list[i], &new[i]);
+	return e;
+}
+
+int lease_restore(struct lease_table *t, const struct lease_record *list, size_t n)
+{
+	int e = 0;
+
+	for (size_t i = 0; i < n && e == 0; i += RESTORE_AT_ONCE)
+		e = restore_some(t, list + i, n - i < RESTORE_AT_ONCE ? n - i : RESTORE_AT_ONCE);
+	return e;
 }
 
 void lease_stored(struct lease_table *t, struct ip4 address, enum lease_state state, int64_t expires_s)

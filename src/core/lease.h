@@ -104,9 +104,9 @@ void lease_decline(struct lease_table *t, struct lease *l, int64_t now_s);
 void lease_take_over(struct lease_table *t, struct lease *l, const struct lease_client *c, int64_t now_s);
 /* About so many leases will come now: spares an empty table growing step by step. */
 void lease_table_expect(struct lease_table *t, size_t n);
-/* A record of the store, oldest first, into the table.  -ENOMEM; -EINVAL for
+/* Records of the store, oldest first, into the table.  -ENOMEM; -EINVAL for
  * lengths that no lease has. */
-int lease_restore(struct lease_table *t, const struct lease_record *r) WARN_UNUSED;
+int lease_restore(struct lease_table *t, const struct lease_record *list, size_t n) WARN_UNUSED;
 /* The store has taken this record of an address, or could not: then the lease
  * goes back to what the store knows of it. */
 void lease_stored(struct lease_table *t, struct ip4 address, enum lease_state state, int64_t expires_s);

@@ -24,9 +24,9 @@
 typedef void (*store_done)(void *ctx, int result);
 
 struct store_hooks {
-	/* While store_open() runs: how many records there are, then each, oldest first. */
+	/* While store_open() runs: how many records there are, then all of them, oldest first, some at a time. */
 	void (*expect)(void *ctx, size_t n);
-	int (*load)(void *ctx, const struct lease_record *r);
+	int (*load)(void *ctx, const struct lease_record *list, size_t n);
 	/* Each form of boot answer that is known to work, while store_open() runs; or NULL. */
 	int (*load_form)(void *ctx, const struct forms_record *r);
 	/* The store cannot write any more (message: why), or can again (NULL). */

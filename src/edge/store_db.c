@@ -8,6 +8,7 @@
 #include "edge/store_db.h"
 
 #include "edge/store_forms.h"
+#include "edge/store_read.h"
 #include "edge/store_rows.h"
 
 #include <errno.h>
@@ -111,7 +112,7 @@ static const char schema[] =
 	" chaddr BLOB NOT NULL,"
 	" client_id BLOB NOT NULL,"
 	" hostname BLOB NOT NULL,"
-	" sum INTEGER NOT NULL);";   /* row_sum(): SQLite does not notice a damaged page */
+	" sum INTEGER NOT NULL);";   /* store_row_sum(): SQLite does not notice a damaged page */
 
 static int run(struct store_db *db, const char *sql)
 {
@@ -159,28 +160,6 @@ static int upgrade(struct store_db *db, char message[static STORE_MESSAGE_MAX])
 	return r;
 }
 
-/* FNV-1a over everything that a row says, lengths included. */
-static uint32_t sum_bytes(uint32_t h, const void *p, size_t n)
-{
-	const uint8_t *b = p;
-
-	h = (h ^ (uint32_t)n) * 16777619u;
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ b[i]) * 16777619u;
-	return h;
-}
-
-static uint32_t row_sum(int64_t row, const struct lease_record *r)
-{
-	const int64_t numbers[] = { row, r->address.v, r->state, r->expires_s, r->htype };
-	uint32_t h = sum_bytes(2166136261u, numbers, sizeof(numbers));
-
-	h = sum_bytes(h, r->network, strlen(r->network));
-	h = sum_bytes(h, r->chaddr.p, r->chaddr.n);
-	h = sum_bytes(h, r->client_id.p, r->client_id.n);
-	return sum_bytes(h, r->hostname.p, r->hostname.n);
-}
-
 static int damaged(struct store_db *db, int64_t row)
 {
 	db->error = SQLITE_CORRUPT;
@@ -188,50 +167,39 @@ static int damaged(struct store_db *db, int64_t row)
 	return -EUCLEAN;
 }
 
-static int load_row(struct store_db *db, sqlite3_stmt *s, const struct store_hooks *hooks, void *ctx)
-{
-	struct lease_record r = {
-		.address.v = (uint32_t)sqlite3_column_int64(s, 1),
-		.state = (enum lease_state)sqlite3_column_int(s, 2),
-		.expires_s = sqlite3_column_int64(s, 3),
-		.network = (const char *)sqlite3_column_text(s, 4),
-		.htype = (uint8_t)sqlite3_column_int(s, 5),
-		.chaddr = { sqlite3_column_blob(s, 6), (size_t)sqlite3_column_bytes(s, 6) },
-		.client_id = { sqlite3_column_blob(s, 7), (size_t)sqlite3_column_bytes(s, 7) },
-		.hostname = { sqlite3_column_blob(s, 8), (size_t)sqlite3_column_bytes(s, 8) },
-	};
-	int64_t row = sqlite3_column_int64(s, 0);
+/* Whom the records go to while the log is read. */
+struct loading {
+	struct store_db *db;
+	const struct store_hooks *hooks;
+	void *ctx;
+};
 
-	db->rows++;
-	db->next_row = row + 1;
-	if (r.address.v == 0 || (unsigned)r.state >= LEASE_STATE_COUNT || r.chaddr.n > 16 ||
-		r.client_id.n > 255 || !r.network || (uint32_t)sqlite3_column_int64(s, 9) != row_sum(row, &r))
-		return damaged(db, row);
-	if (store_rows_set(&db->last, r.address.v, row) < 0)
-		return -ENOMEM;
-	return hooks->load(ctx, &r);
+static int load_rows(void *ctx, const struct lease_record *list, const int64_t *rows, size_t n)
+{
+	const struct loading *l = ctx;
+	struct store_db *db = l->db;
+
+	for (size_t i = 0; i < n; i++)
+		if (store_rows_set(&db->last, list[i].address.v, rows[i]) < 0)
+			return -ENOMEM;
+	db->rows += (int64_t)n;
+	if (n)
+		db->next_row = rows[n - 1] + 1;
+	return l->hooks->load(l->ctx, list, n);
 }
 
 static int load_all(struct store_db *db, const struct store_hooks *hooks, void *ctx)
 {
-	sqlite3_stmt *s;
-	int64_t rows = 0;
-	int r = one_number(db, "SELECT count(*) FROM lease_log", &rows), step;
+	struct loading l = { db, hooks, ctx };
+	int64_t n = 0, row;
+	int r = one_number(db, "SELECT count(*) FROM lease_log", &n);
 
 	if (r < 0)
 		return r;
-	hooks->expect(ctx, (size_t)rows);
+	hooks->expect(ctx, (size_t)n);
 	db->next_row = 1;
-	if (sqlite3_prepare_v2(db->db,
-		    "SELECT row, address, state, expires, network, htype, chaddr, client_id, hostname, sum"
-		    " FROM lease_log ORDER BY row", -1, &s, NULL) != SQLITE_OK)
-		return keep_error(db);
-	while ((step = sqlite3_step(s)) == SQLITE_ROW && r == 0)
-		r = load_row(db, s, hooks, ctx);
-	if (r == 0 && step != SQLITE_DONE)
-		r = keep_error(db);
-	(void)sqlite3_finalize(s);
-	return r;
+	r = store_read_all(db->db, load_rows, &l, &row);
+	return r == -EUCLEAN ? damaged(db, row) : r == -EIO ? keep_error(db) : r;
 }
 
 static int load_forms(struct store_db *db, const struct store_hooks *hooks, void *ctx)
@@ -465,7 +433,7 @@ int store_db_append(struct store_db *db, const struct store_row *row)
 	(void)sqlite3_bind_blob(s, 7, row->chaddr, row->n_chaddr, SQLITE_STATIC);
 	(void)sqlite3_bind_blob(s, 8, row->client_id, row->n_client_id, SQLITE_STATIC);
 	(void)sqlite3_bind_blob(s, 9, row->hostname, row->n_hostname, SQLITE_STATIC);
-	(void)sqlite3_bind_int64(s, 10, row_sum(db->next_row, &r));
+	(void)sqlite3_bind_int64(s, 10, store_row_sum(db->next_row, &r));
 	step = sqlite3_step(s);
 	(void)sqlite3_reset(s);
 	if (step != SQLITE_DONE)

@@ -19,10 +19,11 @@ static void expect_nothing(void *ctx, size_t n)
 	(void)n;
 }
 
-static int load_nothing(void *ctx, const struct lease_record *r)
+static int load_nothing(void *ctx, const struct lease_record *list, size_t n)
 {
 	(void)ctx;
-	(void)r;
+	(void)list;
+	(void)n;
 	return 0;
 }
 

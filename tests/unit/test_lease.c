@@ -340,7 +340,7 @@ static struct lease_record record(uint32_t host, enum lease_state state, struct 
 
 static int restore(struct lab *l, struct lease_record r)
 {
-	return lease_restore(l->t, &r);
+	return lease_restore(l->t, &r, 1);
 }
 
 static void comes_back_from_the_store(void **state)

@@ -21,6 +21,7 @@ struct trial {
 	char message[STORE_MESSAGE_MAX];
 	char health[STORE_MESSAGE_MAX];
 	size_t loaded, done, failed, forms;
+	size_t refuse_at; /* so many records are enough for on_load(); 0: all are welcome */
 	struct forms_record form; /* the last one */
 	struct lease_table *leases;
 };
@@ -32,12 +33,14 @@ static void on_expect(void *ctx, size_t n)
 	lease_table_expect(t->leases, n);
 }
 
-static int on_load(void *ctx, const struct lease_record *r)
+static int on_load(void *ctx, const struct lease_record *list, size_t n)
 {
 	struct trial *t = ctx;
 
-	t->loaded++;
-	return lease_restore(t->leases, r);
+	t->loaded += n;
+	if (t->refuse_at && t->loaded >= t->refuse_at)
+		return -EOVERFLOW;
+	return lease_restore(t->leases, list, n);
 }
 
 static int on_load_form(void *ctx, const struct forms_record *r)
@@ -64,15 +67,20 @@ static void on_done(void *ctx, int result)
 	t->failed += result < 0;
 }
 
-static int begin(struct trial *t)
+static int begin_refusing(struct trial *t, size_t refuse_at)
 {
 	static const struct store_hooks hooks = { .expect = on_expect, .load = on_load,
 		.load_form = on_load_form, .health = on_health };
 
-	*t = (struct trial){ 0 };
+	*t = (struct trial){ .refuse_at = refuse_at };
 	assert_int_equal(uv_loop_init(&t->loop), 0);
 	assert_int_equal(lease_table_new(&t->leases), 0);
 	return store_open(&t->loop, dir, &hooks, t, t->message, &t->store);
+}
+
+static int begin(struct trial *t)
+{
+	return begin_refusing(t, 0);
 }
 
 static void end(struct trial *t)
@@ -175,6 +183,46 @@ static void committed_leases_come_back(void **state)
 	assert_int_equal(l->client_id_len, 6);
 	assert_int_equal(lease_count(t.leases, LEASE_BOUND), 499);
 	end(&t);
+}
+
+/* More than the reader holds at once, with the longest identifiers; and it ends when
+ * nobody wants any more. */
+static void a_long_log_is_read_whole(void **state)
+{
+	enum { ROWS = 12000 };
+	uint8_t id[255] = { 0 };
+	struct trial t;
+
+	(void)state;
+	assert_int_equal(begin(&t), 0);
+	for (uint32_t i = 1; i <= ROWS; i++) {
+		const struct lease_record r = { .address.v = 0x0a000000 + i, .state = LEASE_BOUND,
+			.expires_s = 2000000000 + i, .network = i % 3 ? "br0" : "10.9.0.0/24", .htype = 1,
+			.client_id = { id, i % 2 ? sizeof(id) : 4 }, .hostname = SPAN_LIT("web") };
+
+		memcpy(id, &i, sizeof(i));
+		assert_int_equal(store_commit(t.store, &r, on_done, &t), 0);
+	}
+	wait_done(&t, ROWS);
+	end(&t);
+
+	assert_int_equal(begin(&t), 0);
+	assert_int_equal(t.loaded, ROWS);
+	for (uint32_t i = 1; i <= ROWS; i++) {
+		const struct lease *l = lease_find_address(t.leases, (struct ip4){ 0x0a000000 + i });
+
+		assert_non_null(l);
+		memcpy(id, &i, sizeof(i));
+		assert_int_equal(l->expires_s, 2000000000 + i);
+		assert_int_equal(l->client_id_len, i % 2 ? sizeof(id) : 4);
+		assert_memory_equal(l->client_id, id, l->client_id_len);
+	}
+	end(&t);
+
+	assert_int_equal(begin_refusing(&t, 2000), -EOVERFLOW);
+	assert_in_range(t.loaded, 2000, ROWS / 2);
+	lease_table_free(t.leases);
+	assert_int_equal(uv_loop_close(&t.loop), 0);
 }
 
 /* A close right behind the commits loses none of them. */
@@ -392,6 +440,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(committed_leases_come_back, empty),
+		cmocka_unit_test_setup(a_long_log_is_read_whole, empty),
 		cmocka_unit_test_setup(close_commits_what_waits, empty),
 		cmocka_unit_test_setup(log_is_cleaned, empty),
 		cmocka_unit_test_setup(no_database_is_refused, empty),
