@@ -103,9 +103,13 @@ void banner_say_networks(struct site *site, const struct iface_view *ifaces, siz
 	}
 }
 
-static void say_root(struct site *site, const char *what, const char *path, int fd)
+static void say_root(struct site *site, const char *what, const char *path)
 {
-	if (fd >= 0)
+	struct root root = root_open(path);
+	bool is_there = root.fd >= 0;
+
+	root_close(&root);
+	if (is_there)
 		log_say(site->log, LOG_INFO, "files", "%s root %s", what, path);
 	else
 		log_say(site->log, LOG_WARNING, "files",
@@ -156,8 +160,8 @@ void banner_say(struct site *site)
 	log_say(site->log, LOG_INFO, "config", "%s: networks %zu, profiles %zu, machines %zu, rules %zu, default profile %s",
 		cfg->file ? cfg->file : "no configuration file", cfg->n_networks, cfg->n_profiles, cfg->n_machines,
 		cfg->n_rules, cfg->default_profile ? cfg->default_profile->name : "none");
-	say_root(site, "HTTP", cfg->http_root, site->files.http_root);
-	say_root(site, "TFTP", cfg->tftp_root, site->files.tftp_root);
+	say_root(site, "HTTP", cfg->http_root);
+	say_root(site, "TFTP", cfg->tftp_root);
 	say_loaders(site);
 	say_try(site);
 }

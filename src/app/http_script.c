@@ -129,7 +129,7 @@ static void give_script_file(struct script_request *r, const struct profile *p)
 	struct stat st;
 	int fd, e;
 
-	e = site_open_http(r->site, span_str(p->script.path), &fd, &st);
+	e = root_open_file(&r->site->http_root, span_str(p->script.path), &fd, &st);
 	if (e == 0) {
 		e = files_read_all(fd, CONFIG_SCRIPT_MAX, &source);
 		close(fd);
@@ -172,7 +172,7 @@ static void give_site_script(struct script_request *r)
 	struct stat st;
 	int fd, e;
 
-	e = site_open_http(site, SPAN_LIT("boot.ipxe"), &fd, &st);
+	e = root_open_file(&site->http_root, SPAN_LIT("boot.ipxe"), &fd, &st);
 	if (e == 0) {
 		http_script_give_file(r->target, fd, &st);
 		r->target->content_type = SCRIPT_TYPE;
@@ -241,7 +241,7 @@ void http_script_of_site(struct site *site, const struct http_peer *peer, struct
 	struct stat st;
 	int fd;
 
-	if (site_open_http(site, SPAN_LIT("boot.ipxe"), &fd, &st) == 0) {
+	if (root_open_file(&site->http_root, SPAN_LIT("boot.ipxe"), &fd, &st) == 0) {
 		http_script_give_file(target, fd, &st);
 		target->content_type = SCRIPT_TYPE;
 		return;

@@ -131,6 +131,7 @@ static int refresh(struct daemon *d)
 	struct site *site = &d->site;
 	struct iface_view *ifaces = NULL;
 	struct served_set *nets = NULL;
+	struct snapshot *next;
 	bool *began = NULL;
 	size_t n;
 	int r;
@@ -148,8 +149,14 @@ static int refresh(struct daemon *d)
 		free(ifaces);
 		return r;
 	}
-	served_free(site->nets);
-	site->nets = nets;
+	r = snapshot_new_nets(site->now, nets, &next);
+	if (r < 0) { /* as above: later */
+		served_free(nets);
+		free(began);
+		free(ifaces);
+		return r;
+	}
+	site_adopt(site, next);
 	banner_say_networks(site, ifaces, n, d->told, began);
 	if (update_services(d) == 0)
 		(void)uv_timer_stop(&d->retry_timer);
@@ -207,31 +214,30 @@ static int keep_what_needs_restart(struct daemon *d, struct config *next)
 static int adopt(struct daemon *d, struct config *next, struct text *report)
 {
 	struct network_told *told = calloc(next->n_networks + 1, sizeof(*told));
-	struct config *old = d->site.cfg;
-	struct served_set *nets = NULL;
+	struct served_set *nets = NULL; /* none, until refresh() looks at the interfaces */
+	struct snapshot *snapshot;
 	struct site_files files;
 	int r = -ENOMEM;
 
 	if (told)
 		r = served_build(next, NULL, 0, &nets);
-	if (r == 0 && old)
+	if (r == 0 && d->site.now)
 		r = keep_what_needs_restart(d, next);
 	if (r == 0)
 		r = open_files(next, &files, report);
+	if (r == 0) {
+		r = snapshot_new(next, &files, nets, &snapshot);
+		if (r < 0)
+			site_files_close(&files);
+	}
 	if (r < 0) {
 		served_free(nets);
 		free(told);
 		return r;
 	}
-	if (old)
-		site_files_close(&d->site.files);
-	d->site.cfg = next;
-	d->site.files = files;
 	free(d->told);
 	d->told = told;
-	served_free(d->site.nets);
-	d->site.nets = nets; /* until refresh() looks at the interfaces */
-	config_free(old);
+	site_adopt(&d->site, snapshot);
 	return 0;
 }
 
@@ -504,10 +510,7 @@ static void daemon_free(struct daemon *d)
 	lease_table_free(d->site.leases);
 	clients_free(d->site.clients);
 	forms_free(d->site.forms);
-	served_free(d->site.nets);
-	if (d->site.cfg)
-		site_files_close(&d->site.files);
-	config_free(d->site.cfg);
+	site_adopt(&d->site, NULL);
 	free(d->told);
 	if (d->monitor_fd >= 0)
 		close(d->monitor_fd);

@@ -60,13 +60,13 @@ static void resolve(void *ctx, const struct http_peer *peer, const struct http_r
 		http_script_of_site(site, peer, ret_target);
 		return;
 	case VIRTUAL_LOADER:
-		r = site_open_again(site->files.loader[name.arch], &fd, &st);
+		r = site_open_again(site->now->files->loader[name.arch], &fd, &st);
 		break;
 	case VIRTUAL_NAMED_FILE:
-		r = site_open_again(site->files.named[name.named - site->cfg->named_files], &fd, &st);
+		r = site_open_again(site->now->files->named[name.named - site->cfg->named_files], &fd, &st);
 		break;
 	case VIRTUAL_NONE:
-		r = site_open_http(site, path, &fd, &st);
+		r = root_open_file(&site->http_root, path, &fd, &st);
 		break;
 	case VIRTUAL_MISSING:
 		break;

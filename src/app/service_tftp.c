@@ -13,6 +13,7 @@
 
 struct service_tftp {
 	struct site *site;
+	struct root root;
 	struct tftp_server *server;
 	struct listeners listeners;
 };
@@ -61,14 +62,14 @@ static void resolve(void *ctx, const struct tftp_peer *peer, struct span path, s
 	locate_path(site->cfg, path, &name);
 	switch (name.kind) {
 	case VIRTUAL_LOADER:
-		r = site_open_again(site->files.loader[name.arch], &fd, &st);
+		r = site_open_again(site->now->files->loader[name.arch], &fd, &st);
 		break;
 	case VIRTUAL_NAMED_FILE:
-		r = site_open_again(site->files.named[name.named - site->cfg->named_files], &fd, &st);
+		r = site_open_again(site->now->files->named[name.named - site->cfg->named_files], &fd, &st);
 		break;
 	case VIRTUAL_SITE_SCRIPT: /* a name of HTTP's only */
 	case VIRTUAL_NONE:
-		r = site_open_tftp(site, path, &fd, &st);
+		r = root_open_file(&s->root, path, &fd, &st);
 		break;
 	case VIRTUAL_MACHINE_SCRIPT:
 	case VIRTUAL_MISSING:
@@ -209,6 +210,7 @@ int service_tftp_new(uv_loop_t *loop, struct site *site, struct service_tftp **r
 	if (!s)
 		return -ENOMEM;
 	s->site = site;
+	s->root.fd = -1;
 	r = tftp_server_new(loop, &hooks, s, (struct tftp_limits){ 0 }, &s->server);
 	if (r < 0) {
 		free(s);
@@ -222,6 +224,8 @@ int service_tftp_new(uv_loop_t *loop, struct site *site, struct service_tftp **r
 
 unsigned service_tftp_update(struct service_tftp *s, const struct ip4 *addrs, size_t n)
 {
+	root_close(&s->root); /* the configuration may be another */
+	s->root = root_open(s->site->cfg->tftp_root);
 	return listeners_update(&s->listeners, addrs, n, s->site->cfg->tftp_port);
 }
 
@@ -232,7 +236,10 @@ unsigned service_tftp_open_count(const struct service_tftp *s)
 
 static void closed(void *ctx)
 {
-	free(ctx);
+	struct service_tftp *s = ctx;
+
+	root_close(&s->root);
+	free(s);
 }
 
 void service_tftp_close(struct service_tftp *s)

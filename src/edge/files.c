@@ -48,11 +48,11 @@ static int open_error(int err)
 	return err == ENXIO || err == ENODEV ? -EPERM : -err;
 }
 
-int files_open_below(int dirfd, struct span path, int *ret_fd, struct stat *ret_st)
+static int open_below(int dirfd, struct span path, uint64_t resolve, int *ret_fd, struct stat *ret_st)
 {
 	struct open_how how = {
 		.flags = OPEN_FLAGS,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | resolve,
 	};
 	char name[FILES_PATH_MAX + 1];
 	long fd;
@@ -67,12 +67,25 @@ int files_open_below(int dirfd, struct span path, int *ret_fd, struct stat *ret_
 	 * kernel could not tell; asking again is what openat2(2) advises. */
 	for (int tries = 0; tries < 8; tries++) {
 		fd = syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
-		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
+		if (fd >= 0 || resolve || (errno != EAGAIN && errno != EINTR))
 			break;
 	}
 	if (fd < 0)
 		return open_error(errno);
 	return keep_regular((int)fd, ret_fd, ret_st);
+}
+
+int files_open_below(int dirfd, struct span path, int *ret_fd, struct stat *ret_st)
+{
+	return open_below(dirfd, path, 0, ret_fd, ret_st);
+}
+
+int files_open_below_cached(int dirfd, struct span path, int *ret_fd, struct stat *ret_st)
+{
+	int r = open_below(dirfd, path, RESOLVE_CACHED, ret_fd, ret_st);
+
+	/* An old kernel does not know the flag; a rename that races is not cached. */
+	return r == -EINVAL ? open_below(dirfd, path, 0, ret_fd, ret_st) : r;
 }
 
 int files_open_path(const char *path, int *ret_fd, struct stat *ret_st)

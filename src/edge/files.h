@@ -26,6 +26,10 @@ int files_open_root(const char *path, int *ret_dirfd) WARN_UNUSED;
  * NUL in it, or empty), -ENAMETOOLONG, -EACCES, …, both results untouched. */
 int files_open_below(int dirfd, struct span path, int *ret_fd, struct stat *ret_st) WARN_UNUSED;
 
+/* The same without waiting for a disk: -EAGAIN when the way to the file is not in
+ * the kernel's cache (RESOLVE_CACHED, Linux 5.12; an older kernel opens it). */
+int files_open_below_cached(int dirfd, struct span path, int *ret_fd, struct stat *ret_st) WARN_UNUSED;
+
 /* Opens a file that the configuration names (a loader, a script), symlinks
  * followed wherever they lead, regular files only; else as above. */
 int files_open_path(const char *path, int *ret_fd, struct stat *ret_st) WARN_UNUSED;
