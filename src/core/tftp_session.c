@@ -11,8 +11,10 @@
 #define OACKS_MAX 3
 /* Below this an ACK may have crossed what we just sent; also the first guess. */
 #define ROUND_TRIP_MIN_MS 10
-/* After 1 + 2 + 4 timeouts no copy of a packet is under way any more. */
+#define BACKOFF_MAX_MS    8000
+/* After several resends and so long no copy of a packet is under way any more. */
 #define SILENT_BACKOFF 3
+#define SILENT_MS      7000
 
 static bool is_separator(uint8_t c)
 {
@@ -78,6 +80,13 @@ static uint32_t blksize_limit(unsigned path_mtu)
 	return at_most(path_mtu - HEADERS, TFTP_BLKSIZE_MAX);
 }
 
+/* RFC 7440 leaves it to us to lower it.  What one window puts on the wire at once
+ * has a limit, in octets. */
+static uint32_t windowsize_limit(uint32_t blksize)
+{
+	return at_most(TFTP_FLIGHT_MAX / blksize, TFTP_WINDOWSIZE_MAX);
+}
+
 struct tftp_terms tftp_session_negotiate(
 	const struct tftp_request *request, uint64_t size, unsigned path_mtu)
 {
@@ -96,7 +105,7 @@ struct tftp_terms tftp_session_negotiate(
 	}
 	if (option_number(request, SPAN_LIT("windowsize"), 1, 65535, &v)) {
 		t.has_windowsize = true;
-		t.windowsize = at_most(v, TFTP_WINDOWSIZE_MAX);
+		t.windowsize = at_most(v, windowsize_limit(t.blksize));
 	}
 	/* RFC 2349: the client's value as it is, or no answer to it. */
 	if (option_number(request, SPAN_LIT("timeout"), 1, 255, &v)) {
@@ -110,7 +119,7 @@ struct tftp_terms tftp_session_negotiate(
 bool tftp_session_has_options(const struct tftp_terms *terms)
 {
 	return terms->has_blksize || terms->has_windowsize || terms->has_timeout ||
-		terms->has_tsize;
+	       terms->has_tsize;
 }
 
 void tftp_session_put_oack(const struct tftp_terms *terms, struct wr *w)
@@ -131,14 +140,28 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* A timeout that the client chose above 60 s is obeyed by giving up first. */
-static uint64_t resend_ms(const struct tftp_session *s)
+static uint32_t resend_max_ms(const struct tftp_session *s)
 {
-	uint64_t wait = s->terms.timeout_s * (uint64_t)1000;
+	return s->terms.timeout_s * 1000;
+}
 
-	for (unsigned i = 0; i < s->backoff && wait < TFTP_GIVE_UP_MS; i++)
-		wait *= 2;
+/* Twice as long at each resend, up to a bound: where a third of the packets is
+ * lost, 60 s must hold enough of them.  A timeout that the client chose above 60 s
+ * is obeyed by giving up first. */
+static uint64_t resend_at_ms(const struct tftp_session *s)
+{
+	uint64_t wait = s->resend_ms;
+
+	for (unsigned i = 0; i < s->backoff && wait < BACKOFF_MAX_MS; i++)
+		wait = at_most(2 * wait, BACKOFF_MAX_MS);
 	return s->window_ms + wait;
+}
+
+static uint64_t round_trip_ms(const struct tftp_session *s)
+{
+	uint32_t srtt = s->srtt8_ms / 8;
+
+	return srtt > ROUND_TRIP_MIN_MS ? srtt : ROUND_TRIP_MIN_MS;
 }
 
 static bool may_resend_by_timer(const struct tftp_session *s)
@@ -149,8 +172,10 @@ static bool may_resend_by_timer(const struct tftp_session *s)
 static void set_deadline(struct tftp_session *s)
 {
 	s->deadline_ms = s->progress_ms + TFTP_GIVE_UP_MS;
+	if (s->held)
+		return;
 	if (may_resend_by_timer(s))
-		s->deadline_ms = earlier(s->deadline_ms, resend_ms(s));
+		s->deadline_ms = earlier(s->deadline_ms, resend_at_ms(s));
 	if (s->restart_ms)
 		s->deadline_ms = earlier(s->deadline_ms, s->restart_ms);
 }
@@ -183,6 +208,7 @@ static struct tftp_action send_window(struct tftp_session *s, uint64_t now_ms)
 	s->fresh = s->sent == s->acked;
 	s->resent += s->sent - s->acked;
 	s->sent = a.last;
+	s->held = false;
 	s->window_ms = now_ms;
 	s->restart_ms = 0;
 	set_deadline(s);
@@ -201,9 +227,9 @@ static struct tftp_action restart_window(struct tftp_session *s, uint64_t now_ms
  * the restart waits that long, and an ACK of the rest makes it needless. */
 static struct tftp_action restart_window_soon(struct tftp_session *s, uint64_t now_ms)
 {
-	if (now_ms >= s->window_ms + s->round_trip_ms)
+	if (!s->held && now_ms >= s->window_ms + round_trip_ms(s))
 		return restart_window(s, now_ms);
-	s->restart_ms = s->window_ms + s->round_trip_ms;
+	s->restart_ms = s->window_ms + round_trip_ms(s);
 	return send_nothing(s);
 }
 
@@ -214,20 +240,41 @@ struct tftp_action tftp_session_start(
 		.terms = *terms,
 		.final = terms->size / terms->blksize + 1,
 		.progress_ms = now_ms,
-		.round_trip_ms = ROUND_TRIP_MIN_MS,
+		.resend_ms = terms->timeout_s * 1000,
 		.oack_open = tftp_session_has_options(terms),
 	};
 	return s->oack_open ? send_oack(s, now_ms) : send_window(s, now_ms);
 }
 
-/* Karn: what was sent twice measures nothing. */
+/* RFC 6298 2, bounded: by the client's timeout (RFC 2349) or one second from above. */
 static void measure_round_trip(struct tftp_session *s, uint64_t now_ms)
 {
-	if (!s->fresh)
-		return;
-	s->round_trip_ms = now_ms - s->window_ms;
-	if (s->round_trip_ms < ROUND_TRIP_MIN_MS)
-		s->round_trip_ms = ROUND_TRIP_MIN_MS;
+	uint32_t r = at_most(now_ms - s->window_ms, resend_max_ms(s));
+	uint32_t smoothed = s->srtt8_ms / 8, off = r > smoothed ? r - smoothed : smoothed - r;
+
+	if (s->srtt8_ms == 0 && s->rttvar4_ms == 0) {
+		s->srtt8_ms = 8 * r;
+		s->rttvar4_ms = 2 * r;
+	} else {
+		s->srtt8_ms = s->srtt8_ms - smoothed + r;
+		s->rttvar4_ms = s->rttvar4_ms - s->rttvar4_ms / 4 + off;
+	}
+	s->resend_ms = s->srtt8_ms / 8 + s->rttvar4_ms;
+	if (s->resend_ms < TFTP_RESEND_MIN_MS)
+		s->resend_ms = TFTP_RESEND_MIN_MS;
+	if (s->resend_ms > resend_max_ms(s))
+		s->resend_ms = resend_max_ms(s);
+}
+
+/* All that was outstanding is acknowledged.  Karn: what was sent twice measures
+ * nothing, and the longer wait stays until something does; a path that has become
+ * slower than we think would have each block twice for ever. */
+static void learn_round_trip(struct tftp_session *s, uint64_t now_ms)
+{
+	if (s->fresh && !s->held)
+		measure_round_trip(s, now_ms);
+	else if (s->backoff > 0)
+		s->resend_ms = at_most(resend_at_ms(s) - s->window_ms, resend_max_ms(s));
 }
 
 static void note_progress(struct tftp_session *s, uint64_t now_ms)
@@ -242,8 +289,8 @@ static struct tftp_action oack_acked(struct tftp_session *s, uint16_t block, uin
 {
 	if (block != 0)
 		return send_nothing(s);
+	learn_round_trip(s, now_ms);
 	note_progress(s, now_ms);
-	measure_round_trip(s, now_ms);
 	s->oack_open = false;
 	return send_window(s, now_ms);
 }
@@ -267,6 +314,8 @@ struct tftp_action tftp_session_ack(struct tftp_session *s, uint16_t block, uint
 		return restart_window_soon(s, now_ms);
 	}
 	s->acked += further;
+	if (s->acked == s->sent)
+		learn_round_trip(s, now_ms);
 	note_progress(s, now_ms);
 	if (s->acked == s->final) {
 		s->outcome = TFTP_SENT;
@@ -274,7 +323,6 @@ struct tftp_action tftp_session_ack(struct tftp_session *s, uint16_t block, uint
 	}
 	if (s->acked < s->sent)
 		return restart_window_soon(s, now_ms);
-	measure_round_trip(s, now_ms);
 	return send_window(s, now_ms);
 }
 
@@ -286,9 +334,11 @@ struct tftp_action tftp_session_tick(struct tftp_session *s, uint64_t now_ms)
 		s->outcome = TFTP_TIMEOUT;
 		return (struct tftp_action){ .send = TFTP_SEND_NOTHING };
 	}
+	if (s->held)
+		return send_nothing(s);
 	if (s->restart_ms && now_ms >= s->restart_ms)
 		return restart_window(s, now_ms);
-	if (!may_resend_by_timer(s) || now_ms < resend_ms(s))
+	if (!may_resend_by_timer(s) || now_ms < resend_at_ms(s))
 		return send_nothing(s);
 	s->backoff++;
 	s->restarted = false;
@@ -305,6 +355,23 @@ struct tftp_action tftp_session_repeat(struct tftp_session *s, uint64_t now_ms)
 	return s->oack_open ? send_oack(s, now_ms) : send_window(s, now_ms);
 }
 
+void tftp_session_hold(struct tftp_session *s)
+{
+	s->held = true;
+	set_deadline(s);
+}
+
+void tftp_session_released(struct tftp_session *s, uint64_t now_ms)
+{
+	if (!s->held)
+		return;
+	s->held = false;
+	s->window_ms = now_ms;
+	if (s->restart_ms)
+		s->restart_ms = now_ms + round_trip_ms(s);
+	set_deadline(s);
+}
+
 void tftp_session_error(struct tftp_session *s, uint16_t code)
 {
 	if (s->outcome != TFTP_RUNNING)
@@ -318,9 +385,9 @@ void tftp_session_error(struct tftp_session *s, uint16_t code)
 		s->outcome = TFTP_ABORTED;
 }
 
-bool tftp_session_is_silent(const struct tftp_session *s)
+bool tftp_session_is_silent(const struct tftp_session *s, uint64_t now_ms)
 {
-	return s->proven && s->backoff >= SILENT_BACKOFF;
+	return s->proven && s->backoff >= SILENT_BACKOFF && now_ms >= s->progress_ms + SILENT_MS;
 }
 
 uint64_t tftp_session_offset(const struct tftp_terms *terms, uint64_t block)

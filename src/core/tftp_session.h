@@ -6,18 +6,23 @@
  * counted here from 1 without wrapping; on the wire they wrap from 65535 to 0.
  *
  * Sources: RFC 1350, RFC 1123 4.2.3 (Sorcerer's Apprentice, adaptive timeout),
- * RFC 2347 to 2349 (options), RFC 7440 (windowsize); the promises T-6 to T-16.
+ * RFC 2347 to 2349 (options), RFC 6298 (round trips), RFC 7440 (windowsize); the
+ * promises T-6 to T-16.
  */
 #pragma once
 
 #include "wire/tftp.h"
 
-#define TFTP_BLKSIZE_MIN       8
-#define TFTP_BLKSIZE_MAX       65464
-#define TFTP_BLKSIZE_DEFAULT   512
-#define TFTP_WINDOWSIZE_MAX    64 /* ours; RFC 7440 allows 65535 */
+#define TFTP_BLKSIZE_MIN     8
+#define TFTP_BLKSIZE_MAX     65464
+#define TFTP_BLKSIZE_DEFAULT 512
+/* Half of the block numbers: of a larger window, an ACK that comes late would look
+ * like one from inside it. */
+#define TFTP_WINDOWSIZE_MAX    32767
+#define TFTP_FLIGHT_MAX        (2u << 20) /* octets in one window */
 #define TFTP_OACK_MAX          (64 + 4 * 24)
 #define TFTP_TIMEOUT_DEFAULT_S 1
+#define TFTP_RESEND_MIN_MS     200   /* OVMF in software emulation takes tens of ms for a window */
 #define TFTP_GIVE_UP_MS        60000 /* without progress; promise T-16 */
 #define TFTP_PATH_MAX          255   /* as long as option 67 can name one */
 
@@ -64,6 +69,7 @@ struct tftp_session {
 	bool oack_open;            /* an OACK waits for its ACK(0) */
 	bool fresh;                /* what is outstanding was sent only once */
 	bool restarted;            /* this window was restarted for an ACK already */
+	bool held;                 /* what was to be sent has not left yet */
 	unsigned oacks;            /* sent so far */
 	unsigned backoff;          /* timer resends since the last progress */
 	uint64_t final;            /* the block that ends the transfer: the first short one */
@@ -72,7 +78,9 @@ struct tftp_session {
 	uint64_t progress_ms;      /* when the client last got further */
 	uint64_t window_ms;        /* when we last sent */
 	uint64_t restart_ms;       /* when to restart the window, 0 = not wanted */
-	uint64_t round_trip_ms;
+	/* RFC 6298: the smoothed round trip times 8, its variation times 4 (0: not
+	 * measured yet), and how long to wait for an answer. */
+	uint32_t srtt8_ms, rttvar4_ms, resend_ms;
 };
 
 /* The name that a client asked for, relative to the root: '/' and '\' both
@@ -83,8 +91,8 @@ int tftp_session_path(
 	struct span name, uint8_t buf[TFTP_PATH_MAX], struct span *ret_path) WARN_UNUSED;
 
 /* Which of the request's options we obey, and how: unknown options, and values
- * that the RFCs forbid, are left out; too large a blksize or windowsize is
- * lowered.  path_mtu is in octets, IP header included. */
+ * that the RFCs forbid, are left out; too large a blksize is lowered, and a
+ * windowsize that makes more than TFTP_FLIGHT_MAX octets.  path_mtu is in octets, IP header included. */
 struct tftp_terms tftp_session_negotiate(
 	const struct tftp_request *request, uint64_t size, unsigned path_mtu);
 
@@ -100,13 +108,17 @@ struct tftp_action tftp_session_ack(struct tftp_session *s, uint16_t block, uint
 struct tftp_action tftp_session_tick(struct tftp_session *s, uint64_t now_ms);
 /* The same request again, from the same port. */
 struct tftp_action tftp_session_repeat(struct tftp_session *s, uint64_t now_ms);
+/* The caller cannot send just now all that it was told to (the disk, a full socket):
+ * until tftp_session_released() no timer resends it, for nobody has had it. */
+void tftp_session_hold(struct tftp_session *s);
+void tftp_session_released(struct tftp_session *s, uint64_t now_ms);
 /* An ERROR from the client. */
 void tftp_session_error(struct tftp_session *s, uint16_t code);
 
 /* True when the client has let several resends pass: a repeated request then
  * comes from a machine that began anew (BIOS ROMs always use port 2070), not
  * from the network's duplication of the first one. */
-bool tftp_session_is_silent(const struct tftp_session *s);
+bool tftp_session_is_silent(const struct tftp_session *s, uint64_t now_ms);
 
 /* Where a block lies in the file, and how many octets of it it carries (0 to
  * blksize: the last one is short, maybe empty). */

@@ -486,7 +486,7 @@ bool tftp_pool_take_repeated(struct tftp_pool *pool, const struct tftp_incoming 
 	if (!t)
 		return false;
 	if (span_eq((struct span){ t->request, t->request_len }, in->packet) &&
-		!tftp_session_is_silent(&t->session)) {
+		!tftp_session_is_silent(&t->session, uv_now(pool->loop))) {
 		transfer_do(t, tftp_session_repeat(&t->session, uv_now(pool->loop)));
 		return true;
 	}
