@@ -1,8 +1,12 @@
 /* The lease log in SQLite, and the thread that writes it.
  *
  * Two sides that share only what stands in struct queue, under its mutex: the
- * loop (store_*) and the writer (writer_*).  A record goes queue.waiting ->
- * writer's batch -> queue.finished -> done().
+ * loop (store_*) and the writer (writer_*).  A record goes store.turn ->
+ * queue.waiting -> writer's batch -> queue.finished -> done().
+ *
+ * An fsync costs as much CPU as several exchanges.  So the writer is woken once for
+ * all records of a turn of the loop, not by the first of them; and under load it
+ * waits a little for more before it commits.
  */
 #include "edge/store.h"
 
@@ -12,9 +16,12 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#define WAITING_MAX  16384u /* records that wait; a disk that hangs costs no more memory than these */
+#define UNFINISHED_MAX 16384u /* records; a disk that hangs costs no more memory than these */
 #define RETRY_MS     1000   /* how often a failing store is tried again */
 #define CLEAN_REST_MS 5     /* between two steps of cleaning while nothing else is to do */
+#define GATHER_MS      1    /* so long a batch waits for more behind a large one */
+#define GATHER_BEHIND  16u  /* records of a batch that is large */
+#define GATHER_ENOUGH  64u  /* with so many it waits no longer */
 
 struct entry {
 	struct entry *next, *prev;
@@ -30,6 +37,7 @@ struct queue {
 	uv_cond_t filled;
 	struct entry *waiting, *finished;
 	unsigned n_waiting;
+	bool gathering; /* the writer waits for GATHER_ENOUGH */
 	bool stop;
 	bool failing;
 	bool health_told;
@@ -43,10 +51,35 @@ struct store {
 	struct queue queue;
 	uv_thread_t writer;
 	uv_async_t finished;
-	bool failing; /* as the loop was told */
+	uv_prepare_t turn_ends;
+	struct entry *turn; /* records of this turn of the loop */
+	unsigned n_turn, n_unfinished;
+	unsigned open_handles;
+	bool failing;	 /* as the loop was told */
+	unsigned n_last; /* records of the batch before; the writer's */
 };
 
 /* --- the writer's thread --- */
+
+static void wait_for_work(struct queue *q, bool cleaning)
+{
+	if (q->failing)
+		(void)uv_cond_timedwait(&q->filled, &q->mutex, RETRY_MS * 1000000ull);
+	else if (cleaning)
+		(void)uv_cond_timedwait(&q->filled, &q->mutex, CLEAN_REST_MS * 1000000ull);
+	else
+		uv_cond_wait(&q->filled, &q->mutex);
+}
+
+static void gather(struct queue *q)
+{
+	uint64_t end_ns = uv_hrtime() + GATHER_MS * 1000000ull, now_ns;
+
+	q->gathering = true;
+	while (!q->stop && q->n_waiting < GATHER_ENOUGH && (now_ns = uv_hrtime()) < end_ns)
+		(void)uv_cond_timedwait(&q->filled, &q->mutex, end_ns - now_ns);
+	q->gathering = false;
+}
 
 /* Waits for work; false: stop, and nothing is left to do.  *ret_batch may be
  * empty: then it is time to retry or to clean. */
@@ -56,15 +89,12 @@ static bool writer_wait(struct store *s, bool cleaning, struct entry **ret_batch
 	bool go_on;
 
 	uv_mutex_lock(&q->mutex);
-	if (!q->waiting && !q->stop) {
-		if (q->failing)
-			(void)uv_cond_timedwait(&q->filled, &q->mutex, RETRY_MS * 1000000ull);
-		else if (cleaning)
-			(void)uv_cond_timedwait(&q->filled, &q->mutex, CLEAN_REST_MS * 1000000ull);
-		else
-			uv_cond_wait(&q->filled, &q->mutex);
-	}
+	if (!q->waiting && !q->stop)
+		wait_for_work(q, cleaning);
+	if (q->waiting && s->n_last >= GATHER_BEHIND)
+		gather(q);
 	*ret_batch = q->waiting;
+	s->n_last = q->n_waiting;
 	q->waiting = NULL;
 	q->n_waiting = 0;
 	go_on = *ret_batch || !q->stop;
@@ -154,6 +184,7 @@ static void run_finished(struct store *s)
 		if (e->done)
 			e->done(e->ctx, e->result);
 		free(e);
+		s->n_unfinished--;
 	}
 	if (done && s->hooks->batch_done)
 		s->hooks->batch_done(s->ctx);
@@ -165,6 +196,58 @@ static void on_finished(uv_async_t *h)
 
 	tell_health(s);
 	run_finished(s);
+}
+
+static void flush_turn(struct store *s)
+{
+	struct queue *q = &s->queue;
+
+	if (!s->turn)
+		return;
+	uv_mutex_lock(&q->mutex);
+	DL_CONCAT(q->waiting, s->turn);
+	q->n_waiting += s->n_turn;
+	if (!q->gathering || q->n_waiting >= GATHER_ENOUGH)
+		uv_cond_signal(&q->filled);
+	uv_mutex_unlock(&q->mutex);
+	s->turn = NULL;
+	s->n_turn = 0;
+}
+
+static void on_turn_ends(uv_prepare_t *h)
+{
+	flush_turn(h->data);
+}
+
+/* libuv's handles; the store is freed when the last one is closed. */
+static int open_handles(uv_loop_t *loop, struct store *s)
+{
+	int r = uv_async_init(loop, &s->finished, on_finished);
+
+	if (r < 0)
+		return r;
+	(void)uv_prepare_init(loop, &s->turn_ends);
+	(void)uv_prepare_start(&s->turn_ends, on_turn_ends);
+	s->finished.data = s->turn_ends.data = s;
+	s->open_handles = 2;
+	return 0;
+}
+
+static void on_closed(uv_handle_t *h)
+{
+	struct store *s = h->data;
+
+	if (--s->open_handles > 0)
+		return;
+	uv_mutex_destroy(&s->queue.mutex);
+	uv_cond_destroy(&s->queue.filled);
+	free(s);
+}
+
+static void close_handles(struct store *s)
+{
+	uv_close((uv_handle_t *)&s->finished, on_closed);
+	uv_close((uv_handle_t *)&s->turn_ends, on_closed);
 }
 
 int store_open(uv_loop_t *loop, const char *state_dir, const struct store_hooks *hooks, void *ctx,
@@ -187,14 +270,16 @@ int store_open(uv_loop_t *loop, const char *state_dir, const struct store_hooks 
 		hooks->health(ctx, s->queue.message);
 	}
 	if (uv_mutex_init(&s->queue.mutex) < 0 || uv_cond_init(&s->queue.filled) < 0 ||
-		uv_async_init(loop, &s->finished, on_finished) < 0) {
+		open_handles(loop, s) < 0) {
 		r = -ENOMEM;
 		goto fail;
 	}
-	s->finished.data = s;
 	r = uv_thread_create(&s->writer, writer_run, s);
-	if (r < 0)
-		goto fail;
+	if (r < 0) {
+		store_db_close(s->db);
+		close_handles(s);
+		return r;
+	}
 	*ret = s;
 	return 0;
 fail:
@@ -210,20 +295,14 @@ bool store_is_failing(const struct store *s)
 
 static int hand_over(struct store *s, struct entry *e)
 {
-	struct queue *q = &s->queue;
-	bool full;
-
-	uv_mutex_lock(&q->mutex);
-	full = q->n_waiting >= WAITING_MAX;
-	if (!full) {
-		DL_APPEND(q->waiting, e);
-		q->n_waiting++;
-		uv_cond_signal(&q->filled);
-	}
-	uv_mutex_unlock(&q->mutex);
-	if (full)
+	if (s->n_unfinished >= UNFINISHED_MAX) {
 		free(e);
-	return full ? -EBUSY : 0;
+		return -EBUSY;
+	}
+	DL_APPEND(s->turn, e);
+	s->n_turn++;
+	s->n_unfinished++;
+	return 0;
 }
 
 int store_commit(struct store *s, const struct lease_record *r, store_done done, void *ctx)
@@ -249,19 +328,11 @@ void store_remember_form(struct store *s, const struct forms_record *r)
 	(void)hand_over(s, e);
 }
 
-static void on_closed(uv_handle_t *h)
-{
-	struct store *s = h->data;
-
-	uv_mutex_destroy(&s->queue.mutex);
-	uv_cond_destroy(&s->queue.filled);
-	free(s);
-}
-
 void store_close(struct store *s)
 {
 	if (!s)
 		return;
+	flush_turn(s);
 	uv_mutex_lock(&s->queue.mutex);
 	s->queue.stop = true;
 	uv_cond_signal(&s->queue.filled);
@@ -269,5 +340,5 @@ void store_close(struct store *s)
 	(void)uv_thread_join(&s->writer);
 	run_finished(s);
 	store_db_close(s->db);
-	uv_close((uv_handle_t *)&s->finished, on_closed);
+	close_handles(s);
 }
