@@ -2,7 +2,7 @@
 B ?= build
 NINJA = ninja -C $(B)
 
-.PHONY: all deps deps-check demo check check-all sanitize bench fuzz coverage lint format install clean
+.PHONY: all deps deps-check deps-bench demo check check-all sanitize bench fuzz coverage lint format install clean
 all: $(B)/build.ninja
 	@$(NINJA) --quiet
 $(B)/build.ninja: | deps
@@ -12,6 +12,8 @@ deps:
 	@bin/deps build
 deps-check: deps
 	@bin/deps check
+deps-bench: deps
+	@bin/deps bench
 
 demo: deps all
 	@bin/demo
@@ -21,7 +23,7 @@ check-all: deps-check all
 	@tests/run check-all
 coverage: deps-check
 	@tests/coverage
-bench: deps-check all
+bench: deps-bench all
 	@tests/bench/run
 fuzz: deps-check
 	@tests/fuzz/search $(or $(T),60)

@@ -1,0 +1,161 @@
+"""HTTP(S) beside nginx: a file of 40 MiB and a script of 800 octets on connections that are kept.
+
+Each of the connections (load_http) has an address of its own, asks again as soon as it has the answer and checks
+each octet. Both write their access log to a file in memory; a row shows nginx without one. HTTPS is TLS 1.3 with
+one ECDSA certificate for both. A stall is a connection that was without an octet for a second.
+"""
+import os
+import statistics
+import subprocess
+import tempfile
+
+from bench_common import (BOOTSMITH, GIB, MACHINES_BEGIN, SERVER, Server, Wire, accepts, config_of, goal, goals_table, heading,
+                          random_file, say, table)
+
+LARGE, SMALL, LARGE_SIZE, SMALL_SIZE = "image", "script", 40 << 20, 800
+FEW, BUSY = 128, (128, 256, 384, 512, 1000)
+OURS, NGINX, UNLOGGED = "bootsmith", "nginx", "nginx, no log"
+
+NGINX_CONF = """
+daemon off; user root; worker_processes 1; worker_rlimit_nofile 20000; pid {dir}/nginx.pid; error_log stderr error;
+events {{ worker_connections 8192; }}
+http {{
+    access_log {log}; sendfile on; tcp_nopush on; keepalive_timeout 65; keepalive_requests 100000000;
+    default_type application/octet-stream;
+    server {{ listen {server}:80 backlog=4096; root {dir}; }}
+    {tls}
+}}
+"""
+NGINX_TLS = "server {{ listen {server}:443 ssl backlog=4096; root {dir}; ssl_certificate {dir}/tls.pem; " \
+            "ssl_certificate_key {dir}/tls.key; ssl_session_cache shared:S:10m; ssl_protocols TLSv1.2 TLSv1.3; }}"
+
+
+def make_certificate(directory):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+                    "-subj", "/CN=bench", "-addext", "subjectAltName=IP:" + SERVER, "-keyout", directory + "/tls.key", "-out",
+                    directory + "/tls.pem"], check=True, stderr=subprocess.DEVNULL)
+
+
+def load(wire, directory, name, *argv, seconds=90):
+    return wire.tool("load_http", "--path", "/" + name, "--file", os.path.join(directory, name), "--local", MACHINES_BEGIN,
+                     *argv, seconds=seconds)
+
+
+class Http(Server):
+    https = True
+
+    def answers(self, wire):
+        return load(wire, self.directory, SMALL, "--connections", 1, "--seconds", 1)["requests"] > 0
+
+
+class Bootsmith(Http):
+    title = OURS
+
+    def commands(self, directory):
+        self.directory = directory
+        config = config_of(directory, https="{port: 443, certificate: %s/tls.pem, key: %s/tls.key}" % (directory, directory))
+        self.https = accepts(config)
+        if not self.https:
+            config = config_of(directory)
+        return [[BOOTSMITH, "serve", "-c", config]]
+
+
+def nginx_argv(directory, log, tls=""):
+    names = {"dir": directory, "server": SERVER}
+    with open(os.path.join(directory, "nginx.conf"), "w") as f:
+        f.write(NGINX_CONF.format(**names, log=log, tls=tls.format(**names)))
+    return ["nginx", "-p", directory, "-e", "stderr", "-c", os.path.join(directory, "nginx.conf")]
+
+
+class Nginx(Http):
+    def __init__(self, title, logged):
+        self.title, self.logged = title, logged
+
+    def commands(self, directory):
+        self.directory = directory
+        return [nginx_argv(directory, directory + "/access.log" if self.logged else "off", NGINX_TLS)]
+
+
+def measure(c, wire, directory, name, connections, seconds, tls=False):
+    before = c.group.cpu_s()
+    r = load(wire, directory, name, "--connections", connections, "--seconds", seconds,
+             *(["--tls", "--port", 443] if tls else []))
+    cpu_s = c.group.cpu_s() - before
+    return {**r, "cpu_gib": cpu_s / max(1, r["octets"]) * GIB, "cpu_us": cpu_s * 1e6 / max(1, r["requests"]),
+            "pss_kb": c.group.memory_kb()}
+
+
+def steps(c):
+    """(file, connections, TLS) in turn."""
+    if c.title == UNLOGGED:
+        return [(SMALL, FEW, False)]
+    plain = [(name, n, False) for name in (LARGE, SMALL) for n in BUSY]
+    return plain + ([(LARGE, FEW, True), (SMALL, FEW, True)] if c.https else [])
+
+
+def compare(m, step, key):
+    """Ours and nginx's, or None."""
+    ours, theirs = m.get((OURS, *step)), m.get((NGINX, *step))
+    return (ours[key], theirs[key], ours[key] / max(theirs[key], 1e-9)) if ours and theirs else None
+
+
+def goals(m):
+    for what, step, key, limit, at_least in (
+            ("40 MiB, 128 connections: throughput, of nginx's", (LARGE, FEW, False), "mb_s", 1, True),
+            ("40 MiB: CPU per GiB, of nginx's", (LARGE, FEW, False), "cpu_gib", 1, False),
+            ("800 octets, 128 connections: requests/s, of nginx's", (SMALL, FEW, False), "rate", 1.2, True),
+            ("HTTPS, 40 MiB: CPU per GiB, of nginx's", (LARGE, FEW, True), "cpu_gib", 1.1, False)):
+        got = compare(m, step, key)
+        if got:
+            good = got[2] >= limit if at_least else got[2] <= limit
+            yield goal(what, "%.2f (%.4g, %.4g)" % (got[2], *got[:2]), "%s %g" % (">=" if at_least else "<=", limit), good)
+        elif step[2] and (OURS, *step[:2], False) in m:
+            yield goal(what, "no HTTPS in this version", "<= %g" % limit, False)
+    ours = {key: r for key, r in m.items() if key[0] == OURS}
+    if ours:
+        stalls, failed = sum(r["stalls"] for r in ours.values()), sum(r["failed"] for r in ours.values())
+        yield goal("stalls; failures with %s busy connections" % ", ".join(map(str, BUSY)), "%d; %d" % (stalls, failed), "0; 0",
+                   stalls == failed == 0)
+
+
+def report(m, args):
+    def rows(name, cells):
+        for (title, n, connections, tls), r in sorted(m.items(), key=lambda x: (x[0][3], x[0][2], x[0][0])):
+            if n == name:
+                yield (title + (", TLS" if tls else ""), connections, *cells(r), "%d" % r["stalls"],
+                       "%.0f" % r["longest_gap_ms"], "%d" % r["failed"], "%.1f" % (r["pss_kb"] / 1024))
+
+    def large(r):
+        return "%.0f" % r["mb_s"], "%.2f" % r["cpu_gib"]
+
+    def small(r):
+        return "%.0f" % r["rate"], "%.1f" % r["cpu_us"], "%.1f, %.1f, %.0f" % (
+            r["request_p50_ms"], r["request_p99_ms"], r["request_max_ms"])
+
+    more = ["stalls", "longest gap ms", "failed", "PSS MiB"]
+    return heading("HTTP(S)", "connections are kept; medians of %d rounds of %d s a step." % (args.rounds, args.seconds)) + [
+        "A file of 40 MiB:", "", *table(["server", "connections", "MB/s", "CPU s/GiB", *more], rows(LARGE, large)),
+        "A script of 800 octets:", "",
+        *table(["server", "connections", "requests/s", "CPU µs each", "p50, p99, max ms", *more], rows(SMALL, small)),
+        *goals_table(goals(m))]
+
+
+def run(args, is_chosen):
+    """The report's lines."""
+    chosen = [c for c in (Bootsmith(), Nginx(NGINX, True), Nginx(UNLOGGED, False)) if is_chosen(c.title)]
+    wire, rounds = Wire().with_machines(), {}
+    try:
+        for i in range(args.rounds):
+            for c in chosen:
+                with tempfile.TemporaryDirectory(prefix="bootsmith-bench-", dir="/dev/shm") as d:
+                    random_file(d, LARGE, LARGE_SIZE)
+                    random_file(d, SMALL, SMALL_SIZE)
+                    make_certificate(d)
+                    with c.running(wire, d):
+                        for name, connections, tls in steps(c):
+                            r = measure(c, wire, d, name, connections, args.seconds, tls)
+                            rounds.setdefault((c.title, name, connections, tls), []).append(r)
+                            say(i, "%s, %s, %d connections%s" % (c.title, name, connections, ", TLS" if tls else ""), r)
+    finally:
+        wire.close()
+    return report({key: {k: statistics.median(x[k] for x in r) for k in r[0] if k != "why"} for key, r in rounds.items()}, args)
