@@ -44,6 +44,7 @@ struct option_list {
 struct network {
 	const char *name;      /* the interface's name, or the subnet's text: what logs and `match: network` call it */
 	const char *interface; /* NULL: reached through a relay agent */
+	const char *link; /* behind relay agents: networks of the same name are on one wire; or NULL */
 	bool has_subnet;
 	struct ip4 subnet; /* the network address when has_subnet */
 	unsigned prefix_len;

@@ -16,7 +16,7 @@
 
 struct reading {
 	struct network net;
-	struct src_pos interface_pos, subnet_pos;
+	struct src_pos interface_pos, subnet_pos, link_pos;
 	const struct yaml *pools; /* looked at when the subnet is known */
 	bool bad;		  /* interface or subnet are there but wrong */
 };
@@ -77,6 +77,14 @@ static void read_subnet(struct loading *l, const struct yaml *v, void *into)
 	r->net.subnet = net;
 	r->net.prefix_len = len;
 	r->subnet_pos = v->pos;
+}
+
+static void read_link(struct loading *l, const struct yaml *v, void *into)
+{
+	struct reading *r = into;
+
+	r->net.link = load_text(l, v, "a name that networks on the same wire share, such as campus-3");
+	r->link_pos = v->pos;
 }
 
 static void read_dhcp(struct loading *l, const struct yaml *v, void *into)
@@ -185,6 +193,7 @@ static void read_options(struct loading *l, const struct yaml *v, void *into)
 static const struct load_key network_keys[] = {
 	{ "interface", read_interface },
 	{ "subnet", read_subnet },
+	{ "link", read_link },
 	{ "dhcp", read_dhcp },
 	{ "pools", read_pools },
 	{ "router", read_router },
@@ -330,6 +339,29 @@ static void name_shared(struct loading *l, struct reading *list, size_t n)
 	}
 }
 
+/* A link joins two networks at least, and says what an interface says already. */
+static void check_links(struct loading *l, const struct reading *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct network *net = &list[i].net;
+		size_t k = 0;
+
+		if (!net->link)
+			continue;
+		if (net->interface) {
+			config_error_add(l->errs, list[i].link_pos,
+				"`link` is for networks behind relay agents: those on one interface share its wire already");
+			continue;
+		}
+		while (k < n && (k == i || !list[k].net.link || strcmp(list[k].net.link, net->link) != 0))
+			k++;
+		if (k == n)
+			config_error_add(l->errs, list[i].link_pos,
+				"no other network has the link `%.64s`: give it to each network on that wire, or leave it out",
+				net->link);
+	}
+}
+
 /* Subnets or pools that overlap. */
 static void check_apart(struct loading *l, const struct reading *list, size_t n)
 {
@@ -381,6 +413,7 @@ void load_networks(struct loading *l, const struct yaml *v)
 		n++;
 	}
 	name_shared(l, list, n);
+	check_links(l, list, n);
 	check_apart(l, list, n);
 	for (size_t i = 0; i < n; i++)
 		networks[i] = list[i].net;

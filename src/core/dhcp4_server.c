@@ -61,10 +61,10 @@ static const struct served *subnet_of(const struct exchange *x, const struct ser
 	(void)dhcp4_opt_ip4(x->msg, OPT_REQUESTED_ADDRESS, &asked);
 	if (dhcp4_has(x->msg, OPT_SUBNET_SELECTION))
 		return first;
-	for (size_t i = 0; first->ifindex && i < nets->n; i++) {
+	for (size_t i = 0; i < nets->n; i++) {
 		const struct served *s = &nets->list[i];
 
-		if (s->ifindex != first->ifindex)
+		if (!served_on_one_wire(s, first))
 			continue;
 		if (machine && machine->address.v && ip4_in(machine->address, s->subnet, s->prefix_len))
 			return s;
@@ -279,10 +279,10 @@ static int choose_on_wire(struct exchange *x, struct ip4 wanted, struct lease **
 
 	if (dhcp4_has(x->msg, OPT_SUBNET_SELECTION))
 		return r; /* RFC 3011: from that subnet or not at all */
-	for (size_t i = 0; r == -ENOENT && first->ifindex && i < nets->n; i++) {
+	for (size_t i = 0; r == -ENOENT && i < nets->n; i++) {
 		const struct served *s = &nets->list[i];
 
-		if (s == first || s->ifindex != first->ifindex || s->cfg->dhcp != DHCP_SERVER)
+		if (s == first || !served_on_one_wire(s, first) || s->cfg->dhcp != DHCP_SERVER)
 			continue;
 		r = lease_choose(x->srv->leases, s, &x->client, x->plan->answer.machine, wanted, x->now_s, ret);
 		if (r == 0) {
@@ -529,15 +529,25 @@ static enum drop identify(struct exchange *x)
 static void keep_address_of_stage_before(struct exchange *x)
 {
 	const struct dhcp4_server *srv = x->srv;
+	const struct machine *machine = x->plan->answer.machine;
+	const struct served *s;
 	struct lease *l;
 
 	if (!srv->clients || !x->plan->facts.has_mac ||
 		(x->msg->type != DHCP4_DISCOVER && x->msg->type != DHCP4_REQUEST))
 		return;
 	l = lease_find_address(srv->leases, clients_boot_address(srv->clients, x->plan->facts.mac, srv->now_ms));
-	if (l && served_by_address(srv->nets, l->address) == x->plan->net && l->state == LEASE_BOUND &&
-		l->hlen == x->client.hlen && memcmp(l->chaddr, x->client.chaddr, l->hlen) == 0)
-		lease_take_over(srv->leases, l, &x->client, x->now_s);
+	s = l ? served_by_address(srv->nets, l->address) : NULL;
+	if (!s || l->state != LEASE_BOUND || l->hlen != x->client.hlen ||
+		memcmp(l->chaddr, x->client.chaddr, l->hlen) != 0)
+		return;
+	/* On another subnet of the wire: unless a reservation or the client itself says where it belongs. */
+	if (s != x->plan->net && (!served_on_one_wire(s, x->plan->net) || (machine && machine->address.v) ||
+			dhcp4_has(x->msg, OPT_SUBNET_SELECTION)))
+		return;
+	x->plan->net = s;
+	x->plan->server = server_of(x, s);
+	lease_take_over(srv->leases, l, &x->client, x->now_s);
 }
 
 /* A request to port 4011 comes from the client itself, past the relay: which of

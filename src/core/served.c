@@ -200,6 +200,13 @@ const struct served *served_by_address(const struct served_set *set, struct ip4 
 	return NULL;
 }
 
+bool served_on_one_wire(const struct served *a, const struct served *b)
+{
+	if (a == b || (a->ifindex && a->ifindex == b->ifindex))
+		return true;
+	return a->cfg->link && b->cfg->link && strcmp(a->cfg->link, b->cfg->link) == 0;
+}
+
 const struct machine *served_reserved_for(const struct served *s, struct ip4 a)
 {
 	struct reservation key = { .address = a };

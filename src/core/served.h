@@ -71,6 +71,10 @@ const struct served *served_by_ifindex(const struct served_set *set, unsigned if
  * selected by RFC 3527), or NULL. */
 const struct served *served_by_address(const struct served_set *set, struct ip4 a);
 
+/* Are these two, or is it one, on the same wire (a shared network): so that a client
+ * there may have an address of either? */
+bool served_on_one_wire(const struct served *a, const struct served *b);
+
 /* May a client have this address at all?  Not when it is of another subnet, the
  * network's, the broadcast, the router's, or one of ours. */
 bool served_is_usable(const struct served *s, struct ip4 a);

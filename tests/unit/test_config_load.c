@@ -116,6 +116,11 @@ static const struct vector networks[] = {
 			{ 4, 14, "cannot" }, { 5, 14, "cannot" } } },
 	{ "interface twice", "networks:\n- interface: br0\n- interface: br0\n",
 		{ { 3, 14, "is used twice (first in line 2): give each network on it a `subnet`" } } },
+	{ "links",
+		"networks:\n- {subnet: 10.1.0.0/24, link: a}\n- {subnet: 10.2.0.0/24, link: a}\n"
+		"- {subnet: 10.3.0.0/24, link: b}\n- {interface: br0, link: a}\n- {subnet: 10.4.0.0/24, link: [a]}\n",
+		{ { 4, 31, "no other network has the link `b`" }, { 5, 26, "those on one interface share its wire already" },
+			{ 6, 31, "expected a name that networks on the same wire share" } } },
 	{ "bad subnets",
 		"networks:\n- subnet: 10.9.0.0\n- subnet: 10.9.0.5/24\n- subnet: 10.9.0.0/31\n- "
 		"subnet: 10.0.0.0/7\n"
