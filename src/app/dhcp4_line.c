@@ -90,7 +90,7 @@ static enum log_level level_of(const struct dhcp4_plan *p)
 }
 
 void dhcp4_line_of_plan(struct site *site, const struct dhcp4_msg *msg, const struct dhcp4_plan *p,
-	struct text *ret_line)
+	struct text *ret_record)
 {
 	struct text sentence = { 0 };
 	unsigned long hidden = 0;
@@ -125,6 +125,6 @@ void dhcp4_line_of_plan(struct site *site, const struct dhcp4_msg *msg, const st
 		FIELD_TEXT("vendor_class", p->facts.vendor_class),
 	};
 
-	log_compose(site->log, level_of(p), "dhcp", fields, ARRAY_LEN(fields), text_span(&sentence), ret_line);
+	log_compose(site->log, level_of(p), "dhcp", fields, ARRAY_LEN(fields), text_span(&sentence), ret_record);
 	text_free(&sentence);
 }

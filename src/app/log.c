@@ -1,14 +1,12 @@
 /* Lines on a descriptor. */
 #include "app/log.h"
 
-#include "base/escape.h"
 #include "edge/clock.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #define DROP_LINE_EVERY_MS 1000
@@ -19,11 +17,12 @@ struct log {
 	bool json;
 	bool torn;          /* the last line was cut: a new one must begin */
 	unsigned long lost; /* lines, since the reader stands still */
-	struct text line, sentence;
+	log_observer observer;
+	void *observer_ctx;
+	struct text line, sentence, record;
 	struct text held; /* lines between log_hold() and log_release() */
 	unsigned holds;
-	time_t clock_s; /* of the text below: a second's lines share it */
-	char clock_text[32];
+	struct log_clock clock;
 	unsigned long drops[DROP_COUNT], hidden[DROP_COUNT];
 	int64_t drop_line_ms[DROP_COUNT];
 };
@@ -35,7 +34,7 @@ int log_new(int fd, bool json, struct log **ret)
 	if (!l)
 		return -ENOMEM;
 	l->fd = fd;
-	l->json = json;
+	l->json = l->clock.utc = json;
 	*ret = l;
 	return 0;
 }
@@ -46,6 +45,7 @@ void log_free(struct log *l)
 		return;
 	text_free(&l->line);
 	text_free(&l->sentence);
+	text_free(&l->record);
 	text_free(&l->held);
 	free(l);
 }
@@ -77,15 +77,32 @@ static size_t write_some(struct log *l, struct span s)
 	return at;
 }
 
+static void render(struct log *l, struct span record, struct text *line)
+{
+	if (!l->json) {
+		log_record_line(log_record_of(record), &l->clock, line);
+		return;
+	}
+	text_addc(line, '{');
+	log_record_json(log_record_of(record), &l->clock, line);
+	text_adds(line, "}\n");
+}
+
+static void write_lines(struct log *l, struct span s);
+
+/* Nobody's event but this reader's. */
 static void say_lost(struct log *l)
 {
-	struct text sentence = { 0 }, line = { 0 };
+	struct text sentence = { 0 }, record = { 0 }, line = { 0 };
 
 	text_addf(&sentence, "%lu lines are missing here: the reader of this log stood still", l->lost);
 	l->lost = 0;
-	log_compose(l, LOG_WARNING, "serve", NULL, 0, text_span(&sentence), &line);
-	log_write(l, &line);
+	log_compose(l, LOG_WARNING, "serve", NULL, 0, text_span(&sentence), &record);
+	if (!record.failed)
+		render(l, text_span(&record), &line);
+	write_lines(l, text_span(&line));
 	text_free(&sentence);
+	text_free(&record);
 	text_free(&line);
 }
 
@@ -117,19 +134,28 @@ static void write_lines(struct log *l, struct span s)
 	l->lost += count_lines(span_skip(s, n));
 }
 
-void log_write(struct log *l, const struct text *line)
+void log_write(struct log *l, const struct text *record)
 {
-	struct span s = line->failed ? SPAN_NONE : text_span(line);
-
-	if (!l->holds) {
-		write_lines(l, s);
+	if (record->failed || record->n == 0) {
+		l->lost += record->failed;
 		return;
 	}
-	text_add(&l->held, s);
-	if (l->held.failed) {
-		l->lost++;
-		l->held.failed = false;
-	}
+	if (l->observer)
+		l->observer(l->observer_ctx, text_span(record));
+	text_reset(&l->line);
+	render(l, text_span(record), &l->line);
+	if (l->holds && !l->line.failed)
+		text_add(&l->held, text_span(&l->line));
+	else if (!l->line.failed)
+		write_lines(l, text_span(&l->line));
+	l->lost += l->line.failed || l->held.failed;
+	l->held.failed = false;
+}
+
+void log_set_observer(struct log *l, log_observer observer, void *ctx)
+{
+	l->observer = observer;
+	l->observer_ctx = ctx;
 }
 
 void log_hold(struct log *l)
@@ -145,89 +171,21 @@ void log_release(struct log *l)
 	text_reset(&l->held);
 }
 
-static void add_time(struct log *l, struct text *t)
-{
-	int64_t ms = clock_wall_ms();
-	time_t s = (time_t)(ms / 1000);
-	struct tm tm;
-
-	if (s != l->clock_s) {
-		l->clock_s = s;
-		if (l->json)
-			(void)strftime(l->clock_text, sizeof(l->clock_text), "%Y-%m-%dT%H:%M:%S", gmtime_r(&s, &tm));
-		else
-			(void)strftime(l->clock_text, sizeof(l->clock_text), "%H:%M:%S", localtime_r(&s, &tm));
-	}
-	text_adds(t, l->clock_text);
-	text_addc(t, '.');
-	text_addc(t, (char)('0' + ms / 100 % 10));
-	text_addc(t, (char)('0' + ms / 10 % 10));
-	text_addc(t, (char)('0' + ms % 10));
-	if (l->json)
-		text_addc(t, 'Z');
-}
-
-static const char *level_name(enum log_level level)
-{
-	static const char *const names[] = { "info", "warning", "error" };
-
-	return names[level];
-}
-
-static void add_json_text(struct text *t, const char *key, struct span value)
-{
-	text_addf(t, ",\"%s\":\"", key);
-	escape_json(t, value);
-	text_addc(t, '"');
-}
-
-static void compose_json(struct log *l, enum log_level level, const char *topic, const struct log_field *fields, size_t n,
-	struct span sentence, struct text *t)
-{
-	text_adds(t, "{\"time\":\"");
-	add_time(l, t);
-	text_addf(t, "\",\"level\":\"%s\",\"topic\":\"%s\"", level_name(level), topic);
-	for (size_t i = 0; i < n; i++) {
-		if (fields[i].is_number)
-			text_addf(t, ",\"%s\":%lld", fields[i].key, (long long)fields[i].number);
-		else if (fields[i].text.n)
-			add_json_text(t, fields[i].key, fields[i].text);
-	}
-	add_json_text(t, "message", sentence);
-	text_adds(t, "}\n");
-}
-
-static void compose_text(struct log *l, enum log_level level, const char *topic, struct span sentence, struct text *t)
-{
-	struct span word = span_str(topic);
-
-	add_time(l, t);
-	text_addc(t, ' ');
-	text_add(t, word);
-	text_add(t, (struct span){ (const uint8_t *)"       ", word.n < 6 ? 7 - word.n : 1 });
-	if (level != LOG_INFO)
-		text_addf(t, "%s: ", level_name(level));
-	text_add(t, sentence);
-	text_addc(t, '\n');
-}
-
 void log_compose(struct log *l, enum log_level level, const char *topic, const struct log_field *fields,
-	size_t n_fields, struct span sentence, struct text *ret_line)
+	size_t n_fields, struct span sentence, struct text *ret_record)
 {
-	if (l->json)
-		compose_json(l, level, topic, fields, n_fields, sentence, ret_line);
-	else
-		compose_text(l, level, topic, sentence, ret_line);
+	(void)l;
+	log_record_pack(clock_wall_ms(), level, topic, fields, n_fields, sentence, ret_record);
 }
 
 static void emit(struct log *l, enum log_level level, const char *topic, const struct log_field *fields,
 	size_t n, const char *fmt, va_list ap)
 {
-	text_reset(&l->line);
+	text_reset(&l->record);
 	text_reset(&l->sentence);
 	text_addv(&l->sentence, fmt, ap);
-	log_compose(l, level, topic, fields, n, text_span(&l->sentence), &l->line);
-	log_write(l, &l->line);
+	log_compose(l, level, topic, fields, n, text_span(&l->sentence), &l->record);
+	log_write(l, &l->record);
 }
 
 void log_event(struct log *l, enum log_level level, const char *topic, const struct log_field *fields,

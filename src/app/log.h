@@ -9,21 +9,8 @@
  */
 #pragma once
 
-#include "base/text.h"
+#include "app/log_record.h"
 #include "base/drop.h"
-
-enum log_level {
-	LOG_INFO,
-	LOG_WARNING,
-	LOG_ERROR,
-};
-
-struct log_field {
-	const char *key;
-	bool is_number;
-	int64_t number;
-	struct span text; /* left out of the line when empty and not a number */
-};
 
 #define FIELD_TEXT(k, s)   ((struct log_field){ .key = (k), .text = (s) })
 #define FIELD_STR(k, s)    ((struct log_field){ .key = (k), .text = span_str(s) })
@@ -41,14 +28,18 @@ void log_free(struct log *l);
 /* One line.  topic: "dhcp", "tftp", "http", "net", "config", "serve". */
 void log_event(struct log *l, enum log_level level, const char *topic, const struct log_field *fields,
 	size_t n_fields, const char *fmt, ...) PRINTF(6, 7);
-/* The same in two steps, for a line that waits until its event is over. */
+/* The same in two steps, for a line that waits until its event is over: packs its
+ * record (app/log_record.h), with the time of now. */
 void log_compose(struct log *l, enum log_level level, const char *topic, const struct log_field *fields,
-	size_t n_fields, struct span sentence, struct text *ret_line);
-void log_write(struct log *l, const struct text *line);
+	size_t n_fields, struct span sentence, struct text *ret_record);
+void log_write(struct log *l, const struct text *record);
 /* Between these, lines are collected and leave together with one write: for a
  * batch of packets.  They may be nested. */
 void log_hold(struct log *l);
 void log_release(struct log *l);
+/* Who else wants each record when its line is written; NULL: nobody. */
+typedef void (*log_observer)(void *ctx, struct span record);
+void log_set_observer(struct log *l, log_observer observer, void *ctx);
 /* A line without fields. */
 void log_say(struct log *l, enum log_level level, const char *topic, const char *fmt, ...) PRINTF(4, 5);
 
