@@ -1,6 +1,7 @@
 /* Requests of the control socket: read, looked up, refused. */
 #include "app/control.h"
 
+#include "app/control_events.h"
 #include "app/control_lease.h"
 #include "base/escape.h"
 
@@ -16,6 +17,7 @@ static const struct {
 	const char *name;
 	control_verb start;
 } verbs[] = {
+	{ "events", control_events },
 	{ "lease.list", control_lease_list },
 	{ "lease.show", control_lease_show },
 	{ "lease.release", control_lease_release },

@@ -107,7 +107,11 @@ static void give_reason(struct script_request *r, const char *reason)
 	struct text who = { 0 };
 
 	site_machine_text(r->site, &r->facts, r->peer->addr, &who);
-	log_say(r->site->log, LOG_WARNING, "http", "%s has nothing to run: %s", text_str(&who), reason);
+
+	const struct mac_text mac = mac_str(r->facts.mac);
+	const struct log_field fields[] = { FIELD_STR("mac", r->facts.has_mac ? mac.s : NULL) };
+
+	log_event(r->site->log, LOG_WARNING, "http", fields, ARRAY_LEN(fields), "%s has nothing to run: %s", text_str(&who), reason);
 	text_free(&who);
 	ipxe_script_retry(reason, r->url, &script);
 	give_text(r->target, &script);

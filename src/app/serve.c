@@ -22,6 +22,8 @@
 #include <unistd.h>
 
 #define RETRY_MS    5000 /* for ports that could not be opened, interfaces that could not be listed */
+#define EVENTS_OCTETS   (1u << 20)
+#define PROGRESS_OCTETS (256u << 10)
 #define DEBOUNCE_MS 20   /* an interface that changes sends several messages */
 
 struct daemon {
@@ -517,6 +519,24 @@ static void daemon_free(struct daemon *d)
 	if (d->lock_fd >= 0)
 		close(d->lock_fd);
 	log_free(d->site.log);
+	events_free(d->site.events);
+}
+
+static void on_record(void *ctx, struct span record)
+{
+	events_add(ctx, EVENTS_SAID, record);
+}
+
+static int start_log(struct site *site, bool json)
+{
+	static const size_t octets[EVENTS_KINDS] = { [EVENTS_SAID] = EVENTS_OCTETS, [EVENTS_PROGRESS] = PROGRESS_OCTETS };
+	int r = log_new(STDOUT_FILENO, json, &site->log);
+
+	if (r == 0)
+		r = events_new(octets, &site->events);
+	if (r == 0)
+		log_set_observer(site->log, on_record, site->events);
+	return r;
 }
 
 int serve_run(const struct serve_options *options)
@@ -525,7 +545,7 @@ int serve_run(const struct serve_options *options)
 
 	(void)signal(SIGPIPE, SIG_IGN); /* sendfile() knows no MSG_NOSIGNAL */
 	raise_descriptor_limit();
-	if (uv_loop_init(&d.loop) < 0 || log_new(STDOUT_FILENO, options->log_json, &d.site.log) < 0) {
+	if (uv_loop_init(&d.loop) < 0 || start_log(&d.site, options->log_json) < 0) {
 		(void)fprintf(stderr, "bootsmith: out of memory or descriptors\n");
 		return 1;
 	}

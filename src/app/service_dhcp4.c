@@ -311,9 +311,12 @@ static void log_undecoded(struct service_dhcp4 *s, const struct dhcp4_packet *p,
 
 static void say_form_changed(struct service_dhcp4 *s, const struct dhcp4_plan *p)
 {
-	log_say(s->site->log, LOG_INFO, "dhcp",
+	const struct mac_text mac = mac_str(p->facts.mac);
+	const struct log_field fields[] = { FIELD_STR("mac", mac.s), FIELD_STR("form", form_name(p->form.form)) };
+
+	log_event(s->site->log, LOG_INFO, "dhcp", fields, ARRAY_LEN(fields),
 		"%s came back without having fetched anything: its firmware (%s) gets the form \"%s\" now instead of \"%s\"",
-		mac_str(p->facts.mac).s, p->form.quirk->name, form_name(p->form.form), form_name(p->form.last));
+		mac.s, p->form.quirk->name, form_name(p->form.form), form_name(p->form.last));
 }
 
 /* again: it was held, and what it waited for is known now; NULL: it comes from its client. */

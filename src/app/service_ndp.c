@@ -16,6 +16,8 @@ struct service_ndp {
 
 static void on_solicitation(struct service_ndp *s, int fd, struct mac mac, const struct sockaddr_in6 *from)
 {
+	const struct mac_text text = mac_str(mac);
+	const struct log_field fields[] = { FIELD_STR("mac", text.s) };
 	uint8_t buf[32];
 	struct wr w = wr_of(buf, sizeof(buf));
 
@@ -23,8 +25,8 @@ static void on_solicitation(struct service_ndp *s, int fd, struct mac mac, const
 		return;
 	ndp_put_no_router(&w);
 	if (ndp_socket_send(fd, from, wr_done(&w)) == 0)
-		log_say(s->site->log, LOG_INFO, "net",
-			"%s told that there is no IPv6 router, so that iPXE does not wait for one", mac_str(mac).s);
+		log_event(s->site->log, LOG_INFO, "net", fields, ARRAY_LEN(fields),
+			"%s told that there is no IPv6 router, so that iPXE does not wait for one", text.s);
 }
 
 static void on_readable(void *ctx, int fd)

@@ -44,9 +44,13 @@ void site_form_worked(struct site *s, const struct facts *f)
 	store_remember_form(s->store, &r);
 	r.mac = (struct mac){ 0 };
 	store_remember_form(s->store, &r);
-	log_say(s->log, LOG_INFO, "dhcp",
+
+	const struct mac_text mac = mac_str(f->mac);
+	const struct log_field fields[] = { FIELD_STR("mac", mac.s), FIELD_STR("form", form_name(r.form)) };
+
+	log_event(s->log, LOG_INFO, "dhcp", fields, ARRAY_LEN(fields),
 		"%s took the boot answer in the form \"%s\": it and all of the same firmware get it first from now on",
-		mac_str(f->mac).s, form_name(r.form));
+		mac.s, form_name(r.form));
 }
 
 void site_machine_text(struct site *s, const struct facts *f, struct ip4 a, struct text *out)

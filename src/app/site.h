@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "app/events.h"
 #include "app/log.h"
 #include "app/roots.h"
 #include "app/snapshot.h"
@@ -16,6 +17,7 @@
 
 struct site {
 	struct log *log;
+	struct events *events; /* what the log said, and progress */
 	struct snapshot *now;
 	const struct config *cfg;      /* of now */
 	const struct served_set *nets; /* of now */

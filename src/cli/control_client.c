@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define SILENCE_S 60
+#define FOR_EVER  0
 
 char *control_client_path(const char *verb, const char *path, const char *config_file)
 {
@@ -53,10 +54,10 @@ static void say_unreachable(const char *verb, const char *path, int error)
 		(void)fprintf(stderr, "bootsmith %s: %s: %s\n", verb, path, strerror(error));
 }
 
-static int open_socket(const char *verb, const char *path)
+static int open_socket(const char *verb, const char *path, time_t silence_s)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	struct timeval silence = { .tv_sec = SILENCE_S };
+	struct timeval silence = { .tv_sec = silence_s };
 	int fd;
 
 	if (strlen(path) >= sizeof(a.sun_path)) {
@@ -126,9 +127,10 @@ static int read_answer(const char *verb, FILE *in, control_client_item item, voi
 	return code;
 }
 
-int control_client_ask(const char *verb, const char *path, json_t *request, control_client_item item, void *ctx)
+static int ask(const char *verb, const char *path, time_t silence_s, json_t *request, control_client_item item, void *ctx,
+	const char *no_end)
 {
-	int fd = open_socket(verb, path), code = -1;
+	int fd = open_socket(verb, path, silence_s), code = -1;
 	FILE *in = fd >= 0 ? fdopen(fd, "r") : NULL;
 
 	if (in) {
@@ -137,8 +139,19 @@ int control_client_ask(const char *verb, const char *path, json_t *request, cont
 		code = read_answer(verb, in, item, ctx);
 		(void)fclose(in);
 		if (code < 0)
-			(void)fprintf(stderr, "bootsmith %s: the daemon at %s gave no whole answer: its log may say why\n", verb, path);
+			(void)fprintf(stderr, "bootsmith %s: the daemon at %s %s\n", verb, path, no_end);
 	}
 	json_decref(request);
 	return code < 0 ? 1 : code;
+}
+
+int control_client_ask(const char *verb, const char *path, json_t *request, control_client_item item, void *ctx)
+{
+	return ask(verb, path, SILENCE_S, request, item, ctx, "gave no whole answer: its log may say why");
+}
+
+int control_client_follow(const char *verb, const char *path, json_t *request, control_client_item item, void *ctx)
+{
+	return ask(verb, path, FOR_EVER, request, item, ctx,
+		"stopped, or hung up since nothing was read here for half a minute");
 }

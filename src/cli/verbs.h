@@ -6,6 +6,7 @@ int verb_serve(int argc, char **argv);
 int verb_boot(int argc, char **argv);
 int verb_check(int argc, char **argv);
 int verb_explain(int argc, char **argv);
+int verb_events(int argc, char **argv);
 int verb_lease(int argc, char **argv);
 int verb_lab(int argc, char **argv);
 int verb_version(int argc, char **argv);

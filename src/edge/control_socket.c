@@ -9,6 +9,7 @@
 #include "edge/clock.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -228,6 +229,13 @@ void control_stop_pulling(struct control_conn *c)
 	arm(c);
 }
 
+void control_pull(struct control_conn *c)
+{
+	c->pull = true;
+	c->since_ms = clock_mono_ms();
+	arm(c);
+}
+
 void control_finish(struct control_conn *c)
 {
 	c->busy = c->pull = false;
@@ -253,7 +261,16 @@ static void rest_or_go_on(struct control_socket *s)
 		(void)uv_poll_start(&s->poll, UV_READABLE, on_connection);
 }
 
-/* A client that is late: it may have gone away and left its end open. */
+/* Not when it has only said that it sends no more. */
+static bool has_hung_up(const struct control_conn *c)
+{
+	struct pollfd p = { .fd = c->fd };
+
+	return poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR);
+}
+
+/* A client that is late: it may have gone away and left its end open; or that left
+ * while its answer had nothing to write, which nobody has noticed yet. */
 static void look_at_deadline(struct control_conn *c, int64_t now_ms)
 {
 	int64_t waited_ms = now_ms - c->since_ms;
@@ -261,6 +278,8 @@ static void look_at_deadline(struct control_conn *c, int64_t now_ms)
 	if (unwritten(c) || c->pull) {
 		if (waited_ms > CONTROL_STALLED_MS)
 			conn_close(c);
+	} else if (c->busy && has_hung_up(c)) {
+		conn_close(c);
 	} else if (!c->busy && waited_ms > CONTROL_REQUEST_MS) {
 		refuse(c, "no request arrived within 5 seconds");
 		if (flush(c))
@@ -441,8 +460,12 @@ void control_socket_close(struct control_socket *s)
 
 	if (!s)
 		return;
-	DL_FOREACH_SAFE(s->conns, c, next)
-		conn_close(c);
+	DL_FOREACH_SAFE(s->conns, c, next) {
+		if (c->pull && unwritten(c) == 0) /* what happened last */
+			s->hooks->more(s->ctx, c, c->answer);
+		if (flush(c))
+			conn_close(c);
+	}
 	/* Another daemon may have put its own there meanwhile. */
 	if (stat(s->address.sun_path, &now) == 0 && now.st_dev == s->file.st_dev && now.st_ino == s->file.st_ino)
 		(void)unlink(s->address.sun_path);

@@ -53,6 +53,8 @@ void control_write(struct control_conn *c, struct span data);
 void control_begin(struct control_conn *c, void *answer, bool pull);
 /* From now on nothing is to be pulled: the rest is written when it is known. */
 void control_stop_pulling(struct control_conn *c);
+/* There is more of an answer that pulled no longer. */
+void control_pull(struct control_conn *c);
 /* The answer is complete. */
 void control_finish(struct control_conn *c);
 /* The user who connected. */
