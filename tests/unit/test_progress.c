@@ -1,5 +1,6 @@
-/* app/progress.h: rates. */
+/* app/progress.h: rates, and events about transfers that run. */
 #include "app/progress.h"
+#include "edge/clock.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 static void rates(void **state)
 {
@@ -42,11 +44,110 @@ static void rates_in_words(void **state)
 	text_free(&t);
 }
 
+static struct config *cfg; /* of the site */
+
+static struct site new_site(void)
+{
+	static const size_t octets[EVENTS_KINDS] = { 3 * EVENTS_RECORD_MAX, 3 * EVENTS_RECORD_MAX };
+	struct site site = { 0 };
+
+	assert_int_equal(config_new(&cfg), 0);
+	site.cfg = cfg;
+	assert_int_equal(events_new(octets, &site.events), 0);
+	assert_int_equal(lease_table_new(&site.leases), 0);
+	assert_int_equal(clients_new(&site.clients), 0);
+	return site;
+}
+
+static void site_free(struct site *site)
+{
+	events_free(site->events);
+	lease_table_free(site->leases);
+	clients_free(site->clients);
+	config_free(cfg);
+}
+
+/* What `bootsmith events --json` would show of the newest event. */
+static json_t *newest(struct site *site)
+{
+	struct log_clock clock = { .utc = true };
+	struct text out = { 0 };
+	struct events_cursor c;
+	struct event event;
+	uint64_t missed;
+	json_t *j;
+
+	events_begin(site->events, events_last(site->events) - 1, &c);
+	assert_true(events_next(site->events, &c, &event, &missed));
+	text_addc(&out, '{');
+	log_record_json(log_record_of(event.record), &clock, &out);
+	text_addc(&out, '}');
+	j = json_loads(text_str(&out), JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(j);
+	text_free(&out);
+	return j;
+}
+
+static void expect_text(const json_t *j, const char *key, const char *want)
+{
+	const char *got = json_string_value(json_object_get(j, key));
+
+	assert_non_null(got);
+	assert_string_equal(got, want);
+}
+
+static void expect_number(const json_t *j, const char *key, json_int_t want)
+{
+	assert_true(json_is_integer(json_object_get(j, key)));
+	assert_int_equal(json_integer_value(json_object_get(j, key)), want);
+}
+
+static void a_transfer_that_runs(void **state)
+{
+	struct facts web1 = { .has_mac = true, .mac = { { 2, 0, 0, 0, 0, 1 } } };
+	struct progress p = { .topic = "tftp", .peer = { 0x0a000005u }, .file = SPAN_LIT("a\"\n\x1b[2J"), .done = 1000000,
+		.size = 4000000, .duration_us = 2000000 };
+	struct site site = new_site();
+	json_t *j;
+
+	(void)state;
+	progress_say(&site, &p);
+	j = newest(&site);
+	expect_text(j, "topic", "tftp");
+	expect_text(j, "level", "info");
+	expect_text(j, "peer", "10.0.0.5");
+	expect_text(j, "file", "a\"\n\x1b[2J");
+	expect_text(j, "message", "10.0.0.5 \"a\\\"\\x0a\\x1b[2J\" 1000000 of 4000000 octets (25 %) in 2.00 s, 0.5 MB/s");
+	expect_number(j, "octets", 1000000);
+	expect_number(j, "size", 4000000);
+	expect_number(j, "progress", 25);
+	expect_number(j, "duration_us", 2000000);
+	expect_number(j, "octets_per_s", 500000);
+	assert_null(json_object_get(j, "mac"));
+	json_decref(j);
+
+	/* A machine that is known, a size that is not. */
+	clients_remember(site.clients, &web1, p.peer, clock_mono_ms());
+	p.topic = "http";
+	p.size = 0;
+	progress_say(&site, &p);
+	j = newest(&site);
+	expect_text(j, "topic", "http");
+	expect_text(j, "mac", "02:00:00:00:00:01");
+	expect_number(j, "progress", 0);
+	assert_null(json_object_get(j, "size"));
+	expect_text(j, "message", "02:00:00:00:00:01 \"a\\\"\\x0a\\x1b[2J\" 1000000 octets in 2.00 s, 0.5 MB/s");
+	json_decref(j);
+	assert_int_equal(events_last(site.events), 2);
+	site_free(&site);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rates),
 		cmocka_unit_test(rates_in_words),
+		cmocka_unit_test(a_transfer_that_runs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
