@@ -404,6 +404,19 @@ static void on_request(struct exchange *x)
 		drop(x, DROP_NO_REQUESTED_ADDRESS);
 }
 
+/* A client that declines one address after the other, or many made-up ones that do,
+ * must not empty a pool: what is not believed stays free, and is looked at. */
+static bool believes_decline(const struct exchange *x)
+{
+	const struct served *s = x->plan->net;
+	const struct facts *f = &x->plan->facts;
+	uint64_t most = s->pool_size / 4 > 1 ? s->pool_size / 4 : 1;
+
+	return lease_set_aside(x->srv->leases, s, x->now_s) < most &&
+		(!x->srv->rates || rates_admit_decline(x->srv->rates,
+			(struct span){ x->client.chaddr, x->client.hlen }, f->circuit_id, x->srv->now_ms));
+}
+
 /* RFC 2131 4.3.3. */
 static void on_decline(struct exchange *x)
 {
@@ -414,6 +427,12 @@ static void on_decline(struct exchange *x)
 		!dhcp4_opt_ip4(x->msg, OPT_REQUESTED_ADDRESS, &declined) || !l ||
 		!ip4_eq(l->address, declined) || l->state != LEASE_BOUND) {
 		drop(x, DROP_NOT_YOUR_LEASE);
+		return;
+	}
+	if (!believes_decline(x)) {
+		/* Not stored: whatever the store has of it, the next client's lease replaces. */
+		lease_distrust(x->srv->leases, l, x->now_s);
+		drop(x, DROP_DECLINES);
 		return;
 	}
 	lease_decline(x->srv->leases, l, x->now_s);

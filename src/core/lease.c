@@ -521,6 +521,26 @@ void lease_decline(struct lease_table *t, struct lease *l, int64_t now_s)
 	set_state(l, LEASE_DECLINED, now_s + LEASE_DECLINED_S);
 }
 
+void lease_distrust(struct lease_table *t, struct lease *l, int64_t now_s)
+{
+	disown(t, l);
+	l->unchecked = true;
+	set_state(l, LEASE_FREE, now_s);
+}
+
+size_t lease_set_aside(struct lease_table *t, const struct served *s, int64_t now_s)
+{
+	struct lease_net *net = net_named(t, s->cfg->name);
+	struct queue *q;
+
+	if (!net)
+		return 0;
+	q = &net->queue[LEASE_DECLINED];
+	while (q->head && q->head->expires_s <= now_s)
+		set_state(q->head, LEASE_FREE, q->head->expires_s);
+	return q->n;
+}
+
 bool lease_is_live(const struct lease *l, int64_t now_s)
 {
 	return l->state == LEASE_BOUND && l->expires_s > now_s;

@@ -97,6 +97,11 @@ void lease_bind(struct lease_table *t, struct lease *l, struct span hostname, ui
 void lease_release(struct lease_table *t, struct lease *l, int64_t now_s);
 /* Used by somebody else: nobody gets it for LEASE_DECLINED_S. */
 void lease_decline(struct lease_table *t, struct lease *l, int64_t now_s);
+/* Somebody who is not believed says that it is in use: nobody's and free, but looked at
+ * before it is offered again. */
+void lease_distrust(struct lease_table *t, struct lease *l, int64_t now_s);
+/* How many addresses of this network are set aside now. */
+size_t lease_set_aside(struct lease_table *t, const struct served *s, int64_t now_s);
 
 /* The same machine under another client identifier (its next stage of booting)
  * becomes the lease's client; what else that one had in this network is free.

@@ -1,4 +1,4 @@
-/* How many requests are looked at: per client and in all.
+/* How many requests are looked at: per client and in all.  How many DECLINEs are believed.
  *
  * One machine that asks without end (a ROM in a loop, a broken relay) must not
  * take the others' turn, and a flood from made-up addresses not that of machines
@@ -18,6 +18,11 @@ struct rates;
  * cores can answer, so that what is known has the rest. */
 #define RATES_STRANGERS_PER_S 30000u
 
+/* Per client in RATES_DECLINES_S.  A machine that finds three addresses in use, one after the
+ * other, is broken, or wants to empty the pool. */
+#define RATES_DECLINES	 3u
+#define RATES_DECLINES_S 600
+
 int rates_new(struct rates **ret) WARN_UNUSED;
 void rates_free(struct rates *l);
 /* Counts a request of this hardware address; false: it sent more than
@@ -26,3 +31,6 @@ bool rates_admit_client(struct rates *l, struct span chaddr, int64_t now_ms);
 /* Counts a request of a client that is not known; false: there were more than
  * RATES_STRANGERS_PER_S of them in this second. */
 bool rates_admit_stranger(struct rates *l, int64_t now_ms);
+/* Counts an address that a client says somebody else uses; where: what the relay says of the
+ * port that it hangs on, or nothing.  False: it said so of RATES_DECLINES in these ten minutes. */
+bool rates_admit_decline(struct rates *l, struct span chaddr, struct span where, int64_t now_ms);

@@ -58,12 +58,29 @@ static void strangers_are_limited_in_all(void **state)
 	rates_free(l);
 }
 
+static void three_declines_in_ten_minutes(void **state)
+{
+	struct rates *l;
+	uint8_t b[6];
+
+	(void)state;
+	assert_int_equal(rates_new(&l), 0);
+	for (int i = 0; i < 3; i++)
+		assert_true(rates_admit_decline(l, mac(b, 1), SPAN_NONE, 600000 + i));
+	assert_false(rates_admit_decline(l, mac(b, 1), SPAN_NONE, 600000 + 599999));
+	assert_true(rates_admit_decline(l, mac(b, 1), SPAN_LIT("port 2"), 600005));
+	assert_true(rates_admit_decline(l, mac(b, 2), SPAN_NONE, 600005));
+	assert_true(rates_admit_decline(l, mac(b, 1), SPAN_NONE, 1200000));
+	rates_free(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_client_has_its_share),
 		cmocka_unit_test(a_flood_does_not_touch_the_honest),
 		cmocka_unit_test(strangers_are_limited_in_all),
+		cmocka_unit_test(three_declines_in_ten_minutes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,6 +62,7 @@ struct story {
 	struct served_set *nets;
 	struct lease_table *leases;
 	struct clients *clients;
+	struct rates *rates;
 	struct arena arena;
 	size_t memory; /* 0: enough */
 	bool store_fails;
@@ -403,7 +404,7 @@ static void build_message(struct story *s, struct word *w, size_t n, unsigned lo
 	s->sent_n = out.n;
 
 	const struct dhcp4_server server = { .cfg = s->cfg, .nets = s->nets, .leases = s->leases,
-		.clients = s->clients, .now_ms = s->now_s * 1000, .store_failing = s->store_fails };
+		.clients = s->clients, .rates = s->rates, .now_ms = s->now_s * 1000, .store_failing = s->store_fails };
 
 	arena_reset(&s->arena);
 	s->plan.drop = dhcp4_decode(&s->arena, wr_done(&out), &s->request);
@@ -732,6 +733,7 @@ static unsigned run_story(const char *path, const char *name)
 	assert_non_null(f);
 	assert_int_equal(lease_table_new(&s.leases), 0);
 	assert_int_equal(clients_new(&s.clients), 0);
+	assert_int_equal(rates_new(&s.rates), 0);
 	arena_init(&s.arena, ARENA_LIMIT);
 	while (fgets(buf, sizeof(buf), f)) {
 		at++;
@@ -752,6 +754,7 @@ static unsigned run_story(const char *path, const char *name)
 	config_free(s.cfg);
 	lease_table_free(s.leases);
 	clients_free(s.clients);
+	rates_free(s.rates);
 	arena_free(&s.arena);
 	return s.failures;
 }
