@@ -42,12 +42,14 @@ static const char help[] =
 	"  --firmware-file FILE    another UEFI code image than Debian's\n"
 	"  --vars-file FILE        its variable store; default: the file beside it with\n"
 	"                          VARS for CODE in its name. It is copied, never written\n"
+	"  --https-ca FILE         the CAs that UEFI HTTPS Boot trusts: an EFI signature\n"
+	"                          list, such as ca.esl of \"bootsmith cert\"\n"
 	"  -h, --help              this text\n"
 	"\n"
 	"Needs root. Exit code: 0 the machine ended, 1 it failed, 2 wrong usage.\n";
 
 struct options {
-	const char *network, *nic, *serial, *mac_text, *code, *vars;
+	const char *network, *nic, *serial, *mac_text, *code, *vars, *https_ca;
 	const char *firmware_name, *boot_name, *accel, *memory_text, *timeout_text;
 	const struct lab_firmware *firmware;
 	enum lab_boot boot;
@@ -79,9 +81,9 @@ static int interpret(struct options *o)
 		return wrong("boot", o->boot_name, "pxe|http");
 	if (o->boot == LAB_BOOT_HTTP && !o->firmware->code)
 		return wrong("boot", "http", "a UEFI firmware with it: a BIOS has no HTTP Boot");
-	if (!o->firmware->code && (o->code || o->vars))
-		return wrong(
-			"firmware", o->firmware_name, "a UEFI one with a firmware or vars file");
+	if (!o->firmware->code && (o->code || o->vars || o->https_ca))
+		return wrong("firmware", o->firmware_name,
+			"a UEFI one with a firmware or vars file, or with CAs");
 	if (o->mac_text && mac_parse(span_str(o->mac_text), &o->mac) < 0)
 		return wrong("mac", o->mac_text, "an address such as 52:54:00:12:34:56");
 	if (o->mac.b[0] & 1)
@@ -122,6 +124,7 @@ static int parse(int argc, char **argv, struct options *ret)
 		{ "accel", &o.accel },
 		{ "firmware-file", &o.code },
 		{ "vars-file", &o.vars },
+		{ "https-ca", &o.https_ca },
 	};
 	struct option longs[ARRAY_LEN(texts) + 2] = { 0 };
 	int c;
@@ -335,7 +338,8 @@ int lab_node(int argc, char **argv)
 		.memory_mb = o.memory_mb,
 		.nic = o.nic,
 		.mac = o.mac,
-		.serial = o.serial };
+		.serial = o.serial,
+		.https_ca = o.https_ca };
 	if (!o.mac_text) {
 		m.mac = (struct mac){ { 0x52, 0x54, 0x00 } }; /* QEMU's own prefix */
 		if (getrandom(&m.mac.b[3], 3, 0) != 3)

@@ -119,6 +119,9 @@ static void add_uefi(struct builder *b, const struct lab_machine *m)
 		add_option(b, "-fw_cfg",
 			arena_printf(
 				b->a, "name=opt/org.tianocore/%s,string=no", switches[m->boot][i]));
+	if (m->https_ca)
+		add_option(b, "-fw_cfg",
+			arena_printf(b->a, "name=etc/edk2/https/cacerts,file=%s", quote(b, m->https_ca)));
 }
 
 static void add_network(struct builder *b, const struct lab_machine *m)

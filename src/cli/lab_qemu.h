@@ -35,6 +35,7 @@ struct lab_machine {
 	struct mac mac;
 	const char *serial; /* SMBIOS serial number; NULL: QEMU's, none */
 	const char *code;   /* UEFI code image; NULL: BIOS */
+	const char *https_ca; /* EFI signature list of the CAs it trusts; NULL: none */
 	int vars_fd;        /* its variable store, open read-write; -1: none */
 	int tap_fd;
 };
