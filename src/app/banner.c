@@ -140,6 +140,15 @@ static void say_loaders(struct site *site)
 	text_free(&found);
 }
 
+static const char *https_clients_text(const struct config *cfg)
+{
+	bool http_boot = (cfg->https_clients & 1u << CLIENT_HTTP) != 0;
+	bool ipxe = (cfg->https_clients & 1u << CLIENT_IPXE) != 0;
+
+	return http_boot && ipxe ? "UEFI HTTP Boot and iPXE" : http_boot ? "UEFI HTTP Boot" : ipxe ? "iPXE" :
+		"whoever asks there";
+}
+
 static void say_try(struct site *site)
 {
 	for (size_t i = 0; i < site->nets->n; i++) {
@@ -148,9 +157,21 @@ static void say_try(struct site *site)
 		if (!s->server.v)
 			continue;
 		log_say(site->log, LOG_INFO, "files", "files and scripts are at %s/ (try: curl %s/boot.ipxe)",
-			locate_base_url(site->cfg, s->server).s, locate_base_url(site->cfg, s->server).s);
+			locate_http_url(site->cfg, s->server).s, locate_http_url(site->cfg, s->server).s);
+		if (site->now->files->tls)
+			log_say(site->log, LOG_INFO, "files", "and by HTTPS at %s/ for %s (try: curl --cacert CA.pem %s/boot.ipxe)",
+				locate_https_url(site->cfg, s->server).s, https_clients_text(site->cfg),
+				locate_https_url(site->cfg, s->server).s);
 		return;
 	}
+}
+
+static void say_certificates(struct site *site)
+{
+	const struct tls_report *r = &site->now->files->tls_report;
+
+	for (size_t i = 0; i < r->n; i++)
+		log_say(site->log, LOG_WARNING, "https", "%s", text_str(&r->list[i].sentence));
 }
 
 void banner_say(struct site *site)
@@ -164,4 +185,5 @@ void banner_say(struct site *site)
 	say_root(site, "TFTP", cfg->tftp_root);
 	say_loaders(site);
 	say_try(site);
+	say_certificates(site);
 }

@@ -5,6 +5,7 @@
  */
 #include "app/config_files.h"
 
+#include "app/https_files.h"
 #include "core/config_yaml.h"
 #include "core/ipxe_script.h"
 #include "edge/files.h"
@@ -254,6 +255,26 @@ static void check_loaders(const struct loaders *loaders, struct config_errors *e
 	}
 }
 
+static void check_https(const struct config *cfg, struct config_errors *errs)
+{
+	struct tls_report report = { 0 };
+	struct ssl_ctx_st *context = NULL;
+	int r = https_files_open(cfg, &report, &context);
+
+	for (size_t i = 0; i < report.n; i++) {
+		const struct tls_problem *p = &report.list[i];
+		const struct https_pair *pair = &cfg->https_pairs[p->pair];
+
+		if (!p->warning)
+			config_error_add(errs, p->of_key ? pair->key_pos : pair->certificate_pos, "%s",
+				text_str(&p->sentence));
+	}
+	if (r == -ENOMEM)
+		errs->failed = true;
+	tls_report_free(&report);
+	tls_context_unref(context);
+}
+
 int config_files_check(const struct config *cfg, struct config_errors *errs)
 {
 	size_t before = errs->n;
@@ -262,6 +283,7 @@ int config_files_check(const struct config *cfg, struct config_errors *errs)
 
 	check_profiles(cfg, &tftp, &http, errs);
 	check_loaders(&cfg->loaders, errs);
+	check_https(cfg, errs);
 	root_close(&tftp);
 	root_close(&http);
 	config_errors_sort(errs);

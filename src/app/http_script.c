@@ -94,7 +94,7 @@ static void script_request_init(struct script_request *r, struct site *site, con
 		.machine = r->answer.machine,
 		.address = address,
 		.server = peer->local_addr,
-		.base = locate_base_url(site->cfg, peer->local_addr),
+		.base = locate_base_url(site->cfg, CLIENT_IPXE, peer->local_addr),
 		.url = r->url,
 	};
 	(void)snprintf(r->url, sizeof(r->url), "%s/%s", r->vars.base.s, path);

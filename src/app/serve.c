@@ -202,11 +202,15 @@ static int keep_what_needs_restart(struct daemon *d, struct config *next)
 		text_adds(&changed, " tftp.port");
 	if (now->http_port != next->http_port)
 		text_adds(&changed, " http.port");
+	if (now->https_port != next->https_port && now->https_port && next->https_port)
+		text_adds(&changed, " https.port");
 	if (changed.n)
 		log_say(d->site.log, LOG_WARNING, "config", "changed, but takes a restart:%s", text_str(&changed));
 	text_free(&changed);
 	next->tftp_port = now->tftp_port;
 	next->http_port = now->http_port;
+	if (now->https_port && next->https_port)
+		next->https_port = now->https_port;
 	next->state_dir = arena_strdup(&next->arena, span_str(now->state_dir));
 	next->control_socket = arena_strdup(&next->arena, span_str(now->control_socket));
 	return next->state_dir && next->control_socket ? 0 : -ENOMEM;

@@ -15,7 +15,7 @@
 struct service_http {
 	struct site *site;
 	struct http_server *server;
-	struct listeners listeners;
+	struct listeners listeners, tls_listeners;
 };
 
 static void give_error(struct http_target *t, int r)
@@ -174,6 +174,11 @@ static int open_listener(void *server, struct ip4 addr, uint16_t port, int *ret_
 	return http_server_listen(server, addr, port, ret_id);
 }
 
+static int open_tls_listener(void *server, struct ip4 addr, uint16_t port, int *ret_id)
+{
+	return http_server_listen_tls(server, addr, port, ret_id);
+}
+
 static void close_listener(void *server, int id)
 {
 	http_server_unlisten(server, id);
@@ -195,13 +200,20 @@ int service_http_new(uv_loop_t *loop, struct site *site, struct service_http **r
 	}
 	s->listeners = (struct listeners){ .topic = "http", .what = "TCP port", .open = open_listener,
 		.close = close_listener, .server = s->server, .log = site->log };
+	s->tls_listeners = s->listeners;
+	s->tls_listeners.topic = "https";
+	s->tls_listeners.open = open_tls_listener;
 	*ret = s;
 	return 0;
 }
 
 unsigned service_http_update(struct service_http *s, const struct ip4 *addrs, size_t n)
 {
-	return listeners_update(&s->listeners, addrs, n, s->site->cfg->http_port);
+	const struct config *cfg = s->site->cfg;
+
+	http_server_use_tls(s->server, s->site->now->files->tls);
+	return listeners_update(&s->listeners, addrs, n, cfg->http_port) +
+		listeners_update(&s->tls_listeners, addrs, cfg->https_port ? n : 0, cfg->https_port);
 }
 
 unsigned service_http_open_count(const struct service_http *s)

@@ -43,6 +43,7 @@ static void open_loaders(struct config *cfg, struct site_files *f)
 int site_files_open(struct config *cfg, struct site_files *ret, const char **ret_missing)
 {
 	struct site_files f = { .n_named = 0 };
+	int r;
 
 	f.named = calloc(cfg->n_named_files + 1, sizeof(*f.named));
 	if (!f.named) {
@@ -52,7 +53,8 @@ int site_files_open(struct config *cfg, struct site_files *ret, const char **ret
 	open_loaders(cfg, &f);
 	for (size_t i = 0; i < cfg->n_named_files; i++) {
 		struct stat st;
-		int r = files_open_path(cfg->named_files[i].path, &f.named[i], &st);
+
+		r = files_open_path(cfg->named_files[i].path, &f.named[i], &st);
 
 		if (r < 0) {
 			*ret_missing = cfg->named_files[i].path;
@@ -60,6 +62,12 @@ int site_files_open(struct config *cfg, struct site_files *ret, const char **ret
 			return r;
 		}
 		f.n_named++;
+	}
+	r = https_files_open(cfg, &f.tls_report, &f.tls);
+	if (r < 0) {
+		*ret_missing = cfg->https_pairs[0].certificate;
+		site_files_close(&f);
+		return r;
 	}
 	*ret = f;
 	return 0;
@@ -73,6 +81,8 @@ void site_files_close(struct site_files *f)
 	for (size_t i = 0; i < f->n_named; i++)
 		close(f->named[i]);
 	free(f->named);
+	tls_context_unref(f->tls);
+	tls_report_free(&f->tls_report);
 }
 
 int site_open_again(int file, int *ret_fd, struct stat *ret_st)

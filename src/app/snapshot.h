@@ -8,15 +8,18 @@
  */
 #pragma once
 
+#include "app/https_files.h"
 #include "core/served.h"
 
 #include <sys/stat.h>
 
-/* Descriptors of files that the configuration names. */
+/* What was made of the files that the configuration names. */
 struct site_files {
 	int loader[ARCH_COUNT]; /* -1: missing */
 	int *named;             /* as cfg->named_files */
 	size_t n_named;
+	struct ssl_ctx_st *tls;       /* NULL: no HTTPS */
+	struct tls_report tls_report; /* warnings about its files */
 };
 
 struct snapshot_setup; /* configuration and files: what a new view of the interfaces keeps */
@@ -30,8 +33,8 @@ struct snapshot {
 };
 
 /* Opens the loaders and named files of cfg and marks the loaders that are present
- * in it.  -ENOENT with *ret_missing (borrowed from cfg): a named file, without
- * which there is nothing to serve. */
+ * in it.  -ENOENT or -EINVAL with *ret_missing (borrowed from cfg): a named file,
+ * without which there is nothing to serve, or a certificate gone bad since the check. */
 int site_files_open(struct config *cfg, struct site_files *ret, const char **ret_missing) WARN_UNUSED;
 void site_files_close(struct site_files *f);
 

@@ -94,7 +94,11 @@
 	X(HTTP_PATH, "D323", "a path with dot segments, %2f, control octets or a broken escape") \
 	X(HTTP_ABORTED, "D324", "the client went away before the end")                       \
 	X(HTTP_FILE_CHANGED, "D325", "the file changed while it was being sent")              \
-	X(HTTP_NO_DESCRIPTOR, "D326", "no descriptor is left: connections wait")
+	X(HTTP_NO_DESCRIPTOR, "D326", "no descriptor is left: connections wait")              \
+	X(HTTP_TLS, "D327", "a TLS handshake that failed")                                   \
+	X(HTTP_TLS_UNTRUSTED, "D328", "the client does not trust the certificate: give it the CA's") \
+	X(HTTP_TLS_VERSION, "D329", "no TLS version or cipher in common: TLS 1.2 or 1.3 with (EC)DHE and AES-GCM") \
+	X(HTTP_TLS_PLAIN, "D330", "no TLS on the port of https")
 
 enum drop {
 #define X(name, id, sentence) DROP_##name,

@@ -3,6 +3,7 @@
  * Starts nothing and changes nothing.
  */
 #include "app/config_files.h"
+#include "app/https_files.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
 
@@ -34,6 +35,20 @@ static void print_summary(const char *file, const struct config *cfg)
 		(void)puts("it names no network: `bootsmith serve` needs -i IFACE with it");
 }
 
+/* What deserves a word, but stops nobody. */
+static void print_warnings(const struct config *cfg)
+{
+	struct tls_report report = { 0 };
+	struct ssl_ctx_st *context = NULL;
+
+	int r = https_files_open(cfg, &report, &context);
+
+	for (size_t i = 0; r == 0 && i < report.n; i++)
+		(void)printf("warning: %s\n", text_str(&report.list[i].sentence));
+	tls_report_free(&report);
+	tls_context_unref(context);
+}
+
 static int check_file(const char *file)
 {
 	struct config_errors errs = { 0 };
@@ -43,6 +58,7 @@ static int check_file(const char *file)
 
 	if (r == 0) {
 		print_summary(file, cfg);
+		print_warnings(cfg);
 	} else {
 		config_files_print_errors(file, text_span(&source), &errs, &out);
 		(void)fputs(text_str(&out), stderr);

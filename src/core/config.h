@@ -169,8 +169,12 @@ struct named_file {
 	const char *path; /* on this machine */
 };
 
-/* https: is read and checked; serving it comes with a later version, and a
- * configuration that asks for it is refused with that sentence. */
+/* A certificate of `https:`, with its private key. */
+struct https_pair {
+	const char *certificate, *key; /* on this machine */
+	struct src_pos certificate_pos, key_pos;
+};
+
 struct config {
 	const char *file; /* its name for messages; NULL without a file */
 	const char *state_dir;
@@ -178,6 +182,10 @@ struct config {
 	const char *tftp_root, *http_root;
 	struct src_pos tftp_root_pos, http_root_pos; /* line 0: the default, whose absence is a warning only */
 	uint16_t tftp_port, http_port;
+	uint16_t https_port; /* 0: no `https:` */
+	const struct https_pair *https_pairs;
+	size_t n_https_pairs;
+	unsigned https_clients; /* told https:// URLs: a bit, 1 << enum client, for each */
 	struct loaders loaders;
 	const struct network *networks;
 	size_t n_networks;
@@ -198,6 +206,8 @@ struct config {
 #define CONFIG_HTTP_ROOT_DEFAULT      "/srv/http"
 #define CONFIG_TFTP_ROOT_DEFAULT      "/srv/tftp"
 #define CONFIG_LOADERS_DIR_DEFAULT    "/usr/lib/ipxe"
+#define CONFIG_HTTPS_PORT_DEFAULT     443
+#define CONFIG_HTTPS_PAIRS_MAX        4u /* RSA and ECDSA, and some room */
 #define CONFIG_LEASE_TIME_DEFAULT_S   3600u
 #define CONFIG_SCRIPT_MAX             (1u << 20) /* octets of a script profile's file */
 

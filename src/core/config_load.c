@@ -199,20 +199,6 @@ static void read_http(struct loading *l, const struct yaml *v, void *into)
 	(void)load_map(l, v, "http", keys, ARRAY_LEN(keys), into);
 }
 
-static void read_https(struct loading *l, const struct yaml *v, void *into)
-{
-	static const struct load_key keys[] = {
-		{ "port", read_nothing },
-		{ "certificate", read_nothing },
-		{ "key", read_nothing },
-		{ "for", read_nothing },
-	};
-
-	if (load_map(l, v, "https", keys, ARRAY_LEN(keys), into) && v->n > 0)
-		config_error_add(l->errs, v->key_pos,
-			"HTTPS is not in this version yet: remove this section");
-}
-
 static void read_root(struct loading *l, const struct yaml *root)
 {
 	static const struct load_key keys[] = {
@@ -221,7 +207,7 @@ static void read_root(struct loading *l, const struct yaml *root)
 		{ "control", read_control },
 		{ "tftp", read_tftp },
 		{ "http", read_http },
-		{ "https", read_https },
+		{ "https", load_https },
 		{ "loaders", load_loaders },
 		{ "profiles", read_nothing },
 		{ "machines", read_nothing },

@@ -115,6 +115,7 @@ void load_options(
 void load_profiles(struct loading *l, const struct yaml *v);
 /* The profile that v names, or NULL after an error. */
 const struct profile *load_profile_ref(struct loading *l, const struct yaml *v);
+void load_https(struct loading *l, const struct yaml *v, void *unused);
 void load_loaders(struct loading *l, const struct yaml *v, void *unused);
 /* After networks and profiles. */
 void load_machines(struct loading *l, const struct yaml *v);

@@ -9,15 +9,32 @@
 #define MACHINES_PREFIX "machines/"
 #define SCRIPT_NAME     "boot.ipxe"
 
-struct base_url locate_base_url(const struct config *cfg, struct ip4 server)
+static struct base_url url_of(const char *scheme, struct ip4 server, uint16_t port, uint16_t usual)
 {
 	struct base_url u;
 
-	if (cfg->http_port == 80)
-		(void)snprintf(u.s, sizeof(u.s), "http://%s", ip4_str(server).s);
+	if (port == usual)
+		(void)snprintf(u.s, sizeof(u.s), "%s://%s", scheme, ip4_str(server).s);
 	else
-		(void)snprintf(u.s, sizeof(u.s), "http://%s:%u", ip4_str(server).s, cfg->http_port);
+		(void)snprintf(u.s, sizeof(u.s), "%s://%s:%u", scheme, ip4_str(server).s, port);
 	return u;
+}
+
+struct base_url locate_http_url(const struct config *cfg, struct ip4 server)
+{
+	return url_of("http", server, cfg->http_port, 80);
+}
+
+struct base_url locate_https_url(const struct config *cfg, struct ip4 server)
+{
+	return url_of("https", server, cfg->https_port, 443);
+}
+
+struct base_url locate_base_url(const struct config *cfg, enum client client, struct ip4 server)
+{
+	bool https = cfg->https_port != 0 && (cfg->https_clients & 1u << client) != 0;
+
+	return https ? locate_https_url(cfg, server) : locate_http_url(cfg, server);
 }
 
 const char *locate_loader_name(const char *file)
@@ -64,7 +81,7 @@ static void add_bootfile(const struct profile *p, enum transport transport, cons
 void locate_bootfile(const struct config *cfg, const struct facts *facts, const struct answer *answer,
 	struct ip4 server, struct text *out)
 {
-	struct base_url base = locate_base_url(cfg, server);
+	struct base_url base = locate_base_url(cfg, facts->client, server);
 
 	switch (answer->kind) {
 	case ANSWER_ADDRESS:

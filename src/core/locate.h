@@ -14,12 +14,15 @@
 #include "base/text.h"
 #include "core/decide.h"
 
-/* "http://172.24.0.1" or "http://172.24.0.1:8080". */
+/* "http://172.24.0.1" or "https://172.24.0.1:8443". */
 #define BASE_URL_MAX 40
 struct base_url {
 	char s[BASE_URL_MAX];
 };
-struct base_url locate_base_url(const struct config *cfg, struct ip4 server);
+/* The URL that such a client is told. */
+struct base_url locate_base_url(const struct config *cfg, enum client client, struct ip4 server);
+struct base_url locate_http_url(const struct config *cfg, struct ip4 server);
+struct base_url locate_https_url(const struct config *cfg, struct ip4 server);
 
 /* What options 67 and `file` say for this answer; empty for ANSWER_ADDRESS. */
 void locate_bootfile(const struct config *cfg, const struct facts *facts, const struct answer *answer,

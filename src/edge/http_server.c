@@ -3,6 +3,8 @@
 
 #include "core/http_session.h"
 #include "edge/stream.h"
+#include "edge/tls_context.h"
+#include "edge/tls_stream.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,6 +26,7 @@ struct listener {
 	struct http_server *srv;
 	struct listener *prev, *next;
 	int id, fd;
+	bool tls;
 };
 
 struct conn {
@@ -47,6 +50,7 @@ struct http_server {
 	const struct http_hooks *hooks;
 	void *ctx;
 	struct http_limits limits;
+	struct ssl_ctx_st *tls; /* NULL: no HTTPS now */
 	struct listener *listeners;
 	struct conn *conns;
 	unsigned conn_count;
@@ -222,15 +226,41 @@ static void conn_send(struct conn *c)
 	}
 }
 
+/* Of what TLS says is wrong before the first request; else DROP_NONE. */
+static enum drop why_no_handshake(const struct conn *c, ssize_t error)
+{
+	if (c->session.answered > 0 || c->session.in_n > 0)
+		return DROP_NONE;
+	switch (error) {
+	case -EPROTO:
+		return DROP_HTTP_TLS;
+	case -EKEYREJECTED:
+		return DROP_HTTP_TLS_UNTRUSTED;
+	case -ENOPROTOOPT:
+		return DROP_HTTP_TLS_VERSION;
+	case -ENOMSG:
+		return DROP_HTTP_TLS_PLAIN;
+	default:
+		return DROP_NONE;
+	}
+}
+
 static void conn_recv(struct conn *c)
 {
 	struct http_room room = http_session_room(&c->session);
 	ssize_t n = stream_recv(&c->stream, room.p, room.n);
+	enum drop why;
 
-	if (n >= 0)
+	if (n >= 0) {
 		http_session_received(&c->session, (size_t)n, uv_now(c->srv->loop));
-	else if (n != -EAGAIN && n != -EINTR)
-		conn_abort(c, DROP_HTTP_ABORTED);
+		return;
+	}
+	if (n == -EAGAIN || n == -EINTR)
+		return;
+	why = why_no_handshake(c, n);
+	if (why != DROP_NONE)
+		c->srv->hooks->refused(c->srv->ctx, &c->peer, why);
+	conn_abort(c, why != DROP_NONE ? why : DROP_HTTP_ABORTED);
 }
 
 static bool is_receiving(const struct conn *c)
@@ -339,7 +369,7 @@ static bool has_room(struct http_server *srv, struct ip4 addr)
 }
 
 /* A 503 if the socket takes it at once, and the end. */
-static void turn_away(struct http_server *srv, int fd, const struct http_peer *peer)
+static void send_too_many(int fd)
 {
 	struct http_request none = { 0 };
 	struct http_reply reply;
@@ -352,23 +382,34 @@ static void turn_away(struct http_server *srv, int fd, const struct http_peer *p
 	http_reply_free(&reply);
 	/* What is left unread would turn the close into a reset. */
 	(void)!recv(fd, unread, sizeof(unread), 0);
-	close(fd);
-	srv->hooks->refused(srv->ctx, peer, DROP_HTTP_TOO_MANY);
 }
 
-static int conn_new(struct http_server *srv, int fd, const struct http_peer *peer)
+static int stream_new(struct listener *l, int fd, struct stream *ret)
 {
-	struct conn *c = calloc(1, sizeof(*c));
-	int one = 1, err;
+	if (l->tls)
+		return l->srv->tls ? tls_stream_init(ret, fd, l->srv->tls) : -ENOTCONN;
+	stream_init_plain(ret, fd);
+	return 0;
+}
 
-	if (!c)
-		return -ENOMEM;
+/* Takes fd, also when it fails. */
+static int conn_new(struct listener *l, int fd, const struct http_peer *peer)
+{
+	struct http_server *srv = l->srv;
+	struct conn *c = calloc(1, sizeof(*c));
+	int one = 1, err = c ? stream_new(l, fd, &c->stream) : -ENOMEM;
+
+	if (err < 0) {
+		close(fd);
+		free(c);
+		return err;
+	}
 	c->srv = srv;
-	stream_init_plain(&c->stream, fd);
 	c->file_fd = -1;
 	c->peer = *peer;
 	err = uv_poll_init(srv->loop, &c->poll, fd);
 	if (err < 0) {
+		stream_close(&c->stream);
 		free(c);
 		return err;
 	}
@@ -412,10 +453,14 @@ static bool accept_one(struct listener *l)
 	peer.port = ntohs(sa.sin_port);
 	peer.local_addr.v = ntohl(local.sin_addr.s_addr);
 	peer.local_port = ntohs(local.sin_port);
-	if (!has_room(l->srv, peer.addr))
-		turn_away(l->srv, fd, &peer);
-	else if (conn_new(l->srv, fd, &peer) < 0)
-		close(fd);
+	if (has_room(l->srv, peer.addr)) {
+		(void)conn_new(l, fd, &peer);
+		return true;
+	}
+	if (!l->tls)
+		send_too_many(fd);
+	close(fd);
+	l->srv->hooks->refused(l->srv->ctx, &peer, DROP_HTTP_TOO_MANY);
 	return true;
 }
 
@@ -523,8 +568,8 @@ static void tick_init(struct http_server *srv)
 	srv->handles++;
 }
 
-int http_server_listen(
-	struct http_server *srv, struct ip4 addr, uint16_t port, int *ret_listener_id)
+static int listen_on(struct http_server *srv, struct ip4 addr, uint16_t port, bool tls,
+	int *ret_listener_id)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 	int err;
@@ -537,6 +582,7 @@ int http_server_listen(
 		return err;
 	}
 	l->fd = err;
+	l->tls = tls;
 	l->srv = srv;
 	l->id = srv->next_id++;
 	err = uv_poll_init(srv->loop, &l->poll, l->fd);
@@ -556,6 +602,26 @@ int http_server_listen(
 	}
 	*ret_listener_id = l->id;
 	return 0;
+}
+
+int http_server_listen(
+	struct http_server *srv, struct ip4 addr, uint16_t port, int *ret_listener_id)
+{
+	return listen_on(srv, addr, port, false, ret_listener_id);
+}
+
+int http_server_listen_tls(
+	struct http_server *srv, struct ip4 addr, uint16_t port, int *ret_listener_id)
+{
+	return listen_on(srv, addr, port, true, ret_listener_id);
+}
+
+void http_server_use_tls(struct http_server *srv, struct ssl_ctx_st *context)
+{
+	struct ssl_ctx_st *before = srv->tls;
+
+	srv->tls = tls_context_ref(context);
+	tls_context_unref(before);
 }
 
 void http_server_unlisten(struct http_server *srv, int listener_id)
@@ -584,5 +650,7 @@ void http_server_close(struct http_server *srv, http_server_closed closed, void 
 
 void http_server_free(struct http_server *srv)
 {
+	if (srv)
+		tls_context_unref(srv->tls);
 	free(srv);
 }

@@ -19,6 +19,7 @@
 #include <uv.h>
 
 struct http_server;
+struct ssl_ctx_st; /* edge/tls_context.h */
 
 struct http_peer {
 	struct ip4 addr, local_addr; /* local: which of our addresses it spoke to */
@@ -63,7 +64,7 @@ struct http_hooks {
 		struct span path, struct http_target *ret_target);
 	/* Once for each request that was resolved or refused. */
 	void (*done)(void *ctx, const struct http_access *access);
-	/* A connection was turned away at the door. */
+	/* A connection was turned away at the door, or its TLS handshake failed. */
 	void (*refused)(void *ctx, const struct http_peer *peer, enum drop why);
 	/* No descriptor or memory is left: connections wait in the kernel meanwhile. */
 	void (*starved)(void *ctx);
@@ -84,6 +85,14 @@ int http_server_new(uv_loop_t *loop, const struct http_hooks *hooks, void *ctx,
  * -EADDRNOTAVAIL, … */
 int http_server_listen(struct http_server *srv, struct ip4 addr, uint16_t port,
 	int *ret_listener_id) WARN_UNUSED;
+
+/* The same for HTTPS, with the context of http_server_use_tls(). */
+int http_server_listen_tls(struct http_server *srv, struct ip4 addr, uint16_t port,
+	int *ret_listener_id) WARN_UNUSED;
+
+/* What new TLS connections are served with; those that exist keep theirs.  The
+ * server takes a reference of its own.  NULL: they are closed at once. */
+void http_server_use_tls(struct http_server *srv, struct ssl_ctx_st *context);
 
 /* Stops accepting there; connections that exist go on. */
 void http_server_unlisten(struct http_server *srv, int listener_id);

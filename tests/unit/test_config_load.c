@@ -93,8 +93,18 @@ static const struct vector top[] = {
 		"aaaa"
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}\n",
 		{ { 1, 19, "at most 107 characters" } } },
-	{ "https", "https: {port: 443, certificate: /a, key: /b, fro: [x]}\n",
-		{ { 1, 1, "not in this version yet" }, { 1, 46, "did you mean `for`" } } },
+	{ "https", "https: {port: 443, certificate: /a, key: /b, fro: [x]}\n", { { 1, 46, "did you mean `for`" } } },
+	{ "https for nobody that there is", "https: {certificate: /a, key: /b, for: [http-bot, grub]}\n",
+		{ { 1, 41, "did you mean `http-boot`" }, { 1, 51, "http-boot, ipxe or all" } } },
+	{ "https without a certificate", "https: {key: /b}\n", { { 1, 1, "`certificate` is missing" } } },
+	{ "https without a key", "https: {port: 8443, certificate: [/a]}\n", { { 1, 1, "`key` is missing" } } },
+	{ "https with too few keys", "https:\n  certificate: [/a, /b]\n  key: /c\n",
+		{ { 3, 8, "2 certificates but 1 keys" } } },
+	{ "https with too many certificates", "https:\n  certificate: [/a, /b, /c, /d, /e]\n  key: /c\n",
+		{ { 2, 33, "at most 4 certificates" } } },
+	{ "https with paths that are none", "https: {port: 0, certificate: a.pem, key: {x: /b}}\n",
+		{ { 1, 15, "1 to 65535" }, { 1, 31, "absolute path" }, { 1, 43, "an absolute path, or a list" } } },
+	{ "https as a list", "https: [x]\n", { { 1, 8, "https" } } },
 	{ "loaders", "loaders: {dir: x, bios: ../a, x86: b, arm64: [c], x64: ''}\n",
 		{ { 1, 16, "absolute path" }, { 1, 25, "leads out" },
 			{ 1, 31, "its keys are dir, bios, ia32" }, { 1, 46, "found a list" },
@@ -438,7 +448,7 @@ static const char contract[] =
 	"control: {socket: /run/b/control.sock}\n"
 	"tftp: {root: /srv/t, port: 6969}\n"
 	"http: {root: /srv/h, port: 8080}\n"
-	"https:\n"
+	"https: {port: 8443, certificate: [/c/rsa.pem, /c/ec.pem], key: [/c/rsa.key, /c/ec.key], for: [all]}\n"
 	"loaders: {dir: /usr/lib/ipxe2, bios: undionly.kkpxe, arm64: /opt/ipxe-arm64.efi}\n"
 	"profiles:\n"
 	"  debian:   {kernel: debian/linux, initrd: [debian/initrd.gz, 'http://h/x.gz'], cmdline: "
@@ -506,6 +516,11 @@ static void contract_services(void **state)
 	assert_int_equal(cfg->tftp_root_pos.line, 16);
 	assert_string_equal(cfg->http_root, "/srv/h");
 	assert_int_equal(cfg->http_port, 8080);
+	assert_int_equal(cfg->https_port, 8443);
+	assert_int_equal(cfg->n_https_pairs, 2);
+	assert_string_equal(cfg->https_pairs[0].certificate, "/c/rsa.pem");
+	assert_string_equal(cfg->https_pairs[1].key, "/c/ec.key");
+	assert_int_equal(cfg->https_clients, 1u << CLIENT_HTTP | 1u << CLIENT_IPXE);
 	assert_int_equal(cfg->http_root_pos.col, 14);
 	assert_string_equal(cfg->loaders.dir, "/usr/lib/ipxe2");
 	assert_string_equal(cfg->loaders.file[ARCH_BIOS], "undionly.kkpxe");

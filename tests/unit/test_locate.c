@@ -29,9 +29,28 @@ static void the_url_names_the_port_when_it_must(void **state)
 	struct config cfg = config_on(80);
 
 	(void)state;
-	assert_string_equal(locate_base_url(&cfg, server).s, "http://172.24.0.1");
+	assert_string_equal(locate_http_url(&cfg, server).s, "http://172.24.0.1");
 	cfg.http_port = 65535;
-	assert_string_equal(locate_base_url(&cfg, (struct ip4){ 0xffffffff }).s, "http://255.255.255.255:65535");
+	assert_string_equal(locate_http_url(&cfg, (struct ip4){ 0xffffffff }).s, "http://255.255.255.255:65535");
+	cfg.https_port = 443;
+	assert_string_equal(locate_https_url(&cfg, server).s, "https://172.24.0.1");
+	cfg.https_port = 65535;
+	assert_string_equal(locate_https_url(&cfg, (struct ip4){ 0xffffffff }).s, "https://255.255.255.255:65535");
+}
+
+static void https_is_for_those_that_were_named(void **state)
+{
+	struct config cfg = config_on(80);
+
+	(void)state;
+	cfg.https_clients = 1u << CLIENT_HTTP;
+	assert_string_equal(locate_base_url(&cfg, CLIENT_HTTP, server).s, "http://172.24.0.1");
+	cfg.https_port = 443;
+	assert_string_equal(locate_base_url(&cfg, CLIENT_HTTP, server).s, "https://172.24.0.1");
+	assert_string_equal(locate_base_url(&cfg, CLIENT_IPXE, server).s, "http://172.24.0.1");
+	cfg.https_clients = 1u << CLIENT_IPXE;
+	assert_string_equal(locate_base_url(&cfg, CLIENT_HTTP, server).s, "http://172.24.0.1");
+	assert_string_equal(locate_base_url(&cfg, CLIENT_IPXE, server).s, "https://172.24.0.1");
 }
 
 static void finds_what_is_ours(void **state)
@@ -98,7 +117,7 @@ static struct virtual_name find_again(const struct config *cfg, const struct fac
 	locate_bootfile(cfg, f, a, server, &told);
 	path = text_span(&told);
 	if (a->transport == TRANSPORT_HTTP) {
-		struct base_url base = locate_base_url(cfg, server);
+		struct base_url base = locate_base_url(cfg, f->client, server);
 		const char *query;
 
 		assert_int_equal(strncmp(told.p, base.s, strlen(base.s)), 0);
@@ -214,6 +233,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_url_names_the_port_when_it_must),
+		cmocka_unit_test(https_is_for_those_that_were_named),
 		cmocka_unit_test(finds_what_is_ours),
 		cmocka_unit_test(finds_what_it_told),
 		cmocka_unit_test(asks_for_a_report_only_when_a_rule_needs_it),
