@@ -3,6 +3,7 @@
 
 #include "app/control_events.h"
 #include "app/control_lease.h"
+#include "app/control_status.h"
 #include "base/escape.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@ static const struct {
 	{ "lease.list", control_lease_list },
 	{ "lease.show", control_lease_show },
 	{ "lease.release", control_lease_release },
+	{ "status", control_status },
 };
 
 static void say_error(struct control_conn *c, struct span sentence)

@@ -42,7 +42,6 @@ struct daemon {
 	uv_poll_t monitor;
 	uv_timer_t refresh_timer, retry_timer;
 	uv_signal_t signals[3];
-	int64_t start_us;
 	size_t loaded; /* records of the store */
 };
 
@@ -506,7 +505,7 @@ static int start(struct daemon *d)
 		return -EADDRINUSE;
 	}
 	control_open(&d->loop, &d->site, &d->control);
-	log_say(d->site.log, LOG_INFO, "serve", "ready after %lld ms", (long long)(clock_mono_us() - d->start_us) / 1000);
+	log_say(d->site.log, LOG_INFO, "serve", "ready after %lld ms", (long long)(clock_mono_us() - d->site.start_us) / 1000);
 	return 0;
 }
 
@@ -545,7 +544,7 @@ static int start_log(struct site *site, bool json)
 
 int serve_run(const struct serve_options *options)
 {
-	struct daemon d = { .options = options, .lock_fd = -1, .monitor_fd = -1, .start_us = clock_mono_us() };
+	struct daemon d = { .options = options, .lock_fd = -1, .monitor_fd = -1, .site.start_us = clock_mono_us() };
 
 	(void)signal(SIGPIPE, SIG_IGN); /* sendfile() knows no MSG_NOSIGNAL */
 	raise_descriptor_limit();

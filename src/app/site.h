@@ -26,6 +26,7 @@ struct site {
 	struct clients *clients;
 	struct forms *forms;
 	struct store *store;
+	int64_t start_us; /* of the monotonic clock */
 };
 
 /* Puts a snapshot in force, whose reference moves in; NULL at the end of all. */

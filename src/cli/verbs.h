@@ -8,5 +8,6 @@ int verb_check(int argc, char **argv);
 int verb_explain(int argc, char **argv);
 int verb_events(int argc, char **argv);
 int verb_lease(int argc, char **argv);
+int verb_status(int argc, char **argv);
 int verb_lab(int argc, char **argv);
 int verb_version(int argc, char **argv);

@@ -375,6 +375,62 @@ def connections(lab):
         return f.read().count(lab.socket)
 
 
+def status(lab, *argv, code=0):
+    p = lab.server.run([BOOTSMITH, "status", *argv, "--socket", lab.socket], check=False)
+    same(p.returncode, code, "exit code of status (%s):" % p.stderr)
+    return json.loads(p.stdout) if "--json" in argv and code == 0 else p.stdout + p.stderr
+
+
+@case("status: networks, pools, leases by state, drops")
+def _():
+    with Lab() as lab:
+        assert "bootsmith serve" in status(lab, code=1)
+        status(lab, "x", code=2)
+        d = lab.serve(config=""" networks:
+  - {interface: sv0, conflict_check: off, pools: [10.77.0.100-10.77.0.109], lease_time: 2m}
+  - {interface: sv9}
+profiles: {disk: {local_boot: true}}
+machines: [{name: web1, mac: "02:00:00:00:00:77", address: 10.77.0.10, profile: disk}]
+"""[1:])
+        got = status(lab, "--json")
+        same(list(got), ["version", "pid", "started", "uptime_s", "config", "store_failing", "events", "networks", "leases",
+                         "drops"])
+        same((got["pid"], got["store_failing"], got["drops"]), (d.p.pid, False, []))
+        assert 0 <= got["uptime_s"] < 30 and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", got["started"]), got
+        bound = [Client(lab.link).dora() for _ in range(3)]
+        Client(lab.link).discover()
+        Client(lab.link, mac=mac_bytes("02:00:00:00:00:77")).dora()
+        released = Client(lab.link)
+        lease(lab, "release", released.dora().yiaddr)
+        same(len(bound), 3)
+        for _ in range(5):
+            lab.link.send(b"\1\1\6\0short", mac=made_up_mac())
+        netlib.wait_for("five drops", lambda: sum(x["times"] for x in status(lab, "--json")["drops"]) >= 5)
+        got = status(lab, "--json")
+        same([{k: x[k] for k in ("drop", "times")} for x in got["drops"]], [{"drop": "D001", "times": 5}], "drops")
+        same(got["leases"], {"bound": 4, "offered": 1, "declined": 0, "free": 1}, "leases")
+        same(got["networks"][0], {"network": "sv0", "interface": "sv0", "dhcp": "server", "served": True,
+                                  "subnet": "10.77.0.0/24", "server": "10.77.0.1", "pool": 10, "taken": 4,
+                                  "bound": 4, "offered": 1, "declined": 0, "free": 1}, "sv0")
+        same((got["networks"][1]["network"], got["networks"][1]["served"], got["networks"][1]["subnet"]), ("sv9", False, None))
+        text = status(lab)
+        for want in ("4 bound, 1 offered, 0 declined, 1 free", "4 of 10 (40 %)", "not served now",
+                     "5  D001  shorter than a BOOTP header"):
+            assert want in text, text
+        # a reload while it counts, and clients that leave in the middle
+        talks = [Talk(lab) for _ in range(8)]
+        for t in talks:
+            t.say({"v": 1, "verb": "status"})
+        d.kill(1)
+        for t in talks[:4]:
+            t.close()
+        same([t.answer()[0]["status"]["leases"]["bound"] for t in talks[4:]], [4] * 4)
+        for t in talks[4:]:
+            t.close()
+        d.wait_line("^loaded anew")
+        same(status(lab, "--json")["networks"][0]["taken"], 4, "after a reload")
+
+
 @case("a daemon that stops while answers and releases are under way")
 def _():
     with Lab() as lab:
