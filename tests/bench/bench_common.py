@@ -45,7 +45,7 @@ class Wire:
         return self
 
     def argv(self, name, *argv):
-        return [*PINNED_LOAD, LOAD_CORE, os.path.join(TOOLS, name), "--server", SERVER, *map(str, argv)]
+        return [*PINNED_LOAD, LOAD_CORE, os.path.join(TOOLS, name), *map(str, argv)]
 
     def tool(self, name, *argv, seconds=60):
         """Runs a load generator; what it printed."""

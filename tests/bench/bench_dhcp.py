@@ -17,7 +17,7 @@ LOSS_MAX, BURST, MANY = 0.01, 2000, 1000000
 
 
 def load4(wire, *argv, seconds=60):
-    return wire.tool("load4", "--local", RELAY, *argv, seconds=seconds)
+    return wire.tool("load4", "--server", SERVER, "--local", RELAY, *argv, seconds=seconds)
 
 
 class Candidate(Server):

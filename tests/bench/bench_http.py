@@ -37,8 +37,8 @@ def make_certificate(directory):
 
 
 def load(wire, directory, name, *argv, seconds=90):
-    return wire.tool("load_http", "--path", "/" + name, "--file", os.path.join(directory, name), "--local", MACHINES_BEGIN,
-                     *argv, seconds=seconds)
+    return wire.tool("load_http", "--server", SERVER, "--path", "/" + name, "--file", os.path.join(directory, name), "--local",
+                     MACHINES_BEGIN, *argv, seconds=seconds)
 
 
 class Http(Server):

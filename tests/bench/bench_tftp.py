@@ -16,7 +16,7 @@ WINDOWS = (1, 16, 64)
 
 
 def load_argv(directory, *argv):
-    return ["load_tftp", "--name", NAME, "--file", os.path.join(directory, NAME), "--local", MACHINES_BEGIN, *argv]
+    return ["load_tftp", "--server", SERVER, "--name", NAME, "--file", os.path.join(directory, NAME), "--local", MACHINES_BEGIN, *argv]
 
 
 def load(wire, directory, *argv):
