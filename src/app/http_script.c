@@ -10,7 +10,7 @@
 
 #define SCRIPT_TYPE "text/plain; charset=utf-8"
 
-void http_script_give_file(struct http_target *t, int fd, const struct stat *st)
+static void give_file(struct http_target *t, int fd, const struct stat *st)
 {
 	t->kind = HTTP_TARGET_FILE;
 	t->fd = fd;
@@ -178,7 +178,7 @@ static void give_site_script(struct script_request *r)
 
 	e = root_open_file(&site->http_root, SPAN_LIT("boot.ipxe"), &fd, &st);
 	if (e == 0) {
-		http_script_give_file(r->target, fd, &st);
+		give_file(r->target, fd, &st);
 		r->target->content_type = SCRIPT_TYPE;
 		return;
 	}
@@ -246,7 +246,7 @@ void http_script_of_site(struct site *site, const struct http_peer *peer, struct
 	int fd;
 
 	if (root_open_file(&site->http_root, SPAN_LIT("boot.ipxe"), &fd, &st) == 0) {
-		http_script_give_file(target, fd, &st);
+		give_file(target, fd, &st);
 		target->content_type = SCRIPT_TYPE;
 		return;
 	}

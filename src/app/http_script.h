@@ -4,6 +4,8 @@
  * target with a rendered text or an open file.  Where there is nothing to run, the
  * target is a script that says why on the machine's screen, and the log says the
  * same.  Serves nothing itself.
+ *
+ * On the main thread, which knows the machines.
  */
 #pragma once
 
@@ -16,6 +18,3 @@ void http_script_of_machine(struct site *site, const struct http_peer *peer, str
 /* boot.ipxe: the root's file, byte for byte, else what the machine at this address
  * is to run. */
 void http_script_of_site(struct site *site, const struct http_peer *peer, struct http_target *target);
-
-/* An open file as the target, which takes it over. */
-void http_script_give_file(struct http_target *t, int fd, const struct stat *st);

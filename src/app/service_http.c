@@ -1,83 +1,44 @@
-/* HTTP requests become virtual names; the answer opens a file, or is a script
- * (app/http_script.c).  Connections are edge/http_server.c's. */
+/* HTTP on the main thread: listens, answers what the serving threads ask (scripts),
+ * and tells the log what they report.  Files are app/http_thread.c's. */
 #include "app/service_http.h"
 
 #include "app/http_script.h"
+#include "app/http_thread.h"
 #include "app/listeners.h"
 #include "app/progress.h"
 #include "base/escape.h"
-#include "edge/http_server.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+#define THREADS_MAX         4u /* two saturate most networks; more cores are for others */
+#define CONNECTIONS_MAX     16384u
+#define DESCRIPTORS_OTHERS  1024u /* of the process, for everything but HTTP */
+#define STOP_GRACE_MS       5000  /* promise G-10 */
 
 struct service_http {
 	struct site *site;
-	struct http_server *server;
+	struct mailbox *home; /* what the threads post */
+	struct http_thread *threads[THREADS_MAX];
+	unsigned n_threads, n_running;
+	int last_id;
 	struct listeners listeners, tls_listeners;
 };
 
-static void give_error(struct http_target *t, int r)
-{
-	switch (r) {
-	case -ENOENT:
-	case -ENOTDIR:
-	case -ENAMETOOLONG:
-	case -EINVAL:
-	case -EISDIR:
-		t->status = 404;
-		t->message = "no such file";
-		break;
-	case -EMFILE:
-	case -ENFILE:
-	case -ENOMEM:
-		t->status = 503;
-		t->message = "the server is busy: try again";
-		break;
-	default: /* outside the root, a FIFO, not readable */
-		t->status = 403;
-		t->message = "this file may not be read";
-		break;
-	}
-}
-
-static void resolve(void *ctx, const struct http_peer *peer, const struct http_request *req, struct span path,
-	struct http_target *ret_target)
+static void on_question(void *ctx, struct http_question *q)
 {
 	struct service_http *s = ctx;
-	struct site *site = s->site;
-	struct virtual_name name;
-	struct stat st;
-	int fd, r = -ENOENT;
 
-	locate_path(site->cfg, path, &name);
-	switch (name.kind) {
-	case VIRTUAL_MACHINE_SCRIPT:
-		http_script_of_machine(site, peer, name.mac, req->query, ret_target);
-		return;
-	case VIRTUAL_SITE_SCRIPT:
-		http_script_of_site(site, peer, ret_target);
-		return;
-	case VIRTUAL_LOADER:
-		r = site_open_again(site->now->files->loader[name.arch], &fd, &st);
-		break;
-	case VIRTUAL_NAMED_FILE:
-		r = site_open_again(site->now->files->named[name.named - site->cfg->named_files], &fd, &st);
-		break;
-	case VIRTUAL_NONE:
-		r = root_open_file(&site->http_root, path, &fd, &st);
-		break;
-	case VIRTUAL_MISSING:
-		break;
-	}
-	if (r < 0)
-		give_error(ret_target, r);
+	if (q->kind == VIRTUAL_MACHINE_SCRIPT)
+		http_script_of_machine(s->site, &q->peer, q->mac, (struct span){ q->query, q->query_n }, &q->target);
 	else
-		http_script_give_file(ret_target, fd, &st);
+		http_script_of_site(s->site, &q->peer, &q->target);
+	http_thread_answer(q);
 }
 
-static void say_request(const struct http_access *a, struct text *out)
+static void say_request(const struct http_report *a, struct text *out)
 {
 	text_adds(out, " ");
 	escape_log(out, a->method, 16);
@@ -97,11 +58,10 @@ static void say_request(const struct http_access *a, struct text *out)
 		progress_add_rate(a->sent, a->duration_us, out);
 }
 
-static void done(void *ctx, const struct http_access *a)
+static void say_report(struct service_http *s, const struct http_report *a)
 {
-	struct service_http *s = ctx;
 	struct text sentence = { 0 }, line = { 0 };
-	struct ip4_text peer = ip4_str(a->peer->addr);
+	struct ip4_text peer = ip4_str(a->peer.addr);
 	enum log_level level = LOG_INFO;
 	unsigned long hidden = 0;
 	struct mac_text mac;
@@ -112,9 +72,9 @@ static void done(void *ctx, const struct http_access *a)
 		if (!log_drop_due(s->site->log, a->drop, &hidden))
 			return;
 	}
-	(void)site_facts_of_address(s->site, a->peer->addr, &facts);
+	(void)site_facts_of_address(s->site, a->peer.addr, &facts);
 	mac = mac_str(facts.mac);
-	site_machine_text(s->site, &facts, a->peer->addr, &sentence);
+	site_machine_text(s->site, &facts, a->peer.addr, &sentence);
 	say_request(a, &sentence);
 
 	const struct log_field fields[] = {
@@ -137,7 +97,19 @@ static void done(void *ctx, const struct http_access *a)
 	text_free(&line);
 }
 
-static void refused(void *ctx, const struct http_peer *peer, enum drop why)
+static void on_report(void *ctx, struct http_report *r)
+{
+	struct service_http *s = ctx;
+	unsigned long lost = http_thread_take_lost(r->thread);
+
+	say_report(s, r);
+	free(r);
+	if (lost)
+		log_say(s->site->log, LOG_WARNING, "http", "%lu requests have no line here: they came faster than the log takes",
+			lost);
+}
+
+static void on_refused(void *ctx, const struct http_peer *peer, enum drop why)
 {
 	struct service_http *s = ctx;
 	unsigned long hidden;
@@ -156,7 +128,7 @@ static void refused(void *ctx, const struct http_peer *peer, enum drop why)
 		"%s: a connection was turned away, %s: %s", from.s, drop_id(why), drop_sentence(why));
 }
 
-static void starved(void *ctx)
+static void on_starved(void *ctx)
 {
 	struct service_http *s = ctx;
 	unsigned long hidden;
@@ -166,40 +138,107 @@ static void starved(void *ctx)
 			drop_id(DROP_HTTP_NO_DESCRIPTOR), drop_sentence(DROP_HTTP_NO_DESCRIPTOR));
 }
 
-static const struct http_hooks hooks = { .resolve = resolve, .done = done, .refused = refused,
-	.starved = starved };
-
-static int open_listener(void *server, struct ip4 addr, uint16_t port, int *ret_id)
+/* The last thread is gone: nobody posts any more. */
+static void on_home_closed(void *ctx)
 {
-	return http_server_listen(server, addr, port, ret_id);
+	struct service_http *s = ctx;
+
+	mailbox_free(s->home);
+	free(s);
 }
 
-static int open_tls_listener(void *server, struct ip4 addr, uint16_t port, int *ret_id)
+static void on_thread_closed(void *ctx, struct http_thread *t)
 {
-	return http_server_listen_tls(server, addr, port, ret_id);
+	struct service_http *s = ctx;
+
+	http_thread_join(t);
+	if (--s->n_running == 0)
+		mailbox_close(s->home, on_home_closed, s);
 }
 
-static void close_listener(void *server, int id)
+/* Lines of letters that came together leave together. */
+static void on_letters(void *ctx)
 {
-	http_server_unlisten(server, id);
+	struct service_http *s = ctx;
+
+	log_hold(s->site->log);
+}
+
+static void on_letters_read(void *ctx)
+{
+	struct service_http *s = ctx;
+
+	log_release(s->site->log);
+}
+
+static int open_on_threads(struct service_http *s, struct ip4 addr, uint16_t port, bool tls, int *ret_id)
+{
+	int fds[THREADS_MAX];
+	int r = http_socket_listen(addr, port, s->n_threads, fds);
+
+	if (r < 0)
+		return r;
+	*ret_id = ++s->last_id;
+	for (unsigned i = 0; i < s->n_threads; i++)
+		http_thread_listen(s->threads[i], fds[i], tls, *ret_id);
+	return 0;
+}
+
+static int open_listener(void *ctx, struct ip4 addr, uint16_t port, int *ret_id)
+{
+	return open_on_threads(ctx, addr, port, false, ret_id);
+}
+
+static int open_tls_listener(void *ctx, struct ip4 addr, uint16_t port, int *ret_id)
+{
+	return open_on_threads(ctx, addr, port, true, ret_id);
+}
+
+static void close_listener(void *ctx, int id)
+{
+	struct service_http *s = ctx;
+
+	for (unsigned i = 0; i < s->n_threads; i++)
+		http_thread_unlisten(s->threads[i], id);
+}
+
+/* Each thread's share; a request takes a descriptor for its file too. */
+static struct http_limits thread_limits(unsigned n_threads)
+{
+	struct rlimit l;
+	unsigned connections = CONNECTIONS_MAX;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < CONNECTIONS_MAX + CONNECTIONS_MAX / 4 + DESCRIPTORS_OTHERS)
+		connections = l.rlim_cur > 2 * DESCRIPTORS_OTHERS ?
+			(unsigned)(l.rlim_cur - DESCRIPTORS_OTHERS) / 5 * 4 : (unsigned)l.rlim_cur / 2;
+	/* A quarter for one address: it may be a room behind a NAT, but not the whole daemon. */
+	return (struct http_limits){ .connections = connections / n_threads + 1,
+		.per_address = connections / n_threads / 4 + 1 };
 }
 
 int service_http_new(uv_loop_t *loop, struct site *site, struct service_http **ret)
 {
-	const struct http_limits limits = { .connections = 512, .per_address = 64 };
+	static const struct mailbox_hooks home_hooks = { .begin = on_letters, .end = on_letters_read };
+	static const struct http_thread_hooks thread_hooks = { .question = on_question, .report = on_report,
+		.refused = on_refused, .starved = on_starved, .closed = on_thread_closed };
+	unsigned cores = uv_available_parallelism();
 	struct service_http *s = calloc(1, sizeof(*s));
 	int r;
 
 	if (!s)
 		return -ENOMEM;
 	s->site = site;
-	r = http_server_new(loop, &hooks, s, limits, &s->server);
-	if (r < 0) {
-		free(s);
-		return r;
+	s->n_threads = cores < THREADS_MAX ? cores : THREADS_MAX;
+	r = mailbox_new(loop, &home_hooks, s, &s->home);
+	for (unsigned i = 0; r == 0 && i < s->n_threads; i++) {
+		r = http_thread_new(s->home, &thread_hooks, s, i, thread_limits(s->n_threads), site->now,
+			&s->threads[i]);
+		s->n_running += r == 0;
 	}
+	if (r < 0) /* the daemon does not start, and what is half begun goes with it */
+		return r;
 	s->listeners = (struct listeners){ .topic = "http", .what = "TCP port", .open = open_listener,
-		.close = close_listener, .server = s->server, .log = site->log };
+		.close = close_listener, .server = s, .log = site->log };
 	s->tls_listeners = s->listeners;
 	s->tls_listeners.topic = "https";
 	s->tls_listeners.open = open_tls_listener;
@@ -211,7 +250,8 @@ unsigned service_http_update(struct service_http *s, const struct ip4 *addrs, si
 {
 	const struct config *cfg = s->site->cfg;
 
-	http_server_use_tls(s->server, s->site->now->files->tls);
+	for (unsigned i = 0; i < s->n_threads; i++)
+		http_thread_adopt(s->threads[i], s->site->now);
 	return listeners_update(&s->listeners, addrs, n, cfg->http_port) +
 		listeners_update(&s->tls_listeners, addrs, cfg->https_port ? n : 0, cfg->https_port);
 }
@@ -221,16 +261,8 @@ unsigned service_http_open_count(const struct service_http *s)
 	return listeners_open_count(&s->listeners);
 }
 
-static void closed(void *ctx)
-{
-	struct service_http *s = ctx;
-
-	http_server_free(s->server);
-	free(s);
-}
-
 void service_http_close(struct service_http *s)
 {
-	if (s)
-		http_server_close(s->server, closed, s);
+	for (unsigned i = 0; s && i < s->n_threads; i++)
+		http_thread_close(s->threads[i], STOP_GRACE_MS);
 }

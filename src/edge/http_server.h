@@ -20,6 +20,7 @@
 
 struct http_server;
 struct ssl_ctx_st; /* edge/tls_context.h */
+struct http_conn;  /* one connection, for http_server_answer() */
 
 struct http_peer {
 	struct ip4 addr, local_addr; /* local: which of our addresses it spoke to */
@@ -58,10 +59,14 @@ struct http_access {
 
 /* The hooks run on the loop and must not close the server. */
 struct http_hooks {
-	/* Says what path (decoded, relative to the root; see http_decode_path) is.
-	 * *ret_target is zeroed before: HTTP_TARGET_ERROR. */
-	void (*resolve)(void *ctx, const struct http_peer *peer, const struct http_request *req,
-		struct span path, struct http_target *ret_target);
+	/* Says what path (decoded, relative to the root; see http_decode_path) is:
+	 * fills *ret_target (zeroed before: HTTP_TARGET_ERROR) and returns true, or
+	 * false: then it calls http_server_answer() later, unless gone() comes first. */
+	bool (*resolve)(void *ctx, struct http_conn *conn, const struct http_peer *peer,
+		const struct http_request *req, struct span path, struct http_target *ret_target,
+		void **ret_later);
+	/* The connection of a request that waits for its answer is no more. */
+	void (*gone)(void *ctx, void *later);
 	/* Once for each request that was resolved or refused. */
 	void (*done)(void *ctx, const struct http_access *access);
 	/* A connection was turned away at the door, or its TLS handshake failed. */
@@ -70,9 +75,11 @@ struct http_hooks {
 	void (*starved)(void *ctx);
 };
 
+/* At a limit a connection gives way that is idle, then (in all) one whose head is
+ * slow, then one whose client has stopped reading. */
 struct http_limits {
-	unsigned connections; /* 512 is sensible; at the limit one gives way that asks nothing */
-	unsigned per_address; /* 64 */
+	unsigned connections;
+	unsigned per_address;
 };
 
 typedef void (*http_server_closed)(void *ctx);
@@ -81,14 +88,9 @@ typedef void (*http_server_closed)(void *ctx);
 int http_server_new(uv_loop_t *loop, const struct http_hooks *hooks, void *ctx,
 	struct http_limits limits, struct http_server **ret) WARN_UNUSED;
 
-/* Listens on addr (0.0.0.0: all).  0 or -errno: -EADDRINUSE, -EACCES,
- * -EADDRNOTAVAIL, … */
-int http_server_listen(struct http_server *srv, struct ip4 addr, uint16_t port,
-	int *ret_listener_id) WARN_UNUSED;
-
-/* The same for HTTPS, with the context of http_server_use_tls(). */
-int http_server_listen_tls(struct http_server *srv, struct ip4 addr, uint16_t port,
-	int *ret_listener_id) WARN_UNUSED;
+/* Accepts on fd, a listening non-blocking socket that moves in on success; by TLS with
+ * the context of http_server_use_tls(), or plain.  listener_id: the owner's, given back in http_peer and for unlisten.  0 or -errno. */
+int http_server_listen(struct http_server *srv, int fd, bool tls, int listener_id) WARN_UNUSED;
 
 /* What new TLS connections are served with; those that exist keep theirs.  The
  * server takes a reference of its own.  NULL: they are closed at once. */
@@ -97,9 +99,19 @@ void http_server_use_tls(struct http_server *srv, struct ssl_ctx_st *context);
 /* Stops accepting there; connections that exist go on. */
 void http_server_unlisten(struct http_server *srv, int listener_id);
 
-/* Ends everything, transfers too; closed is called (later) when the loop has
- * let go of it all, and only then may the server be freed. */
-void http_server_close(struct http_server *srv, http_server_closed closed, void *closed_ctx);
+/* The answer to a request that resolve() left for later.  May end the connection. */
+void http_server_answer(struct http_conn *conn, struct http_target *target);
+
+/* Accepts no more, lets answers under way go on for grace_ms, then ends everything;
+ * closed is called when the loop has let go of it all, and only then may the server
+ * be freed. */
+void http_server_close(struct http_server *srv, uint64_t grace_ms, http_server_closed closed,
+	void *closed_ctx);
 
 /* After closed, or before the first listen; NULL is fine. */
 void http_server_free(struct http_server *srv);
+
+/* Opens n sockets that listen on one address (0.0.0.0: all) and port, among which
+ * the kernel spreads the connections.  A port that anybody else has is -EADDRINUSE.
+ * 0 or -errno: -EACCES, -EADDRNOTAVAIL, …; nothing is open then. */
+int http_socket_listen(struct ip4 addr, uint16_t port, unsigned n, int *ret_fds) WARN_UNUSED;

@@ -9,10 +9,14 @@ struct mailbox {
 	uv_mutex_t lock;
 	struct letter *first, *last; /* under the lock, with n */
 	unsigned n;
+	bool is_closed;
+	void (*closed)(void *ctx);
+	void *closed_ctx;
 	const struct mailbox_hooks *hooks;
 	void *ctx;
 };
 
+/* Under the lock, the waking too: who reads this letter may close the mailbox. */
 static void put(struct mailbox *box, struct letter *letter)
 {
 	letter->next = NULL;
@@ -21,35 +25,27 @@ static void put(struct mailbox *box, struct letter *letter)
 	else
 		box->first = letter;
 	box->last = letter;
-	box->n++;
+	if (box->n++ == 0 && !box->is_closed)
+		(void)uv_async_send(&box->async);
 }
 
 void mailbox_post(struct mailbox *box, struct letter *letter)
 {
-	bool was_empty;
-
 	uv_mutex_lock(&box->lock);
-	was_empty = box->n == 0;
 	put(box, letter);
-	/* Under the lock: the reader of this letter may close the mailbox. */
-	if (was_empty)
-		(void)uv_async_send(&box->async);
 	uv_mutex_unlock(&box->lock);
 }
 
 bool mailbox_offer(struct mailbox *box, struct letter *letter, unsigned limit)
 {
-	bool taken;
+	bool has_room;
 
 	uv_mutex_lock(&box->lock);
-	taken = box->n < limit;
-	if (taken) {
+	has_room = box->n < limit;
+	if (has_room)
 		put(box, letter);
-		if (box->n == 1)
-			(void)uv_async_send(&box->async);
-	}
 	uv_mutex_unlock(&box->lock);
-	return taken;
+	return has_room;
 }
 
 static void read_all(struct mailbox *box)
@@ -107,12 +103,23 @@ static void on_closed(uv_handle_t *handle)
 {
 	struct mailbox *box = handle->data;
 
+	if (box->closed)
+		box->closed(box->closed_ctx);
+}
+
+void mailbox_close(struct mailbox *box, void (*closed)(void *ctx), void *ctx)
+{
+	uv_mutex_lock(&box->lock);
+	box->is_closed = true;
+	box->closed = closed;
+	box->closed_ctx = ctx;
+	uv_close((uv_handle_t *)&box->async, on_closed);
+	uv_mutex_unlock(&box->lock);
+}
+
+void mailbox_free(struct mailbox *box)
+{
 	read_all(box);
 	uv_mutex_destroy(&box->lock);
 	free(box);
-}
-
-void mailbox_close(struct mailbox *box)
-{
-	uv_close((uv_handle_t *)&box->async, on_closed);
 }

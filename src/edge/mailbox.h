@@ -28,12 +28,15 @@ struct mailbox_hooks {
 int mailbox_new(uv_loop_t *loop, const struct mailbox_hooks *hooks, void *ctx,
 	struct mailbox **ret) WARN_UNUSED;
 
-/* From any thread, until the mailbox is closed. */
+/* From any thread, until the mailbox is freed. */
 void mailbox_post(struct mailbox *box, struct letter *letter);
 /* The same, but false, and the letter stays the caller's, where `limit` others
  * wait already: for what may be lost when its reader does not keep up. */
 bool mailbox_offer(struct mailbox *box, struct letter *letter, unsigned limit) WARN_UNUSED;
 
-/* On the loop's thread, when nobody posts any more: reads what is left, then
- * frees it from the loop.  May be called by the last letter. */
-void mailbox_close(struct mailbox *box);
+/* On the loop's thread: no more letters are read, the loop lets go; closed(ctx)
+ * (NULL: none) comes when it has.  Who posts still may: those letters wait. */
+void mailbox_close(struct mailbox *box, void (*closed)(void *ctx), void *ctx);
+/* After that, when nobody posts any more: reads what is left, on the caller's
+ * thread, and frees it. */
+void mailbox_free(struct mailbox *box);

@@ -70,12 +70,13 @@ int worker_start(struct worker *w, const char *name)
 
 void worker_finish(struct worker *w)
 {
-	mailbox_close(w->inbox);
+	mailbox_close(w->inbox, NULL, NULL);
 }
 
 void worker_join(struct worker *w)
 {
 	(void)uv_thread_join(&w->thread);
 	(void)uv_loop_close(&w->loop);
+	mailbox_free(w->inbox);
 	free(w);
 }

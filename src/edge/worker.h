@@ -4,7 +4,8 @@
  *   worker_start  the thread runs; from here on only letters reach it
  *   worker_finish on the thread itself: the mailbox closes, and the loop ends
  *                 when its other handles are closed too
- *   worker_join   elsewhere, after finish: waits for the thread and frees it
+ *   worker_join   elsewhere, after finish: waits for the thread, reads what letters
+ *                 are left, and frees it
  */
 #pragma once
 

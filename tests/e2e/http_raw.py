@@ -482,37 +482,6 @@ def connections():
         same(ask(small).body, SMALL)
 
 
-def limits():
-    small = BASE + "/small.txt"
-
-    @case("the 65th busy connection of one address is told 503")
-    def _():
-        busy = [Conn().send(b"GET /") for _i in range(64)]
-        time.sleep(0.2)
-        with Conn() as c:
-            r = c.reply()
-            same(r.status, 503)
-            check_error(r)
-        busy.pop().s.close()
-        time.sleep(0.2)
-        same(ask(small).status, 200, "with one fewer: status")
-        for c in busy:
-            c.s.close()
-        time.sleep(0.2)
-
-    @case("an idle connection gives way to the 65th, the oldest first")
-    def _():
-        idle = [Conn() for _i in range(64)]
-        for c in idle:
-            c.send(get(small)).reply()
-            time.sleep(0.002)
-        same(ask(small).status, 200)
-        assert idle[0].is_closed(), "the first is still open"
-        same(idle[1].send(get(small)).reply().status, 200, "the second: status")
-        for c in idle:
-            c.s.close()
-
-
 def deadlines():
     with Conn(timeout=20) as half, Conn(timeout=20) as silent, Conn(timeout=20) as drip:
         @case("a half head is answered 408 after ten seconds, a silent connection closed")
@@ -553,7 +522,6 @@ def main():
         paths()
         replies()
         connections()
-        limits()
         deadlines()
     finally:
         shutil.rmtree(DIR)

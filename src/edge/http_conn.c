@@ -1,0 +1,597 @@
+/* One HTTP connection; see http_conn.h.  Decides nothing about requests. */
+#include "edge/http_conn.h"
+
+#include "edge/tls_stream.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#define SMALL_OCTETS ((size_t)64 << 10)  /* what leaves at once, without a turn */
+#define TURN_OCTETS  ((size_t)256 << 10) /* sent to one client before the others have their turn */
+#define ROUND_NS     UINT64_C(2000000)   /* then the loop looks who else is there */
+#define SLURP_MAX    16384               /* files that leave with their head, in one system call */
+#define STALLED_MS   5000
+#define DISK_BUFFER  65536
+
+static void on_conn_event(uv_poll_t *poll, int status, int events);
+static void conn_advance(struct http_conn *c, bool has_turn);
+
+static uint64_t now_ms(const struct http_conn *c)
+{
+	return uv_now(c->srv->loop);
+}
+
+static int64_t wall_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec;
+}
+
+/* --- places in the tables --- */
+
+static int client_join(struct http_conn *c)
+{
+	struct http_server *srv = c->srv;
+	struct http_client *client;
+
+	HASH_FIND(hh, srv->clients, &c->peer.addr.v, sizeof(uint32_t), client);
+	if (!client) {
+		client = calloc(1, sizeof(*client));
+		if (!client)
+			return -ENOMEM;
+		client->addr = c->peer.addr.v;
+		HASH_ADD(hh, srv->clients, addr, sizeof(client->addr), client);
+	}
+	client->n_conns++;
+	c->client = client;
+	return 0;
+}
+
+static void client_leave(struct http_conn *c)
+{
+	if (--c->client->n_conns > 0)
+		return;
+	HASH_DEL(c->srv->clients, c->client);
+	free(c->client);
+}
+
+static void class_enter(struct http_conn *c, enum conn_class class)
+{
+	c->class = class;
+	DL_APPEND(c->srv->conns[class], c);
+	if (class == CONN_IDLE)
+		DL_APPEND2(c->client->idle, c, sibling_prev, sibling_next);
+}
+
+static void class_leave(struct http_conn *c)
+{
+	DL_DELETE(c->srv->conns[c->class], c);
+	if (c->class == CONN_IDLE)
+		DL_DELETE2(c->client->idle, c, sibling_prev, sibling_next);
+}
+
+static void classify(struct http_conn *c)
+{
+	enum conn_class class = CONN_BUSY;
+
+	if (http_session_is_idle(&c->session))
+		class = CONN_IDLE;
+	else if (c->session.want == HTTP_WANT_RECV)
+		class = CONN_HEAD;
+	if (class == c->class)
+		return;
+	class_leave(c);
+	class_enter(c, class);
+}
+
+static void on_no_sleep(uv_idle_t *idle)
+{
+	(void)idle; /* it is enough that it is active: the loop does not sleep then */
+}
+
+static void ready_enter(struct http_conn *c)
+{
+	if (c->is_ready)
+		return;
+	c->is_ready = true;
+	DL_APPEND2(c->srv->ready, c, ready_prev, ready_next);
+	if (!uv_is_active((uv_handle_t *)&c->srv->no_sleep))
+		(void)uv_idle_start(&c->srv->no_sleep, on_no_sleep);
+}
+
+static void ready_leave(struct http_conn *c)
+{
+	if (!c->is_ready)
+		return;
+	c->is_ready = false;
+	DL_DELETE2(c->srv->ready, c, ready_prev, ready_next);
+}
+
+static void conn_arm(struct http_conn *c, int events)
+{
+	if (events == c->events)
+		return;
+	c->events = events;
+	if (events == 0)
+		(void)uv_poll_stop(&c->poll);
+	else if (uv_poll_start(&c->poll, events, on_conn_event) < 0)
+		http_conn_close(c);
+}
+
+/* --- cold files --- */
+
+/* A piece of a file on its way into the kernel's cache. */
+struct disk_read {
+	uv_work_t work;
+	struct http_server *srv;
+	struct http_conn *conn; /* NULL: gone meanwhile, the descriptor is ours */
+	int fd;
+	uint64_t offset;
+	size_t n;
+};
+
+static void disk_run(uv_work_t *work)
+{
+	const struct disk_read *d = work->data;
+	uint8_t buf[DISK_BUFFER];
+	size_t at = 0;
+
+	while (at < d->n) {
+		size_t want = d->n - at < sizeof(buf) ? d->n - at : sizeof(buf);
+		ssize_t n = pread(d->fd, buf, want, (off_t)(d->offset + at));
+
+		if (n <= 0) /* sendfile will find out the same, and say it */
+			break;
+		at += (size_t)n;
+	}
+}
+
+static void disk_done(uv_work_t *work, int status)
+{
+	struct disk_read *d = work->data;
+	struct http_server *srv = d->srv;
+
+	(void)status;
+	if (d->conn) {
+		d->conn->disk = NULL;
+		d->conn->read_until = d->offset + d->n;
+		ready_enter(d->conn);
+	} else {
+		close(d->fd);
+	}
+	free(d);
+	http_server_release(srv);
+}
+
+/* False when it could not be started: then sendfile waits for the disk itself. */
+static bool disk_start(struct http_conn *c, uint64_t offset, size_t n)
+{
+	struct disk_read *d = malloc(sizeof(*d));
+
+	if (!d)
+		return false;
+	*d = (struct disk_read){ .srv = c->srv, .conn = c, .fd = c->file_fd, .offset = offset, .n = n };
+	d->work.data = d;
+	if (uv_queue_work(c->srv->loop, &d->work, disk_run, disk_done) < 0) {
+		free(d);
+		return false;
+	}
+	c->srv->handles++;
+	c->disk = d;
+	return true;
+}
+
+static bool is_octet_cached(int fd, uint64_t offset)
+{
+	uint8_t octet;
+	struct iovec iov = { &octet, 1 };
+
+	/* Other failures (a file system without RWF_NOWAIT) are not for us to wait on. */
+	return preadv2(fd, &iov, 1, (off_t)offset, RWF_NOWAIT) >= 0 || errno != EAGAIN;
+}
+
+/* Judged by the ends of the piece: the kernel reads ahead in larger steps. */
+static bool is_cached(int fd, uint64_t offset, size_t n)
+{
+	return is_octet_cached(fd, offset) && is_octet_cached(fd, offset + n - 1);
+}
+
+/* --- the end of things --- */
+
+/* Tells the owner how the request ended, and lets go of its file. */
+static void finish_request(struct http_conn *c, bool complete)
+{
+	const struct http_session *s = &c->session;
+	struct http_access access = {
+		.peer = &c->peer,
+		.method = s->req.method_name,
+		.target = s->req.target,
+		.user_agent = http_field_single(&s->req, SPAN_LIT("User-Agent")),
+		.status = s->reply.status,
+		.sent = s->sent,
+		.length = s->reply.length,
+		.whole = s->reply.whole,
+		.duration_us = (uv_hrtime() - c->began_ns) / 1000,
+		.complete = complete,
+		.drop = s->drop,
+		.cookie = c->cookie,
+	};
+
+	if (c->disk) {
+		c->disk->conn = NULL;
+		c->disk = NULL;
+	} else if (c->file_fd >= 0) {
+		close(c->file_fd);
+	}
+	c->file_fd = -1;
+	c->read_until = 0;
+	if (!c->in_request)
+		return;
+	c->in_request = false;
+	if (c->asked)
+		c->srv->hooks->gone(c->srv->ctx, c->later);
+	c->asked = false;
+	c->srv->hooks->done(c->srv->ctx, &access);
+	c->cookie = NULL;
+}
+
+static void on_conn_closed(uv_handle_t *handle)
+{
+	struct http_conn *c = handle->data;
+	struct http_server *srv = c->srv;
+
+	free(c);
+	http_server_release(srv);
+}
+
+void http_conn_close(struct http_conn *c)
+{
+	finish_request(c, false);
+	http_session_free(&c->session);
+	ready_leave(c);
+	class_leave(c);
+	client_leave(c);
+	c->srv->n_conns--;
+	uv_close((uv_handle_t *)&c->poll, on_conn_closed);
+	stream_close(&c->stream);
+}
+
+static void conn_abort(struct http_conn *c, enum drop why)
+{
+	c->session.drop = why;
+	c->session.want = HTTP_WANT_CLOSE;
+}
+
+/* --- answers --- */
+
+/* Written anew in place, a file would go out as a mix of old and new. */
+static bool file_unchanged(const struct http_conn *c)
+{
+	struct stat now;
+
+	return fstat(c->file_fd, &now) == 0 && now.st_size == c->file.st_size &&
+	       now.st_mtim.tv_sec == c->file.st_mtim.tv_sec &&
+	       now.st_mtim.tv_nsec == c->file.st_mtim.tv_nsec;
+}
+
+/* A small file in the kernel's cache goes into the reply as a text. */
+static void slurp(struct http_conn *c, struct http_reply *r)
+{
+	uint8_t buf[SLURP_MAX];
+	size_t n = (size_t)r->whole;
+	struct iovec iov = { buf, n };
+
+	if (r->length == 0 || r->body.p || r->whole > sizeof(buf) ||
+		preadv2(c->file_fd, &iov, 1, 0, RWF_NOWAIT) != (ssize_t)n || !file_unchanged(c))
+		return;
+	text_add(&r->body, (struct span){ buf, n });
+	close(c->file_fd);
+	c->file_fd = -1;
+}
+
+static void answer_file(struct http_conn *c, const struct http_target *t, struct http_reply *ret)
+{
+	const struct http_entity e = {
+		.content_type = t->content_type,
+		.size = (uint64_t)t->st.st_size,
+		.has_validators = true,
+		.dev = t->st.st_dev,
+		.ino = t->st.st_ino,
+		.mtime_s = t->st.st_mtim.tv_sec,
+		.mtime_ns = (uint32_t)t->st.st_mtim.tv_nsec,
+	};
+
+	c->file_fd = t->fd;
+	c->file = t->st;
+	http_reply_entity(&c->session.req, &e, wall_s(), ret);
+	slurp(c, ret);
+}
+
+static void conn_give(struct http_conn *c, struct http_target *t)
+{
+	struct http_session *s = &c->session;
+	struct http_reply reply;
+
+	c->cookie = t->cookie;
+	if (!t->content_type)
+		t->content_type = http_content_type(s->path);
+	switch (t->kind) {
+	case HTTP_TARGET_TEXT:
+		http_reply_text(&s->req, &t->text, t->content_type, wall_s(), &reply);
+		break;
+	case HTTP_TARGET_FILE:
+		answer_file(c, t, &reply);
+		break;
+	case HTTP_TARGET_ERROR:
+	default:
+		http_reply_error(&s->req, t->status ? t->status : 404,
+			t->message ? t->message : "there is no such file here.", s->req.keep_alive,
+			wall_s(), &reply);
+		break;
+	}
+	http_session_answer(s, &reply, now_ms(c));
+}
+
+static void conn_ask(struct http_conn *c)
+{
+	struct http_session *s = &c->session;
+	struct http_target t = { 0 };
+	struct http_reply reply;
+
+	c->in_request = true;
+	c->began_ns = uv_hrtime();
+	if (s->drop != DROP_NONE) {
+		http_reply_refusal(&s->req, s->drop, wall_s(), &reply);
+		http_session_answer(s, &reply, now_ms(c));
+		return;
+	}
+	c->asked = true;
+	if (!c->srv->hooks->resolve(c->srv->ctx, c, &c->peer, &s->req, s->path, &t, &c->later))
+		return;
+	c->asked = false;
+	conn_give(c, &t);
+}
+
+void http_server_answer(struct http_conn *c, struct http_target *target)
+{
+	c->asked = false;
+	conn_give(c, target);
+	conn_advance(c, false);
+}
+
+/* --- sending --- */
+
+/* Octets of the file; 0 when there is nothing to be done now: the file changed, or
+ * it comes from the disk first. */
+static ssize_t send_file(struct http_conn *c, const struct http_output *out, size_t max)
+{
+	size_t n = out->file_n < max ? (size_t)out->file_n : max;
+	ssize_t sent;
+
+	if (!file_unchanged(c)) {
+		conn_abort(c, DROP_HTTP_FILE_CHANGED);
+		return 0;
+	}
+	if (out->file_offset >= c->read_until && !is_cached(c->file_fd, out->file_offset, n) &&
+		disk_start(c, out->file_offset, n))
+		return 0;
+	sent = stream_send_file(&c->stream, c->file_fd, out->file_offset, n);
+	if (sent == 0 || sent == -EIO) {
+		conn_abort(c, DROP_HTTP_FILE_CHANGED);
+		return 0;
+	}
+	return sent;
+}
+
+/* Sends until the reply is out, the socket is full or the turn is over. */
+static void conn_send(struct http_conn *c, bool has_turn)
+{
+	struct http_session *s = &c->session;
+	size_t budget = has_turn ? TURN_OCTETS : SMALL_OCTETS;
+
+	c->wants_turn = false;
+	while (!http_session_is_sent(s)) {
+		struct http_output out = http_session_output(s);
+		bool from_file = out.head.n + out.body.n == 0;
+		ssize_t n;
+
+		if (budget == 0 || (!has_turn && (from_file ? out.file_n : out.body.n) > SMALL_OCTETS)) {
+			c->wants_turn = true;
+			return;
+		}
+		n = from_file ? send_file(c, &out, budget) :
+				stream_send(&c->stream, out.head, out.body, out.file_n > 0);
+		if (n == -EINTR)
+			continue;
+		if (n == -EAGAIN || (n == 0 && from_file))
+			return;
+		if (n <= 0) {
+			conn_abort(c, DROP_HTTP_ABORTED);
+			return;
+		}
+		http_session_sent(s, (uint64_t)n, now_ms(c));
+		budget -= (size_t)n < budget ? (size_t)n : budget;
+	}
+}
+
+/* Of what TLS says is wrong before the first request; else DROP_NONE. */
+static enum drop why_no_handshake(const struct http_conn *c, ssize_t error)
+{
+	if (c->session.answered > 0 || c->session.in_n > 0)
+		return DROP_NONE;
+	switch (error) {
+	case -EPROTO:
+		return DROP_HTTP_TLS;
+	case -EKEYREJECTED:
+		return DROP_HTTP_TLS_UNTRUSTED;
+	case -ENOPROTOOPT:
+		return DROP_HTTP_TLS_VERSION;
+	case -ENOMSG:
+		return DROP_HTTP_TLS_PLAIN;
+	default:
+		return DROP_NONE;
+	}
+}
+
+static void conn_recv(struct http_conn *c)
+{
+	struct http_room room = http_session_room(&c->session);
+	ssize_t n = stream_recv(&c->stream, room.p, room.n);
+	enum drop why;
+
+	if (n >= 0) {
+		http_session_received(&c->session, (size_t)n, now_ms(c));
+		return;
+	}
+	if (n == -EAGAIN || n == -EINTR)
+		return;
+	why = why_no_handshake(c, n);
+	if (why != DROP_NONE)
+		c->srv->hooks->refused(c->srv->ctx, &c->peer, why);
+	conn_abort(c, why != DROP_NONE ? why : DROP_HTTP_ABORTED);
+}
+
+static bool is_receiving(const struct http_conn *c)
+{
+	return c->session.want == HTTP_WANT_RECV || c->session.want == HTTP_WANT_LINGER;
+}
+
+/* What it waits for: the owner, the disk, its turn, or its socket. */
+static void conn_wait(struct http_conn *c)
+{
+	classify(c);
+	if (c->asked || c->disk) {
+		conn_arm(c, 0);
+	} else if (c->wants_turn || c->session.want == HTTP_WANT_ANSWER) {
+		conn_arm(c, 0);
+		ready_enter(c);
+	} else {
+		conn_arm(c, stream_waits_to_read(&c->stream, is_receiving(c)) ? UV_READABLE : UV_WRITABLE);
+	}
+}
+
+/* Goes on as far as it may: at most one request, so that a client with many of
+ * them in the pipe waits like everyone else. */
+static void conn_advance(struct http_conn *c, bool has_turn)
+{
+	struct http_session *s = &c->session;
+
+	if (s->want == HTTP_WANT_ANSWER && !c->asked)
+		conn_ask(c);
+	if (s->want == HTTP_WANT_SEND)
+		conn_send(c, has_turn);
+	if (http_session_is_sent(s)) {
+		finish_request(c, true);
+		http_session_next(s, now_ms(c));
+	}
+	if (s->want == HTTP_WANT_LINGER && !c->shut_down) {
+		c->shut_down = true;
+		if (stream_shutdown(&c->stream) < 0)
+			conn_abort(c, DROP_NONE);
+	}
+	if (s->want == HTTP_WANT_CLOSE || (c->srv->closing && http_session_is_idle(s)))
+		http_conn_close(c);
+	else
+		conn_wait(c);
+}
+
+static void on_conn_event(uv_poll_t *poll, int status, int events)
+{
+	struct http_conn *c = poll->data;
+
+	(void)events; /* a stream may have to write in order to receive */
+	if (status < 0)
+		conn_abort(c, DROP_HTTP_ABORTED);
+	else if (is_receiving(c))
+		conn_recv(c);
+	conn_advance(c, false);
+}
+
+void http_conn_run_turns(struct http_server *srv)
+{
+	uint64_t end_ns = uv_hrtime() + ROUND_NS;
+
+	while (srv->ready && uv_hrtime() < end_ns) {
+		struct http_conn *c = srv->ready;
+
+		ready_leave(c);
+		conn_advance(c, true);
+	}
+	if (!srv->ready)
+		(void)uv_idle_stop(&srv->no_sleep);
+}
+
+/* --- the beginning, and time --- */
+
+static int stream_new(const struct http_listener *l, int fd, struct stream *ret)
+{
+	if (l->tls)
+		return l->srv->tls ? tls_stream_init(ret, fd, l->srv->tls) : -ENOTCONN;
+	stream_init_plain(ret, fd);
+	return 0;
+}
+
+void http_conn_begin(struct http_listener *l, int fd, const struct http_peer *peer)
+{
+	struct http_server *srv = l->srv;
+	struct http_conn *c = malloc(sizeof(*c));
+	int one = 1, err = -ENOMEM;
+
+	if (c) {
+		/* The session's buffers stay untouched, and so without memory, while nothing comes. */
+		memset(c, 0, offsetof(struct http_conn, session));
+		err = stream_new(l, fd, &c->stream);
+	}
+	if (err < 0) {
+		close(fd);
+		free(c);
+		return;
+	}
+	c->srv = srv;
+	c->file_fd = -1;
+	c->peer = *peer;
+	err = client_join(c);
+	if (err == 0) {
+		err = uv_poll_init(srv->loop, &c->poll, fd);
+		if (err < 0)
+			client_leave(c);
+	}
+	if (err < 0) {
+		stream_close(&c->stream);
+		free(c);
+		return;
+	}
+	c->poll.data = c;
+	srv->handles++;
+	srv->n_conns++;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	http_session_init(&c->session, uv_now(srv->loop));
+	class_enter(c, CONN_HEAD);
+	http_server_start_tick(srv);
+	conn_wait(c);
+}
+
+void http_conn_tick(struct http_conn *c)
+{
+	/* A disk that hangs is not the client's fault. */
+	if (now_ms(c) < c->session.deadline_ms || c->disk)
+		return;
+	http_session_tick(&c->session, now_ms(c));
+	conn_advance(c, false);
+}
+
+bool http_conn_is_stalled(const struct http_conn *c)
+{
+	return c->session.want == HTTP_WANT_SEND && !c->disk && !c->is_ready &&
+	       now_ms(c) + HTTP_SEND_DEADLINE_MS >= c->session.deadline_ms + STALLED_MS;
+}
