@@ -27,6 +27,7 @@
 
 #define ARENA_LIMIT (64u << 10)
 #define OVERFLOWS_MAX 64u
+#define CLOCK_STEP_TOLD_S 5
 #define PENDING_MAX 16384u /* replies that wait for the store */
 
 struct service_dhcp4 {
@@ -39,6 +40,7 @@ struct service_dhcp4 {
 	unsigned pending;
 	bool closed; /* all sockets are gone: only commits keep it alive */
 	bool in_batch;
+	int64_t clock_step_s; /* as it was last told */
 	struct rates *rates;
 	struct dhcp4_inbox *inbox;
 	struct dhcp4_outbox *outbox;
@@ -391,6 +393,19 @@ static void tell_overflow(struct service_dhcp4 *s, int fd)
 	s->overflow[i].n = now;
 }
 
+/* Leases last as long as they were promised to, whatever the wall clock does; who reads dates
+ * in logs should know. */
+static void tell_clock_step(struct service_dhcp4 *s)
+{
+	int64_t step_s = clock_step_s(), by_s = step_s - s->clock_step_s;
+
+	if (by_s > -CLOCK_STEP_TOLD_S && by_s < CLOCK_STEP_TOLD_S)
+		return;
+	s->clock_step_s = step_s;
+	log_say(s->site->log, LOG_WARNING, "dhcp", "the clock was set %s by %lld s: leases last as long as they were promised to",
+		by_s > 0 ? "forward" : "back", (long long)(by_s > 0 ? by_s : -by_s));
+}
+
 static void read_batch(struct service_dhcp4 *s, const struct ports *ports, int fd)
 {
 	int n = dhcp4_inbox_read(s->inbox, fd);
@@ -398,6 +413,7 @@ static void read_batch(struct service_dhcp4 *s, const struct ports *ports, int f
 	if (n < 0)
 		return;
 	batch_begin(s);
+	tell_clock_step(s);
 	for (unsigned i = 0; i < (unsigned)n; i++) {
 		struct dhcp4_packet p = dhcp4_inbox_packet(s->inbox, i);
 

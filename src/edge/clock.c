@@ -26,11 +26,24 @@ int64_t clock_wall_ms(void)
 	return read_us(CLOCK_REALTIME) / 1000;
 }
 
-int64_t clock_lease_s(void)
+/* From the monotonic clock to the wall clock, as it was at the first question. */
+static int64_t first_offset_us(void)
 {
 	static int64_t offset_us;
 
 	if (offset_us == 0)
 		offset_us = read_us(CLOCK_REALTIME) - clock_mono_us();
-	return (clock_mono_us() + offset_us) / 1000000;
+	return offset_us;
+}
+
+int64_t clock_lease_s(void)
+{
+	return (clock_mono_us() + first_offset_us()) / 1000000;
+}
+
+int64_t clock_step_s(void)
+{
+	int64_t first_us = first_offset_us(), step_us = read_us(CLOCK_REALTIME) - clock_mono_us() - first_us;
+
+	return step_us > -1000000 && step_us < 1000000 ? 0 : step_us / 1000000;
 }

@@ -10,15 +10,18 @@
  */
 #include "edge/store.h"
 
+#include "edge/clock.h"
 #include "edge/store_db.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <utlist.h>
 
 #define UNFINISHED_MAX 16384u /* records; a disk that hangs costs no more memory than these */
 #define RETRY_MS     1000   /* how often a failing store is tried again */
 #define CLEAN_REST_MS 5     /* between two steps of cleaning while nothing else is to do */
+#define STALL_MS       2000 /* a disk that takes longer hangs: what would wait for it is decided without */
 #define GATHER_MS      1    /* so long a batch waits for more behind a large one */
 #define GATHER_BEHIND  16u  /* records of a batch that is large */
 #define GATHER_ENOUGH  64u  /* with so many it waits no longer */
@@ -48,6 +51,7 @@ struct store {
 	const struct store_hooks *hooks;
 	void *ctx;
 	struct store_db *db;
+	char *state_dir;
 	struct queue queue;
 	uv_thread_t writer;
 	uv_async_t finished;
@@ -56,6 +60,8 @@ struct store {
 	unsigned n_turn, n_unfinished;
 	unsigned open_handles;
 	bool failing;	 /* as the loop was told */
+	bool stalled;	 /* the same, because nothing is finished for STALL_MS */
+	int64_t moved_ms; /* when something was finished last, or began to wait for nothing before it */
 	unsigned n_last; /* records of the batch before; the writer's */
 };
 
@@ -172,6 +178,20 @@ static void tell_health(struct store *s)
 	s->hooks->health(s->ctx, failing ? message : NULL);
 }
 
+static void watch_stall(struct store *s)
+{
+	bool stalled = s->n_unfinished && clock_mono_ms() - s->moved_ms >= STALL_MS;
+	char message[STORE_MESSAGE_MAX];
+
+	if (stalled == s->stalled)
+		return;
+	s->stalled = stalled;
+	(void)snprintf(message, sizeof(message), "%.128s/leases.db: the disk does not answer: look for what stops it",
+		s->state_dir);
+	if (!s->failing)
+		s->hooks->health(s->ctx, stalled ? message : NULL);
+}
+
 static void run_finished(struct store *s)
 {
 	struct entry *done, *e, *next;
@@ -180,6 +200,7 @@ static void run_finished(struct store *s)
 	done = s->queue.finished;
 	s->queue.finished = NULL;
 	uv_mutex_unlock(&s->queue.mutex);
+	s->moved_ms = clock_mono_ms();
 	DL_FOREACH_SAFE(done, e, next) {
 		if (e->done)
 			e->done(e->ctx, e->result);
@@ -217,6 +238,7 @@ static void flush_turn(struct store *s)
 static void on_turn_ends(uv_prepare_t *h)
 {
 	flush_turn(h->data);
+	watch_stall(h->data);
 }
 
 /* libuv's handles; the store is freed when the last one is closed. */
@@ -241,6 +263,7 @@ static void on_closed(uv_handle_t *h)
 		return;
 	uv_mutex_destroy(&s->queue.mutex);
 	uv_cond_destroy(&s->queue.filled);
+	free(s->state_dir);
 	free(s);
 }
 
@@ -261,7 +284,8 @@ int store_open(uv_loop_t *loop, const char *state_dir, const struct store_hooks 
 	s->hooks = hooks;
 	s->ctx = ctx;
 	s->queue.health_told = true;
-	r = store_db_open(state_dir, hooks, ctx, ret_message, &s->db);
+	s->state_dir = strdup(state_dir);
+	r = s->state_dir ? store_db_open(state_dir, hooks, ctx, ret_message, &s->db) : -ENOMEM;
 	if (r < 0)
 		goto fail;
 	if (store_db_is_read_only(s->db)) {
@@ -284,13 +308,14 @@ int store_open(uv_loop_t *loop, const char *state_dir, const struct store_hooks 
 	return 0;
 fail:
 	store_db_close(s->db);
+	free(s->state_dir);
 	free(s);
 	return r;
 }
 
 bool store_is_failing(const struct store *s)
 {
-	return s->failing;
+	return s->failing || s->stalled;
 }
 
 static int hand_over(struct store *s, struct entry *e)
@@ -299,6 +324,8 @@ static int hand_over(struct store *s, struct entry *e)
 		free(e);
 		return -EBUSY;
 	}
+	if (s->n_unfinished == 0)
+		s->moved_ms = clock_mono_ms();
 	DL_APPEND(s->turn, e);
 	s->n_turn++;
 	s->n_unfinished++;
@@ -312,6 +339,7 @@ int store_commit(struct store *s, const struct lease_record *r, store_done done,
 	if (!e)
 		return -ENOMEM;
 	store_row_from_record(r, &e->row);
+	e->row.expires_s += clock_step_s(); /* the next start reads it by the clock of then */
 	e->done = done;
 	e->ctx = ctx;
 	return hand_over(s, e);

@@ -29,7 +29,7 @@ struct store_hooks {
 	int (*load)(void *ctx, const struct lease_record *list, size_t n);
 	/* Each form of boot answer that is known to work, while store_open() runs; or NULL. */
 	int (*load_form)(void *ctx, const struct forms_record *r);
-	/* The store cannot write any more (message: why), or can again (NULL). */
+	/* The store cannot write any more, or the disk hangs (message: why), or it can again (NULL). */
 	void (*health)(void *ctx, const char *message);
 	/* After the last done() of records that were committed together; or NULL. */
 	void (*batch_done)(void *ctx);
@@ -49,7 +49,7 @@ int store_open(uv_loop_t *loop, const char *state_dir, const struct store_hooks 
 int store_commit(struct store *s, const struct lease_record *r, store_done done, void *ctx) WARN_UNUSED;
 /* Stores that a form of boot answer works, some time; nobody waits for it. */
 void store_remember_form(struct store *s, const struct forms_record *r);
-/* True since a write failed until one succeeds again. */
+/* True since a write failed, or the disk did not answer for 2 s, until one succeeds again. */
 bool store_is_failing(const struct store *s);
 /* Commits what waits, calls its done(), ends the thread and frees the store (on
  * the loop's next turn). */

@@ -2,7 +2,7 @@
 """What is acknowledged stays: durable.py [WORD...]
 
 kill -9 in the middle of a load, full and read-only disks, databases that are
-damaged, too new or deleted. One line per case; with words, only the cases whose
+damaged, too new or deleted, one that hangs, and clocks that are set. One line per case; with words, only the cases whose
 name contains one. BOOTSMITH names the binary, KILLS how often it is killed.
 """
 import contextlib
@@ -21,6 +21,8 @@ import netlib
 from netlib import ACK, DISCOVER, NAK, OFFER, REQUEST, Lab, message, wait_for
 
 case = netlib.Cases()
+FAKETIME = "/usr/lib/%s/faketime/libfaketime.so.1" % (sys.implementation._multiarch)
+HANG_DISK = os.path.join(os.path.dirname(netlib.BOOTSMITH), "tests/hang_disk.so")
 KILLS = int(os.environ.get("KILLS", "4"))
 CONFIG = "networks: [{interface: sv0, pools: [10.64.0.10-10.127.255.250], conflict_check: off}]\n"
 SERVER, RELAY = "10.64.0.1", "10.64.0.2"
@@ -375,6 +377,74 @@ def _():
             d.stop()
             lab.serve(config=CONFIG)
             crowd.still_theirs(crowd.has)
+
+
+def preloaded(library, **more):
+    """The daemon with a library before libc's own; its sanitizer need not be the first."""
+    options = os.environ.get("ASAN_OPTIONS", "")
+    return ["env", "LD_PRELOAD=" + library, "ASAN_OPTIONS=%sverify_asan_link_order=0" % (options and options + ":"),
+            *("%s=%s" % item for item in more.items())]
+
+
+def answers_files(lab):
+    assert netlib.tftp_get(lab.client, "file", host=SERVER) == b"there"
+    assert lab.http_get("/file", host=SERVER)[0::2] == (200, b"there")
+
+
+@case("the disk hangs for 10 s: renewals are answered, nothing new is promised, all else goes on (G-9, G-13)")
+def _():
+    with BigLab() as lab, crowd_in(lab) as crowd:
+        for root in (lab.http, lab.tftp):
+            lab.write(os.path.join(root, "file"), "there")
+        hung = os.path.join(lab.dir, "hung")
+        d = lab.serve(config=CONFIG, prefix=preloaded(HANG_DISK, HANG_DISK=hung))
+        crowd.load(1, 50)
+        lab.write(hung, "")
+        end = time.monotonic() + 10
+        assert not crowd.dora(1000, 1), "an ACK that is on no disk"
+        d.wait_line("the disk does not answer")
+        left, longest, new = [], 0, 1001
+        while time.monotonic() < end:
+            began = time.monotonic()
+            left.append(crowd.renew(random.randrange(1, 51)))
+            answers_files(lab)
+            longest = max(longest, time.monotonic() - began)
+            assert not crowd.dora(new, 0.2), "an ACK that is on no disk"
+            new += 1
+        assert all(0 < x <= 3600 for x in left) and min(left) < 3600, left
+        assert longest < 2, "the loop stood still for %.1f s" % longest
+        os.unlink(hung)
+        works_again(d, crowd, 2000)
+        crowd.load(3000, 50)
+        assert d.count("the disk does not answer") == 1, d.messages()
+        d.kill(signal.SIGKILL)
+        d.p.wait(5)
+        lab.serve(config=CONFIG)
+        crowd.still_theirs(list(crowd.has))
+        print("   %d renewals while it hung, the slowest round %.2f s" % (len(left), longest))
+
+
+@case("the clock is set a year forward and two back: no lease ends, none is eternal, a line each (G-5)")
+def _():
+    year = 365 * 86400
+    with BigLab() as lab, crowd_in(lab) as crowd:
+        clock = lab.write("clock", "+0")
+        d = lab.serve(config=CONFIG, prefix=preloaded(FAKETIME, FAKETIME_TIMESTAMP_FILE=clock, FAKETIME_NO_CACHE="1",
+                                                      FAKETIME_DONT_FAKE_MONOTONIC="1"))
+        crowd.load(1, 50)
+        for step, said in ((year, "forward by 3153"), (-year, "back by 6307")):
+            lab.write("clock", "%+d" % step)
+            first = len(crowd.has) + 1
+            crowd.still_theirs(range(1, 51))
+            d.wait_line("the clock was set " + said)
+            assert crowd.renew(1) == 3600
+            crowd.load(first, 20)  # no address of those that the clock says to be over
+        assert d.count("the clock was set") == 2, d.messages()
+        d.stop()
+        # What was stored since is a date of the clock as it is now, for the next start to read.
+        with contextlib.closing(sqlite3.connect(lab.state + "/leases.db")) as db:
+            (ends,), = db.execute("SELECT expires FROM lease_log WHERE chaddr = ? ORDER BY row DESC LIMIT 1", [crowd.mac(1)])
+        assert 3500 < ends - (time.time() - year) < 3700, ends
 
 
 if __name__ == "__main__":

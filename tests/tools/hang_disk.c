@@ -1,0 +1,57 @@
+/* hang_disk.so, preloaded: a disk that does not answer while the file HANG_DISK is there.
+ *
+ * What writes or syncs a database waits; whatever else does is let through.  The way of
+ * SQLite: fdatasync, fsync, pwrite64 on descriptors of files that end in .db or .db-wal.
+ */
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static int ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+static int is_database(int fd)
+{
+	char link[64], path[PATH_MAX];
+	ssize_t n;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	path[n < 0 ? 0 : n] = '\0';
+	return ends_with(path, ".db") || ends_with(path, ".db-wal");
+}
+
+static void wait_for_disk(int fd)
+{
+	const struct timespec a_moment = { .tv_nsec = 20000000 };
+	const char *file = getenv("HANG_DISK");
+
+	while (file && access(file, F_OK) == 0 && is_database(fd))
+		(void)nanosleep(&a_moment, NULL);
+}
+
+int fdatasync(int fd)
+{
+	wait_for_disk(fd);
+	return ((int (*)(int))dlsym(RTLD_NEXT, "fdatasync"))(fd);
+}
+
+int fsync(int fd)
+{
+	wait_for_disk(fd);
+	return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(fd);
+}
+
+ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at)
+{
+	wait_for_disk(fd);
+	return ((ssize_t(*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64"))(fd, p, n, at);
+}
