@@ -4,6 +4,7 @@
 
 int verb_serve(int argc, char **argv);
 int verb_boot(int argc, char **argv);
+int verb_cert(int argc, char **argv);
 int verb_check(int argc, char **argv);
 int verb_explain(int argc, char **argv);
 int verb_events(int argc, char **argv);

@@ -1658,7 +1658,7 @@ def _():
                 assert p.stdout and not p.stderr, p
             else:
                 assert p.stderr and not p.stdout, p
-        for verb in (["serve"], ["boot"], ["check"], ["explain"], ["lease"], ["lab"], ["lab", "network"], ["lab", "node"], ["version"]):
+        for verb in (["serve"], ["boot"], ["check"], ["explain"], ["lease"], ["cert"], ["lab"], ["lab", "network"], ["lab", "node"], ["version"]):
             p = ns.run([BOOTSMITH, *verb, "--help"])
             assert p.stdout.startswith("usage: bootsmith") and len(p.stdout.split("\n")) > 2 and not p.stderr, p
     finally:
