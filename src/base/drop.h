@@ -67,6 +67,7 @@
 	X(TFTP_LONG, "D209", "a request of more than 512 octets")                            \
 	X(TFTP_BROADCAST, "D210", "a request sent to a broadcast address")                   \
 	X(TFTP_FOREIGN, "D211", "from an address outside every network that we serve")       \
+	X(TFTP_RATE, "D212", "more requests of this address in a second than any machine needs") \
 	/* HTTP: D300 to D399 */                                                             \
 	X(HTTP_LINE, "D300", "the request line is not METHOD SP TARGET SP HTTP/1.x")         \
 	X(HTTP_VERSION, "D301", "an HTTP version that we do not speak")                      \
