@@ -50,8 +50,9 @@ static bool admit(void *ctx, const struct tftp_peer *peer)
 	return served_by_address(s->site->nets, peer->remote) != NULL;
 }
 
-static void resolve(void *ctx, const struct tftp_peer *peer, struct span path, struct tftp_target *ret_target)
+static void resolve(void *ctx, struct tftp_pending *request, const struct tftp_peer *peer, struct span path)
 {
+	struct tftp_target target = { .kind = TFTP_TARGET_ERROR };
 	struct service_tftp *s = ctx;
 	struct site *site = s->site;
 	struct virtual_name name;
@@ -76,11 +77,12 @@ static void resolve(void *ctx, const struct tftp_peer *peer, struct span path, s
 		break;
 	}
 	if (r < 0) {
-		give_error(ret_target, r);
-		return;
+		give_error(&target, r);
+	} else {
+		target.kind = TFTP_TARGET_FILE;
+		target.fd = fd;
 	}
-	ret_target->kind = TFTP_TARGET_FILE;
-	ret_target->fd = fd;
+	tftp_server_answer(s->server, request, &target);
 }
 
 static void say_sent(const struct tftp_session *t, uint64_t duration_us, struct text *out)

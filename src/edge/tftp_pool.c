@@ -2,18 +2,19 @@
  * no ACK ever proved go first.  Resends nothing on its own account. */
 #include "edge/tftp_pool.h"
 
+#include "edge/tftp_transfer.h"
+
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #define HASH_NONFATAL_OOM 1 /* a full memory costs one request, not the daemon */
 #include <uthash.h>
 #include <utlist.h>
 
-#define PACKETS_PER_TURN 32                     /* then the loop's other work has its turn */
-#define PACKET_BUFFER    (TFTP_REQUEST_MAX + 1) /* clients send nothing longer */
+#define TRANSFERS_DEFAULT            16384
+#define TRANSFERS_PER_CLIENT_DEFAULT 32
+#define CACHE_OCTETS_DEFAULT         ((size_t)64 << 20)
+#define TIMERS_PER_TURN              1024 /* then the loop's other work has its turn */
 
 /* An address with at least one transfer. */
 struct tftp_client {
@@ -23,32 +24,13 @@ struct tftp_client {
 	UT_hash_handle hh;
 };
 
-struct transfer {
-	struct tftp_pool *pool;
-	struct tftp_client *client;
-	struct transfer *prev, *next;                 /* of pool->half_open or ->proven */
-	struct transfer *sibling_prev, *sibling_next; /* of client->transfers */
-	struct tftp_peer peer;
-	struct tftp_session session;
-	struct tftp_target target;
-	struct timespec mtime;           /* of target.fd when the transfer began */
-	uint64_t next_block, last_block; /* still to be sent; none when next is larger */
-	uint64_t started_us;
-	uv_poll_t poll;
-	uv_timer_t timer;
-	int fd, events; /* events: what poll waits for */
-	unsigned open_handles;
-	bool half_open; /* in pool->half_open: nothing acknowledged yet */
-	size_t request_len;
-	uint8_t request[]; /* the packet, to know its repetition and for done() */
+/* A question to the owner.  Stays until it is answered, though its transfer be gone. */
+struct tftp_pending {
+	struct transfer *transfer; /* NULL: ended meanwhile */
+	struct tftp_pending *prev, *next;
 };
 
-_Static_assert(sizeof(struct transfer) + TFTP_REQUEST_MAX < 4096, "promise T-14");
-
-static void on_transfer_ready(uv_poll_t *poll, int status, int events);
-static void on_transfer_timer(uv_timer_t *timer);
-
-/* ---- the table ---- */
+/* ---- the tables ---- */
 
 static struct tftp_client *find_client(struct tftp_pool *pool, struct ip4 addr)
 {
@@ -79,38 +61,6 @@ static int client_join(struct tftp_pool *pool, struct transfer *t)
 	return 0;
 }
 
-static struct transfer *find_transfer(struct tftp_pool *pool, const struct tftp_peer *peer)
-{
-	struct tftp_client *c = find_client(pool, peer->remote);
-	struct transfer *t;
-
-	for (t = c ? c->transfers : NULL; t; t = t->sibling_next)
-		if (t->peer.remote_port == peer->remote_port && ip4_eq(t->peer.local, peer->local))
-			break;
-	return t;
-}
-
-/* ---- the end of a transfer ---- */
-
-static void on_transfer_handle_closed(uv_handle_t *handle)
-{
-	struct transfer *t = handle->data;
-	struct tftp_pool *pool = t->pool;
-
-	if (--t->open_handles == 0)
-		free(t);
-	pool->open_handles--;
-	pool->released(pool->owner);
-}
-
-void tftp_pool_release_target(struct tftp_target *target)
-{
-	if (target->kind == TFTP_TARGET_FILE)
-		close(target->fd);
-	else if (target->kind == TFTP_TARGET_TEXT)
-		text_free(&target->text);
-}
-
 static void client_leave(struct tftp_pool *pool, struct transfer *t)
 {
 	struct tftp_client *c = t->client;
@@ -122,6 +72,56 @@ static void client_leave(struct tftp_pool *pool, struct transfer *t)
 	free(c);
 }
 
+/* Strangers choose addresses and ports, but not the seed. */
+static struct transfer **bucket_of(
+	struct tftp_pool *pool, const struct tftp_port *port, const struct tftp_peer *peer)
+{
+	uint64_t h = pool->hash_seed ^ ((uint64_t)peer->remote.v << 16 | peer->remote_port);
+
+	h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9u + (uint64_t)(uintptr_t)port;
+	h = (h ^ h >> 27) * 0x94d049bb133111ebu;
+	return &pool->buckets[(h ^ h >> 31) % TFTP_TRANSFER_BUCKETS];
+}
+
+static struct transfer *find_transfer(
+	struct tftp_pool *pool, const struct tftp_port *port, const struct tftp_peer *peer)
+{
+	struct transfer *t = *bucket_of(pool, port, peer);
+
+	while (t && (t->port != port || t->peer.remote_port != peer->remote_port ||
+			    !ip4_eq(t->peer.remote, peer->remote)))
+		t = t->bucket_next;
+	return t;
+}
+
+static void port_join(struct transfer *t, struct tftp_port *port)
+{
+	struct transfer **bucket = bucket_of(t->pool, port, &t->peer);
+
+	t->port = port;
+	t->bucket_next = *bucket;
+	*bucket = t;
+}
+
+static void port_leave(struct transfer *t)
+{
+	struct transfer **at;
+
+	if (!t->port)
+		return;
+	transfer_unqueue(t);
+	if (!t->port->sendable)
+		tftp_send_nothing(t->port);
+	at = bucket_of(t->pool, t->port, &t->peer);
+	while (*at != t)
+		at = &(*at)->bucket_next;
+	*at = t->bucket_next;
+	tftp_port_leave(t->port);
+	t->port = NULL;
+}
+
+/* ---- the end of a transfer ---- */
+
 static void report_transfer(struct transfer *t, uint16_t error, struct span sentence)
 {
 	struct tftp_packet packet;
@@ -129,44 +129,46 @@ static void report_transfer(struct transfer *t, uint16_t error, struct span sent
 	struct tftp_access access = {
 		.peer = &t->peer,
 		.request = &packet.request,
-		.session = &t->session,
+		.session = t->file ? &t->session : NULL,
 		.outcome = t->session.outcome,
 		.error = error,
 		.sentence = sentence,
 		.duration_us = uv_hrtime() / 1000 - t->started_us,
-		.cookie = t->target.cookie,
+		.cookie = t->cookie,
 	};
 
-	/* Both went well when the transfer began. */
+	/* Both went well when the request came. */
 	if (tftp_decode((struct span){ t->request, t->request_len }, &packet) != DROP_NONE ||
 		tftp_session_path(packet.request.file, path_buf, &access.path) < 0)
 		return;
 	t->pool->hooks->done(t->pool->ctx, &access);
 }
 
-/* The transfer's socket, file and places in all tables go at once, its memory
- * when libuv has let go of the handles.  session.outcome says how it ended. */
+static struct transfer **list_of(struct transfer *t)
+{
+	if (!t->file)
+		return &t->pool->asked;
+	return t->half_open ? &t->pool->half_open : &t->pool->proven;
+}
+
+/* session.outcome says how it ended. */
 static void transfer_end(struct transfer *t, uint16_t error, struct span sentence)
 {
 	struct tftp_pool *pool = t->pool;
+	struct transfer **list = list_of(t);
 
-	if (t->half_open)
-		DL_DELETE(pool->half_open, t);
-	else
-		DL_DELETE(pool->proven, t);
+	DL_DELETE(*list, t);
 	client_leave(pool, t);
 	pool->n_transfers--;
-	uv_close((uv_handle_t *)&t->poll, on_transfer_handle_closed);
-	uv_close((uv_handle_t *)&t->timer, on_transfer_handle_closed);
-	close(t->fd);
-	tftp_pool_release_target(&t->target);
+	timer_wheel_remove(&pool->wheel, &t->timer);
+	block_wait_cancel(&t->wait);
+	port_leave(t);
+	if (t->pending)
+		t->pending->transfer = NULL;
 	report_transfer(t, error, sentence);
-}
-
-/* Its memory stays until libuv's next turn, so this may be asked. */
-static bool transfer_has_ended(const struct transfer *t)
-{
-	return t->session.outcome != TFTP_RUNNING;
+	if (t->file)
+		block_file_release(t->file);
+	free(t);
 }
 
 static void transfer_end_as(struct transfer *t, enum tftp_outcome outcome)
@@ -175,78 +177,64 @@ static void transfer_end_as(struct transfer *t, enum tftp_outcome outcome)
 	transfer_end(t, 0, SPAN_NONE);
 }
 
-static void transfer_fail(struct transfer *t, enum tftp_outcome outcome, struct span sentence)
+/* The port of a transfer that answers: 0 or -errno. */
+static int open_port(struct transfer *t)
 {
-	tftp_socket_send_error(t->fd, &t->peer, TFTP_ERROR_OTHER, sentence);
-	t->session.outcome = outcome;
-	transfer_end(t, TFTP_ERROR_OTHER, sentence);
-}
+	struct tftp_port *port;
 
-/* ---- sending ---- */
+	if (t->port)
+		return 0;
+	if (!t->listener)
+		return -EADDRNOTAVAIL;
+	if (t->single_port) {
+		port = t->listener;
+		tftp_port_share(port);
+	} else {
+		int err = tftp_ports_use(t->pool->ports, &t->peer, t->listener->device, &port);
 
-/* False when the file is no longer the one that the transfer began with.  One
- * replaced by rename is: the old file stays whole as long as we hold it. */
-static bool is_unchanged(const struct transfer *t)
-{
-	struct stat st;
-
-	if (t->target.kind != TFTP_TARGET_FILE)
-		return true;
-	return fstat(t->target.fd, &st) == 0 && (uint64_t)st.st_size == t->session.terms.size &&
-	       st.st_mtim.tv_sec == t->mtime.tv_sec && st.st_mtim.tv_nsec == t->mtime.tv_nsec;
-}
-
-static bool read_block(const struct transfer *t, uint64_t block, uint8_t *ret_data, size_t n)
-{
-	uint64_t offset = tftp_session_offset(&t->session.terms, block);
-
-	if (t->target.kind == TFTP_TARGET_FILE)
-		return pread(t->target.fd, ret_data, n, (off_t)offset) == (ssize_t)n;
-	if (n > 0)
-		memcpy(ret_data, t->target.text.p + offset, n);
-	return true;
-}
-
-static void transfer_wait(struct transfer *t, int events)
-{
-	if (t->events == events)
-		return;
-	t->events = events;
-	if (uv_poll_start(&t->poll, events, on_transfer_ready) < 0)
-		transfer_end_as(t, TFTP_FAILED);
-}
-
-/* Sends what is due; what the socket cannot take waits until it can. */
-static void transfer_send_blocks(struct transfer *t)
-{
-	uint8_t *buf = t->pool->block;
-	int events = UV_READABLE;
-
-	for (; t->next_block <= t->last_block; t->next_block++) {
-		uint32_t n = tftp_session_length(&t->session.terms, t->next_block);
-		struct wr w = wr_of(buf, TFTP_HEADER_LEN);
-
-		tftp_put_data(&w, (uint16_t)t->next_block);
-		if (!read_block(t, t->next_block, buf + TFTP_HEADER_LEN, n)) {
-			transfer_fail(t, TFTP_FAILED, SPAN_LIT("The file could not be read"));
-			return;
-		}
-		if (!tftp_socket_send(t->fd, &t->peer, (struct span){ buf, TFTP_HEADER_LEN + n })) {
-			events |= UV_WRITABLE;
-			break;
-		}
+		if (err < 0)
+			return err;
 	}
-	transfer_wait(t, events);
+	port_join(t, port);
+	return 0;
 }
 
-/* Does what the session said.  May end and so invalidate the transfer. */
+static void transfer_fail(
+	struct transfer *t, enum tftp_outcome outcome, uint16_t code, struct span sentence)
+{
+	if (open_port(t) == 0)
+		tftp_socket_send_error(t->port->fd, &t->peer, code, sentence);
+	t->session.outcome = outcome;
+	transfer_end(t, code, sentence);
+}
+
+void transfer_break(struct transfer *t)
+{
+	if (t->broken == TFTP_CHANGED)
+		transfer_fail(t, TFTP_CHANGED, TFTP_ERROR_OTHER,
+			SPAN_LIT("The file changed during the transfer"));
+	else
+		transfer_fail(
+			t, TFTP_FAILED, TFTP_ERROR_OTHER, SPAN_LIT("The file could not be read"));
+}
+
+/* ---- running ---- */
+
+void transfer_set_timer(struct transfer *t)
+{
+	timer_wheel_set(&t->pool->wheel, &t->timer, t->session.deadline_ms, uv_now(t->pool->loop));
+}
+
+/* Does what the session said.  May end and so free the transfer. */
 static void transfer_do(struct transfer *t, struct tftp_action action)
 {
 	struct tftp_pool *pool = t->pool;
-	uint64_t now_ms = uv_now(pool->loop);
-	uint8_t buf[TFTP_OACK_MAX];
-	struct wr w = wr_of(buf, sizeof(buf));
 
+	if (t->session.outcome == TFTP_TIMEOUT && t->wait.block) {
+		t->broken = TFTP_FAILED; /* it is our disk that is silent */
+		transfer_break(t);
+		return;
+	}
 	if (t->session.outcome != TFTP_RUNNING) {
 		transfer_end(t, 0, SPAN_NONE);
 		return;
@@ -256,108 +244,99 @@ static void transfer_do(struct transfer *t, struct tftp_action action)
 		DL_APPEND(pool->proven, t);
 		t->half_open = false;
 	}
-	uv_timer_start(&t->timer, on_transfer_timer,
-		t->session.deadline_ms > now_ms ? t->session.deadline_ms - now_ms : 0, 0);
+	transfer_set_timer(t);
 	switch (action.send) {
 	case TFTP_SEND_NOTHING:
 		break;
 	case TFTP_SEND_OACK:
-		tftp_session_put_oack(&t->session.terms, &w);
-		(void)tftp_socket_send(t->fd, &t->peer, wr_done(&w));
+		t->oack_due = true;
+		transfer_queue(t);
 		break;
 	case TFTP_SEND_BLOCKS:
-		if (!is_unchanged(t)) {
-			transfer_fail(
-				t, TFTP_CHANGED, SPAN_LIT("The file changed during the transfer"));
+		if (!block_file_is_unchanged(t->file)) {
+			t->broken = TFTP_CHANGED;
+			transfer_break(t);
 			return;
 		}
 		t->next_block = action.first;
 		t->last_block = action.last;
-		transfer_send_blocks(t);
+		transfer_queue(t);
 		break;
 	}
 }
 
-static void on_transfer_timer(uv_timer_t *timer)
+bool tftp_pool_take(struct tftp_pool *pool, struct tftp_port *port, const struct tftp_peer *peer,
+	struct span packet)
 {
-	struct transfer *t = timer->data;
+	struct transfer *t = find_transfer(pool, port, peer);
+	struct tftp_packet p;
+	enum drop why;
 
-	transfer_do(t, tftp_session_tick(&t->session, uv_now(t->pool->loop)));
-}
-
-/* ---- a transfer's packets ---- */
-
-/* RFC 1350 4: the stranger is told, the transfer goes on.  Not for an ERROR,
- * and not to ports that would answer. */
-static void answer_stranger(struct transfer *t, const struct tftp_peer *from, struct span s)
-{
-	struct tftp_packet packet;
-	enum drop why = tftp_decode(s, &packet);
-
-	if (why == DROP_NONE && packet.opcode != TFTP_ERROR &&
-		!tftp_socket_is_service_port(from->remote_port))
-		tftp_socket_send_error(
-			t->fd, from, TFTP_ERROR_UNKNOWN_TID, SPAN_LIT("Unknown transfer ID"));
-	t->pool->hooks->dropped(t->pool->ctx, DROP_TFTP_WRONG_PORT, from);
-}
-
-/* A packet of the client's.  May end the transfer. */
-static void transfer_take(struct transfer *t, struct span s)
-{
-	uint64_t now_ms = uv_now(t->pool->loop);
-	struct tftp_packet packet;
-	enum drop why = tftp_decode(s, &packet);
-
-	if (why == DROP_NONE && packet.opcode == TFTP_ACK) {
-		transfer_do(t, tftp_session_ack(&t->session, packet.block, now_ms));
-	} else if (why == DROP_NONE && packet.opcode == TFTP_ERROR) {
-		tftp_session_error(&t->session, packet.error.code);
-		transfer_end(t, packet.error.code, packet.error.text);
-	} else {
-		t->pool->hooks->dropped(
-			t->pool->ctx, why == DROP_NONE ? DROP_TFTP_OPCODE : why, &t->peer);
-	}
-}
-
-/* One packet.  False when there is none. */
-static bool transfer_receive(struct transfer *t)
-{
-	uint8_t buf[PACKET_BUFFER];
-	struct sockaddr_in sa;
-	socklen_t len = sizeof(sa);
-	ssize_t n = recvfrom(t->fd, buf, sizeof(buf), 0, (struct sockaddr *)&sa, &len);
-	struct tftp_peer from = t->peer;
-
-	if (n < 0)
+	if (!t || !t->file)
 		return false;
-	from.remote.v = ntohl(sa.sin_addr.s_addr);
-	from.remote_port = ntohs(sa.sin_port);
-	if (ip4_eq(from.remote, t->peer.remote) && from.remote_port == t->peer.remote_port)
-		transfer_take(t, (struct span){ buf, (size_t)n });
-	else
-		answer_stranger(t, &from, (struct span){ buf, (size_t)n });
+	why = tftp_decode(packet, &p);
+	if (why == DROP_NONE && p.opcode == TFTP_ACK) {
+		transfer_do(t, tftp_session_ack(&t->session, p.block, uv_now(pool->loop)));
+	} else if (why == DROP_NONE && p.opcode == TFTP_ERROR) {
+		tftp_session_error(&t->session, p.error.code);
+		transfer_end(t, p.error.code, p.error.text);
+	} else {
+		pool->hooks->dropped(pool->ctx, why == DROP_NONE ? DROP_TFTP_OPCODE : why, peer);
+	}
 	return true;
 }
 
-/* Reads what has come.  False when the transfer has ended. */
-static bool transfer_check(struct transfer *t)
+/* ---- turns and timers ---- */
+
+static void on_timer(uv_timer_t *timer);
+
+/* The timer is moved forward only: what it wakes for in vain costs less than to
+ * move it with each ACK. */
+static void arm_timer(struct tftp_pool *pool)
 {
-	for (int i = 0; i < PACKETS_PER_TURN && !transfer_has_ended(t); i++)
-		if (!transfer_receive(t))
-			break;
-	return !transfer_has_ended(t);
+	uint64_t next_ms = timer_wheel_next_ms(&pool->wheel), now_ms = uv_now(pool->loop);
+
+	if (next_ms >= pool->timer_ms || uv_is_closing((uv_handle_t *)&pool->timer))
+		return;
+	pool->timer_ms = next_ms;
+	uv_timer_start(&pool->timer, on_timer, next_ms > now_ms ? next_ms - now_ms : 0, 0);
 }
 
-static void on_transfer_ready(uv_poll_t *poll, int status, int events)
+void tftp_pool_begin_turn(struct tftp_pool *pool)
 {
-	struct transfer *t = poll->data;
+	pool->in_turn = true;
+}
 
-	if (status < 0) {
-		transfer_end_as(t, TFTP_FAILED);
-		return;
+void tftp_pool_end_turn(struct tftp_pool *pool)
+{
+	pool->in_turn = true;
+	tftp_send_all(pool);
+	file_blocks_next_turn(pool->cache);
+	pool->in_turn = false;
+	arm_timer(pool);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct tftp_pool *pool = timer->data;
+	struct timer_node *node;
+
+	pool->timer_ms = TIMER_WHEEL_IDLE;
+	tftp_pool_begin_turn(pool);
+	for (int i = 0; i < TIMERS_PER_TURN; i++) {
+		struct transfer *t;
+
+		node = timer_wheel_take_due(&pool->wheel, uv_now(pool->loop));
+		if (!node)
+			break;
+		t = (struct transfer *)((char *)node - offsetof(struct transfer, timer));
+		if (t->file)
+			transfer_do(t, tftp_session_tick(&t->session, uv_now(pool->loop)));
+		else
+			transfer_fail(t, TFTP_FAILED, TFTP_ERROR_OTHER,
+				SPAN_LIT("The server is out of resources"));
 	}
-	if (transfer_check(t) && (events & UV_WRITABLE))
-		transfer_send_blocks(t);
+	tftp_pool_end_turn(pool);
 }
 
 /* ---- new transfers ---- */
@@ -372,122 +351,159 @@ static struct transfer *oldest_half_open(struct tftp_pool *pool, const struct tf
 	return t;
 }
 
-/* Takes the place of a half-open transfer.  Under load its ACK may have come and
- * not been read yet: then it stays, and the next one is asked. */
 static bool evict_one(struct tftp_pool *pool, const struct tftp_client *c)
 {
 	struct transfer *t = oldest_half_open(pool, c);
 
-	while (t) {
-		if (!transfer_check(t))
-			return true;
-		if (t->half_open) {
-			transfer_end_as(t, TFTP_EVICTED);
-			return true;
-		}
-		t = oldest_half_open(pool, c);
-	}
-	return false;
+	if (t)
+		transfer_end_as(t, TFTP_EVICTED);
+	return t != NULL;
 }
 
 bool tftp_pool_make_room(struct tftp_pool *pool, const struct tftp_peer *peer)
 {
 	struct tftp_client *c = find_client(pool, peer->remote);
 
+	/* what the owner owes us counts, whether or not its client still waits */
+	if (pool->n_pending >= pool->limits.transfers)
+		return false;
 	if (c && c->n_transfers >= pool->limits.transfers_per_client && !evict_one(pool, c))
 		return false;
 	return pool->n_transfers < pool->limits.transfers || evict_one(pool, NULL);
 }
 
-/* Gives the transfer its socket, handles and places in the tables. */
-static int transfer_open(struct transfer *t, const char *device)
+static int add_pending(struct transfer *t)
 {
-	struct tftp_pool *pool = t->pool;
-	int err = client_join(pool, t);
+	struct tftp_pending *q = calloc(1, sizeof(*q));
 
-	if (err < 0)
-		return err;
-	err = tftp_socket_open(t->peer.local, 0, device, &t->fd);
-	if (err == 0) {
-		err = uv_poll_init(pool->loop, &t->poll, t->fd);
-		if (err < 0)
-			close(t->fd);
-	}
-	if (err < 0) {
-		client_leave(pool, t);
-		return err;
-	}
-	(void)uv_timer_init(pool->loop, &t->timer);
-	t->poll.data = t;
-	t->timer.data = t;
-	t->open_handles = 2;
-	pool->open_handles += 2;
-	DL_APPEND(pool->half_open, t);
-	t->half_open = true;
-	pool->n_transfers++;
+	if (!q)
+		return -ENOMEM;
+	q->transfer = t;
+	t->pending = q;
+	DL_APPEND(t->pool->pending, q);
+	t->pool->n_pending++;
 	return 0;
 }
 
-static int target_size(
-	const struct tftp_target *target, uint64_t *ret_size, struct timespec *ret_mtime)
-{
-	struct stat st;
-
-	if (target->kind == TFTP_TARGET_TEXT) {
-		*ret_size = target->text.n;
-		return 0;
-	}
-	if (fstat(target->fd, &st) < 0)
-		return -errno;
-	*ret_size = (uint64_t)st.st_size;
-	*ret_mtime = st.st_mtim;
-	return 0;
-}
-
-int tftp_pool_begin(
-	struct tftp_pool *pool, const struct tftp_incoming *in, const struct tftp_target *target)
+int tftp_pool_ask(struct tftp_pool *pool, const struct tftp_incoming *in)
 {
 	struct transfer *t = calloc(1, sizeof(*t) + in->packet.n);
-	unsigned mtu = TFTP_MTU_UNKNOWN;
-	struct tftp_action action;
-	struct tftp_terms terms;
-	uint64_t size = 0;
-	int err;
+	int err = -ENOMEM;
 
 	if (!t)
-		return -ENOMEM;
+		return err;
 	t->pool = pool;
 	t->peer = in->peer;
-	t->target = *target;
+	t->listener = in->listener;
+	t->single_port = in->single_port;
 	t->started_us = in->started_us;
-	t->request_len = in->packet.n;
+	t->next_block = 1; /* and last_block 0: nothing is due */
+	t->request_len = (uint16_t)in->packet.n;
 	memcpy(t->request, in->packet.p, in->packet.n);
-	err = target_size(target, &size, &t->mtime);
-	if (err == 0)
-		err = transfer_open(t, in->device);
+	err = client_join(pool, t);
 	if (err < 0) {
 		free(t);
 		return err;
 	}
-	if (tftp_option_find(&in->request, SPAN_LIT("blksize")))
-		mtu = tftp_socket_path_mtu(&in->peer, in->device);
-	terms = tftp_session_negotiate(&in->request, size, mtu);
-	action = tftp_session_start(&t->session, &terms, uv_now(pool->loop));
-	transfer_wait(t, UV_READABLE);
-	if (!transfer_has_ended(t))
-		transfer_do(t, action);
+	err = add_pending(t);
+	if (err < 0) {
+		client_leave(pool, t);
+		free(t);
+		return err;
+	}
+	DL_APPEND(pool->asked, t);
+	pool->n_transfers++;
+	timer_wheel_set(
+		&pool->wheel, &t->timer, uv_now(pool->loop) + TFTP_GIVE_UP_MS, uv_now(pool->loop));
+	pool->hooks->resolve(pool->ctx, t->pending, &t->peer, in->path);
 	return 0;
+}
+
+static void release_target(struct tftp_target *target)
+{
+	if (target->kind == TFTP_TARGET_FILE)
+		close(target->fd);
+	else if (target->kind == TFTP_TARGET_TEXT)
+		text_free(&target->text);
+}
+
+static void transfer_begin(struct transfer *t, struct block_file *file)
+{
+	struct tftp_pool *pool = t->pool;
+	unsigned mtu = TFTP_MTU_UNKNOWN;
+	struct tftp_packet packet;
+	struct tftp_terms terms;
+
+	DL_DELETE(pool->asked, t);
+	t->file = file;
+	t->half_open = true;
+	DL_APPEND(pool->half_open, t);
+	(void)tftp_decode(
+		(struct span){ t->request, t->request_len }, &packet); /* went well before */
+	if (tftp_option_find(&packet.request, SPAN_LIT("blksize")))
+		mtu = tftp_socket_path_mtu(&t->peer, t->port->device);
+	terms = tftp_session_negotiate(&packet.request, block_file_size(file), mtu);
+	transfer_do(t, tftp_session_start(&t->session, &terms, uv_now(pool->loop)));
+}
+
+static void answer_transfer(struct transfer *t, struct tftp_target *target)
+{
+	struct tftp_pool *pool = t->pool;
+	struct block_file *file;
+	int err;
+
+	t->cookie = target->cookie;
+	if (target->kind == TFTP_TARGET_ERROR) {
+		transfer_fail(t, TFTP_REFUSED, target->error, span_str(target->sentence));
+		return;
+	}
+	err = open_port(t);
+	if (err == 0)
+		err = target->kind == TFTP_TARGET_TEXT
+		              ? file_blocks_open_text(pool->cache, &target->text, &file)
+		              : file_blocks_open(pool->cache, target->fd, &file);
+	if (err < 0) {
+		release_target(target);
+		transfer_fail(t, TFTP_FAILED, TFTP_ERROR_OTHER,
+			SPAN_LIT("The server is out of resources"));
+		return;
+	}
+	transfer_begin(t, file);
+}
+
+void tftp_pool_answer(
+	struct tftp_pool *pool, struct tftp_pending *pending, struct tftp_target *target)
+{
+	struct transfer *t = pending->transfer;
+	bool in_turn = pool->in_turn;
+
+	DL_DELETE(pool->pending, pending);
+	pool->n_pending--;
+	free(pending);
+	if (!t) {
+		release_target(target);
+		return;
+	}
+	t->pending = NULL;
+	answer_transfer(t, target);
+	if (!in_turn)
+		tftp_pool_end_turn(pool);
 }
 
 bool tftp_pool_take_repeated(struct tftp_pool *pool, const struct tftp_incoming *in)
 {
-	struct transfer *t = find_transfer(pool, &in->peer);
+	struct tftp_client *c = find_client(pool, in->peer.remote);
+	struct transfer *t = c ? c->transfers : NULL;
 
+	while (t && (t->peer.remote_port != in->peer.remote_port ||
+			    !ip4_eq(t->peer.local, in->peer.local)))
+		t = t->sibling_next;
 	if (!t)
 		return false;
 	if (span_eq((struct span){ t->request, t->request_len }, in->packet) &&
 		!tftp_session_is_silent(&t->session, uv_now(pool->loop))) {
-		transfer_do(t, tftp_session_repeat(&t->session, uv_now(pool->loop)));
+		if (t->file)
+			transfer_do(t, tftp_session_repeat(&t->session, uv_now(pool->loop)));
 		return true;
 	}
 	/* Another file from the same port: the client is done with the first,
@@ -496,10 +512,111 @@ bool tftp_pool_take_repeated(struct tftp_pool *pool, const struct tftp_incoming 
 	return false;
 }
 
+void tftp_pool_refuse(struct tftp_pool *pool, const struct tftp_incoming *in,
+	enum tftp_outcome outcome, uint16_t code, struct span sentence)
+{
+	struct tftp_access access = {
+		.peer = &in->peer,
+		.request = &in->request,
+		.path = in->path,
+		.outcome = outcome,
+		.error = code,
+		.sentence = sentence,
+		.duration_us = uv_hrtime() / 1000 - in->started_us,
+	};
+	struct tftp_port *port = in->listener;
+
+	if (in->single_port) {
+		tftp_socket_send_error(port->fd, &in->peer, code, sentence);
+	} else if (tftp_ports_use(pool->ports, &in->peer, in->listener->device, &port) == 0) {
+		tftp_socket_send_error(port->fd, &in->peer, code, sentence);
+		tftp_port_leave(port);
+	}
+	pool->hooks->done(pool->ctx, &access);
+}
+
+/* ---- the pool ---- */
+
+static void end_on(struct transfer *list, const struct tftp_port *port)
+{
+	struct transfer *t, *next;
+
+	DL_FOREACH_SAFE(list, t, next) {
+		if (t->listener == port)
+			t->listener = NULL; /* one with a port of its own goes on */
+		if (t->port == port)
+			transfer_end_as(t, TFTP_STOPPED);
+	}
+}
+
+void tftp_pool_abandon(struct tftp_pool *pool, struct tftp_port *port)
+{
+	end_on(pool->asked, port);
+	end_on(pool->half_open, port);
+	end_on(pool->proven, port);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct tftp_pool *pool = handle->data;
+
+	pool->open_handles--;
+	pool->released(pool->owner);
+}
+
+static void on_cache_closed(void *ctx)
+{
+	struct tftp_pool *pool = ctx;
+
+	pool->cache = NULL;
+	pool->open_handles--;
+	pool->released(pool->owner);
+}
+
 void tftp_pool_stop(struct tftp_pool *pool)
 {
+	struct tftp_pending *q, *next;
+
+	while (pool->asked)
+		transfer_end_as(pool->asked, TFTP_STOPPED);
 	while (pool->half_open)
 		transfer_end_as(pool->half_open, TFTP_STOPPED);
 	while (pool->proven)
 		transfer_end_as(pool->proven, TFTP_STOPPED);
+	DL_FOREACH_SAFE(pool->pending, q, next)
+		free(q);
+	pool->pending = NULL;
+	uv_close((uv_handle_t *)&pool->timer, on_timer_closed);
+	file_blocks_close(pool->cache, on_cache_closed, pool);
+}
+
+int tftp_pool_init(struct tftp_pool *pool)
+{
+	int err = tftp_batch_init(&pool->batch);
+
+	if (err < 0)
+		return err;
+	if (pool->limits.transfers == 0)
+		pool->limits.transfers = TRANSFERS_DEFAULT;
+	if (pool->limits.transfers_per_client == 0)
+		pool->limits.transfers_per_client = TRANSFERS_PER_CLIENT_DEFAULT;
+	if (pool->limits.cache_octets == 0)
+		pool->limits.cache_octets = CACHE_OCTETS_DEFAULT;
+	err = file_blocks_new(pool->loop, pool->limits.cache_octets, &pool->cache);
+	if (err < 0) {
+		tftp_batch_free(&pool->batch);
+		return err;
+	}
+	if (uv_random(NULL, NULL, &pool->hash_seed, sizeof(pool->hash_seed), 0, NULL) < 0)
+		pool->hash_seed = uv_hrtime();
+	(void)uv_timer_init(pool->loop, &pool->timer);
+	pool->timer.data = pool;
+	pool->timer_ms = TIMER_WHEEL_IDLE;
+	pool->open_handles = 2; /* timer and cache */
+	return 0;
+}
+
+void tftp_pool_free(struct tftp_pool *pool)
+{
+	tftp_batch_free(&pool->batch);
 }

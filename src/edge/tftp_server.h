@@ -1,11 +1,13 @@
 /* The TFTP server: listeners and what becomes of requests, on one libuv loop.
  *
  * Read-only.  It decides nothing about content: a hook turns a cleaned name
- * into an open file, a text or an error, and is told how each request ended.
- * What is sent when is core/tftp_session.h's business.
+ * into an open file, a text or an error, at once or later, and is told how each
+ * request ended.  What is sent when is core/tftp_session.h's business.
  * What a caller fills in and gets told stands in edge/tftp_pool.h.
  *
- * Names, texts and numbers of requests are a stranger's: escape before logging.
+ * All of it happens on the loop that it was given, and on libuv's workers: it may
+ * have a thread of its own.  Names, texts and numbers of requests are a stranger's:
+ * escape before logging.
  */
 #pragma once
 
@@ -17,15 +19,26 @@ struct tftp_server;
 int tftp_server_new(uv_loop_t *loop, const struct tftp_hooks *hooks, void *ctx,
 	struct tftp_limits limits, struct tftp_server **ret_server) WARN_UNUSED;
 
+/* Transfers answer from the listener's own port, for firewalls and NAT that know
+ * nothing of TFTP.  For requests from now on. */
+void tftp_server_set_single_port(struct tftp_server *server, bool single_port);
+
 /* Listens on an address (0.0.0.0: on all; answers leave from the one that was
  * asked) and port (0: any free one), bound to a device unless that is NULL.
  * *ret_id is for tftp_server_unlisten(); *ret_port (NULL ok) is the port in
  * use.  0 or -errno: -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -ENODEV, …. */
 int tftp_server_listen(struct tftp_server *server, struct ip4 addr, uint16_t port,
 	const char *device, int *ret_id, uint16_t *ret_port) WARN_UNUSED;
-/* Transfers that run go on.  An unknown id is ignored. */
+/* Transfers that run go on, but for those on the listener's own port.  An unknown id
+ * is ignored. */
 void tftp_server_unlisten(struct tftp_server *server, int id);
 
+/* What resolve() was asked for: the target moves to the server.  A request that is
+ * answered ends there; the server's end ends all that are not, and none may be
+ * answered after it. */
+void tftp_server_answer(
+	struct tftp_server *server, struct tftp_pending *request, struct tftp_target *target);
+
 /* Ends every transfer (TFTP_STOPPED) and frees the server.  closed(ctx) is called
- * when nothing of it is left: from the loop, or at once if it never listened. */
+ * from the loop when nothing of it is left. */
 void tftp_server_close(struct tftp_server *server, void (*closed)(void *ctx));

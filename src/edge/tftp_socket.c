@@ -50,12 +50,28 @@ int tftp_socket_open(struct ip4 addr, uint16_t port, const char *device, int *re
 	return 0;
 }
 
-bool tftp_socket_send(int fd, const struct tftp_peer *peer, struct span packet)
+/* Names the address that was asked as the sender: the socket may be bound to none. */
+static void send_packet(int fd, const struct tftp_peer *peer, struct span packet)
 {
+	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct in_pktinfo))] = { 0 };
+	struct in_pktinfo info = { .ipi_spec_dst.s_addr = htonl(peer->local.v) };
 	struct sockaddr_in sa = to_sockaddr(peer->remote, peer->remote_port);
+	struct iovec part = { (void *)(uintptr_t)packet.p, packet.n };
+	struct msghdr msg = {
+		.msg_name = &sa,
+		.msg_namelen = sizeof(sa),
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
-	return sendto(fd, packet.p, packet.n, 0, (struct sockaddr *)&sa, sizeof(sa)) >= 0 ||
-	       (errno != EAGAIN && errno != EWOULDBLOCK);
+	c->cmsg_level = IPPROTO_IP;
+	c->cmsg_type = IP_PKTINFO;
+	c->cmsg_len = CMSG_LEN(sizeof(info));
+	memcpy(CMSG_DATA(c), &info, sizeof(info));
+	(void)sendmsg(fd, &msg, MSG_DONTWAIT); /* lost, as any packet may be */
 }
 
 void tftp_socket_send_error(
@@ -65,7 +81,7 @@ void tftp_socket_send_error(
 	struct wr w = wr_of(buf, sizeof(buf));
 
 	tftp_put_error(&w, code, sentence);
-	(void)tftp_socket_send(fd, peer, wr_done(&w));
+	send_packet(fd, peer, wr_done(&w));
 }
 
 unsigned tftp_socket_path_mtu(const struct tftp_peer *peer, const char *device)

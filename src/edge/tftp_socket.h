@@ -17,9 +17,7 @@ struct tftp_peer {
  * unless that is "".  The caller closes it.  0 or -errno. */
 int tftp_socket_open(struct ip4 addr, uint16_t port, const char *device, int *ret_fd) WARN_UNUSED;
 
-/* False when the socket cannot take the packet now.  Any other failure counts as
- * loss, which the session's timer repairs. */
-bool tftp_socket_send(int fd, const struct tftp_peer *peer, struct span packet);
+/* Lost when the socket is full, as any packet may be. */
 void tftp_socket_send_error(
 	int fd, const struct tftp_peer *peer, uint16_t code, struct span sentence);
 
