@@ -228,6 +228,7 @@ unsigned service_tftp_update(struct service_tftp *s, const struct ip4 *addrs, si
 {
 	root_close(&s->root); /* the configuration may be another */
 	s->root = root_open(s->site->cfg->tftp_root);
+	tftp_server_set_single_port(s->server, s->site->cfg->tftp_single_port);
 	return listeners_update(&s->listeners, addrs, n, s->site->cfg->tftp_port);
 }
 

@@ -186,6 +186,7 @@ struct config {
 	const struct https_pair *https_pairs;
 	size_t n_https_pairs;
 	unsigned https_clients; /* told https:// URLs: a bit, 1 << enum client, for each */
+	bool tftp_single_port;
 	struct loaders loaders;
 	const struct network *networks;
 	size_t n_networks;

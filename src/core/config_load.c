@@ -166,10 +166,16 @@ static void read_tftp_port(struct loading *l, const struct yaml *v, void *into)
 	(void)load_port(l, v, &l->cfg->tftp_port);
 }
 
+static void read_tftp_single_port(struct loading *l, const struct yaml *v, void *into)
+{
+	(void)into;
+	(void)load_bool(l, v, &l->cfg->tftp_single_port);
+}
+
 static void read_tftp(struct loading *l, const struct yaml *v, void *into)
 {
 	static const struct load_key keys[] = { { "root", read_tftp_root },
-		{ "port", read_tftp_port } };
+		{ "port", read_tftp_port }, { "single_port", read_tftp_single_port } };
 
 	(void)load_map(l, v, "tftp", keys, ARRAY_LEN(keys), into);
 }

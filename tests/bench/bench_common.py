@@ -14,7 +14,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests/e2e"))
 from netlib import BOOTSMITH, Namespace, Timeout, wait_for  # noqa: E402
 
-BUILD = os.path.join(ROOT, "build")  # BOOTSMITH=FILE measures another one
+BUILD = os.path.dirname(BOOTSMITH)
 TOOLS = os.path.join(BUILD, "tests")
 SERVER, RELAY, PREFIX = "10.96.0.1", "10.96.0.2", 11
 # Every address of these is the load's, so that one process can be many machines.

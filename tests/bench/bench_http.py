@@ -13,7 +13,7 @@ from bench_common import (BOOTSMITH, GIB, MACHINES_BEGIN, SERVER, Server, Wire, 
                           random_file, say, table)
 
 LARGE, SMALL, LARGE_SIZE, SMALL_SIZE = "image", "script", 40 << 20, 800
-FEW, BUSY, ROUNDS = 128, (128, 256, 384, 512, 1000), 3
+FEW, BUSY = 128, (128, 256, 384, 512, 1000)
 OURS, NGINX, UNLOGGED = "bootsmith", "nginx", "nginx, no log"
 
 NGINX_CONF = """
@@ -118,7 +118,7 @@ def goals(m):
                    stalls == failed == 0)
 
 
-def report(m, n_rounds, args):
+def report(m, args):
     def rows(name, cells):
         for (title, n, connections, tls), r in sorted(m.items(), key=lambda x: (x[0][3], x[0][2], x[0][0])):
             if n == name:
@@ -133,19 +133,19 @@ def report(m, n_rounds, args):
             r["request_p50_ms"], r["request_p99_ms"], r["request_max_ms"])
 
     more = ["stalls", "longest gap ms", "failed", "PSS MiB"]
-    return heading("HTTP(S)", "connections are kept; medians of %d rounds of %d s a step." % (n_rounds, args.seconds)) + [
+    return heading("HTTP(S)", "connections are kept; medians of %d rounds of %d s a step." % (args.rounds, args.seconds)) + [
         "A file of 40 MiB:", "", *table(["server", "connections", "MB/s", "CPU s/GiB", *more], rows(LARGE, large)),
         "A script of 800 octets:", "",
         *table(["server", "connections", "requests/s", "CPU µs each", "p50, p99, max ms", *more], rows(SMALL, small)),
         *goals_table(goals(m))]
 
 
-def run(args, n_rounds, is_chosen):
+def run(args, is_chosen):
     """The report's lines."""
     chosen = [c for c in (Bootsmith(), Nginx(NGINX, True), Nginx(UNLOGGED, False)) if is_chosen(c.title)]
     wire, rounds = Wire().with_machines(), {}
     try:
-        for i in range(n_rounds):
+        for i in range(args.rounds):
             for c in chosen:
                 with tempfile.TemporaryDirectory(prefix="bootsmith-bench-", dir="/dev/shm") as d:
                     random_file(d, LARGE, LARGE_SIZE)
@@ -158,5 +158,4 @@ def run(args, n_rounds, is_chosen):
                             say(i, "%s, %s, %d connections%s" % (c.title, name, connections, ", TLS" if tls else ""), r)
     finally:
         wire.close()
-    return report({key: {k: statistics.median(x[k] for x in r) for k in r[0] if k != "why"} for key, r in rounds.items()},
-                  n_rounds, args)
+    return report({key: {k: statistics.median(x[k] for x in r) for k in r[0] if k != "why"} for key, r in rounds.items()}, args)

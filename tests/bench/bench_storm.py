@@ -15,7 +15,7 @@ from bench_http import nginx_argv
 
 LOADER, KERNEL, INITRD = ("loader.efi", 1 << 20), ("kernel", 12 << 20), ("initrd", 36 << 20)
 OURS, PEERS = "bootsmith", "dnsmasq and nginx"
-LIMIT_S, ROUNDS = 180, 2
+LIMIT_S = 180
 
 
 def load(wire, directory, machines, first=0, seconds=LIMIT_S):
@@ -93,25 +93,25 @@ def goals(m, most):
                    "< 1000 ms", ms < 1000)
 
 
-def report(m, n_rounds):
+def report(m, args):
     rows = [(title, machines, "%.1f" % r["seconds"], "%d" % r["failed"], "%.1f" % r["cpu_ms"],
              "%.0f, %.0f, %.0f" % tuple(r["address_%s_ms" % k] for k in ("p50", "p99", "max")),
              "%.0f, %.0f, %.0f" % tuple(r["script_%s_ms" % k] for k in ("p50", "p99", "max")),
              "%d" % r["dhcp_resent"], "%d" % r["naks"], "%d" % r["tftp_resent"], "%.1f" % (r["pss_kb"] / 1024))
             for (machines, title), r in sorted(m.items())]
     return heading("boot storm", "a loader of 1 MiB and 48 MiB of kernel and initrd for each machine; medians of %d rounds." %
-                   n_rounds) + table(
+                   args.rounds) + table(
         ["server", "machines", "all booted after s", "failed", "CPU ms a machine", "wait for an address ms: p50, p99, max",
          "for the script", "DHCP sent again", "NAKs", "TFTP sent again", "PSS MiB"], rows) + goals_table(
         goals(m, max(machines for machines, _ in m)) if m else [])
 
 
-def run(args, n_rounds, is_chosen):
+def run(args, is_chosen):
     """The report's lines."""
     chosen = [c for c in (Bootsmith, Peers) if is_chosen(c.title)]
     wire, rounds = Wire().with_machines(), {}
     try:
-        for i in range(n_rounds):
+        for i in range(args.rounds):
             for machines in map(int, args.machines.split(",")):
                 for c in chosen:
                     r = measure(c, wire, machines)
@@ -119,5 +119,4 @@ def run(args, n_rounds, is_chosen):
                     say(i, "%s, %d machines" % (c.title, machines), r)
     finally:
         wire.close()
-    return report({key: {k: statistics.median(x[k] for x in r) for k in r[0] if k != "why"} for key, r in rounds.items()},
-                  n_rounds)
+    return report({key: {k: statistics.median(x[k] for x in r) for k in r[0] if k != "why"} for key, r in rounds.items()}, args)

@@ -12,7 +12,7 @@ from bench_common import (BOOTSMITH, BUILD, GIB, MACHINES_BEGIN, SERVER, Server,
                           heading, random_file, say, table)
 
 NAME, SIZE, CLIENTS, HELD = "loader.efi", 1 << 20, 128, 10000
-WINDOWS, ROUNDS = (1, 16, 64), 3
+WINDOWS = (1, 16, 64)
 
 
 def load_argv(directory, *argv):
@@ -105,22 +105,22 @@ def goals(m, held):
                    held["held"] == HELD and held["octets"] <= 4096)
 
 
-def report(m, held, n_rounds, args):
+def report(m, held, args):
     rows = [(title, window, "%.1f" % r["mb_s"], "%.2f" % r["cpu_gib"], "%.0f" % r["transfer_p50_ms"],
              "%.0f" % r["transfer_max_ms"], "%d" % r["failed"], "%d" % r["resent"], "%d" % r["duplicates"],
              "%.1f" % (r["pss_kb"] / 1024)) for (title, window), r in sorted(m.items(), key=lambda x: x[0][1])]
     return heading("TFTP", "%d clients at once, blksize 1468, files of 1 MiB; medians of %d rounds of %d s a step." % (
-        CLIENTS, n_rounds, args.seconds)) + table(
+        CLIENTS, args.rounds, args.seconds)) + table(
         ["server", "windowsize", "MB/s", "CPU s/GiB", "p50 ms", "slowest ms", "failed", "sent again by clients",
          "blocks twice", "PSS MiB"], rows) + goals_table(goals(m, held))
 
 
-def run(args, n_rounds, is_chosen):
+def run(args, is_chosen):
     """The report's lines."""
     chosen = [c for c in CANDIDATES if is_chosen(c.title)]
     wire, rounds, held = Wire().with_machines(), {}, []
     try:
-        for i in range(n_rounds):
+        for i in range(args.rounds):
             for c in chosen:
                 with tempfile.TemporaryDirectory(prefix="bootsmith-bench-", dir="/dev/shm") as d:
                     random_file(d, NAME, SIZE)
@@ -138,4 +138,4 @@ def run(args, n_rounds, is_chosen):
     finally:
         wire.close()
     m = {key: {k: middle(r, k) for k in r[0] if k != "why"} for key, r in rounds.items()}
-    return report(m, {k: middle(held, k) for k in held[0]} if held else None, n_rounds, args)
+    return report(m, {k: middle(held, k) for k in held[0]} if held else None, args)

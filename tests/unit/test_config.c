@@ -20,6 +20,7 @@ static void has_the_contracts_defaults(void **state)
 	assert_string_equal(cfg->http_root, "/srv/http");
 	assert_string_equal(cfg->tftp_root, "/srv/tftp");
 	assert_int_equal(cfg->tftp_port, 69);
+	assert_false(cfg->tftp_single_port);
 	assert_int_equal(cfg->http_port, 80);
 	assert_string_equal(cfg->loaders.dir, "/usr/lib/ipxe");
 	assert_string_equal(cfg->loaders.file[ARCH_BIOS], "undionly.kpxe");

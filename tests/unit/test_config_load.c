@@ -74,6 +74,7 @@ static const struct vector top[] = {
 		{ { 3, 1, "`tftp` stands here twice, first in line 1" } } },
 	{ "a deep key twice", "tftp: {port: 69, port: 69}\n",
 		{ { 1, 18, "`port` stands here twice" } } },
+	{ "single_port is a word", "tftp: {single_port: 1}\n", { { 1, 21, "true or false" } } },
 	{ "merge keys", "tftp: {<<: {port: 1}}\n", { { 1, 8, "unknown key `<<` in tftp" } } },
 	{ "paths",
 		"state_dir: var\ncontrol: {socket: x, sock: y}\ntftp: {root: srv}\nhttp: {root: "
@@ -446,7 +447,7 @@ static const char contract[] =
 	"    pools: [10.9.0.100-10.9.0.200]\n"
 	"    router: 10.9.0.1\n"
 	"control: {socket: /run/b/control.sock}\n"
-	"tftp: {root: /srv/t, port: 6969}\n"
+	"tftp: {root: /srv/t, port: 6969, single_port: true}\n"
 	"http: {root: /srv/h, port: 8080}\n"
 	"https: {port: 8443, certificate: [/c/rsa.pem, /c/ec.pem], key: [/c/rsa.key, /c/ec.key], for: [all]}\n"
 	"loaders: {dir: /usr/lib/ipxe2, bios: undionly.kkpxe, arm64: /opt/ipxe-arm64.efi}\n"
@@ -513,6 +514,7 @@ static void contract_services(void **state)
 	assert_string_equal(cfg->control_socket, "/run/b/control.sock");
 	assert_string_equal(cfg->tftp_root, "/srv/t");
 	assert_int_equal(cfg->tftp_port, 6969);
+	assert_true(cfg->tftp_single_port);
 	assert_int_equal(cfg->tftp_root_pos.line, 16);
 	assert_string_equal(cfg->http_root, "/srv/h");
 	assert_int_equal(cfg->http_port, 8080);
