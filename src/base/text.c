@@ -49,14 +49,22 @@ void text_adds(struct text *t, const char *s)
 	text_add(t, span_str(s));
 }
 
+/* Into the room that is there, which is nearly always enough; else once more. */
 void text_addv(struct text *t, const char *fmt, va_list ap)
 {
 	va_list again;
 	int n;
 
+	if (!reserve(t, 1))
+		return;
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, again);
+	n = vsnprintf(t->p + t->n, t->cap - t->n, fmt, again);
 	va_end(again);
+	if (n >= 0 && (size_t)n < t->cap - t->n) {
+		t->n += (size_t)n;
+		return;
+	}
+	t->p[t->n] = '\0';
 	if (n < 0)
 		t->failed = true;
 	if (n < 0 || !reserve(t, (size_t)n))

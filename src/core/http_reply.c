@@ -92,18 +92,27 @@ static unsigned refusal_status(enum drop why)
 	return 400;
 }
 
+static void add_field(struct http_reply *r, const char *name, const char *value)
+{
+	text_adds(&r->head, name);
+	text_adds(&r->head, ": ");
+	text_adds(&r->head, value);
+	text_adds(&r->head, "\r\n");
+}
+
 /* The fields that every answer begins with; the caller adds its own and ends. */
 static void begin_head(struct http_reply *r, int64_t now_s)
 {
 	text_addf(&r->head, "HTTP/1.1 %u %s\r\n", r->status, status_phrase(r->status));
-	text_addf(&r->head, "Server: bootsmith\r\nDate: %s\r\n", http_date_str(now_s).s);
-	text_addf(&r->head, "Connection: %s\r\n", r->keep_alive ? "keep-alive" : "close");
+	add_field(r, "Server", "bootsmith");
+	add_field(r, "Date", http_date_str(now_s).s);
+	add_field(r, "Connection", r->keep_alive ? "keep-alive" : "close");
 }
 
 static void add_content(struct http_reply *r, const char *type, uint64_t length)
 {
-	text_addf(&r->head, "Content-Type: %s\r\nContent-Length: %llu\r\n", type,
-		(unsigned long long)length);
+	add_field(r, "Content-Type", type);
+	text_addf(&r->head, "Content-Length: %llu\r\n", (unsigned long long)length);
 }
 
 /* The body is written even for HEAD, since its Content-Length counts it. */
@@ -319,12 +328,11 @@ static unsigned parse_range(struct span s, uint64_t size, uint64_t *offset, uint
 static void add_entity_fields(struct http_reply *r, const struct http_entity *e,
 	const struct etag *tag, int64_t now_s)
 {
-	text_adds(&r->head, "Accept-Ranges: bytes\r\n");
+	add_field(r, "Accept-Ranges", "bytes");
 	if (has_date(e))
-		text_addf(&r->head, "Last-Modified: %s\r\n",
-			http_date_str(last_modified(e, now_s)).s);
+		add_field(r, "Last-Modified", http_date_str(last_modified(e, now_s)).s);
 	if (e->has_validators)
-		text_addf(&r->head, "ETag: %s\r\n", tag->s);
+		add_field(r, "ETag", tag->s);
 }
 
 void http_reply_entity(const struct http_request *req, const struct http_entity *e, int64_t now_s,

@@ -15,7 +15,7 @@
 #include <utlist.h>
 
 #define SMALL_OCTETS ((size_t)64 << 10)  /* what leaves at once, without a turn */
-#define TURN_OCTETS  ((size_t)256 << 10) /* sent to one client before the others have their turn */
+#define TURN_OCTETS  ((size_t)1 << 20) /* sent to one client before the others have their turn */
 #define ROUND_NS     UINT64_C(2000000)   /* then the loop looks who else is there */
 #define SLURP_MAX    16384               /* files that leave with their head, in one system call */
 #define STALLED_MS   5000
