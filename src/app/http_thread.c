@@ -1,30 +1,30 @@
 /* A thread that serves HTTP; see http_thread.h. */
 #include "app/http_thread.h"
 
-#include "app/roots.h"
-#include "edge/worker.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define REPORTS_WAITING_MAX 20000 /* about 10 MB, should the log's thread fall behind */
 #define TARGET_SHOWN_MAX    1024u
 #define AGENT_SHOWN_MAX     256u
 #define METHOD_SHOWN_MAX    32u
 
 struct http_thread {
-	struct worker *worker;
-	struct mailbox *home;
+	struct serving_thread serving;
 	const struct http_thread_hooks *hooks;
-	void *ctx;
-	unsigned long lost; /* atomic */
-	/* The thread's own from here on. */
-	struct http_server *server;
-	struct snapshot *now;
-	struct root root;
+	struct http_server *server; /* the thread's own */
 };
+
+static struct http_thread *of_serving(struct serving_thread *t)
+{
+	return (struct http_thread *)t;
+}
+
+struct serving_thread *http_thread_serving(struct http_thread *t)
+{
+	return &t->serving;
+}
 
 /* --- what the thread tells --- */
 
@@ -41,9 +41,9 @@ static void read_notice(struct letter *l)
 	struct http_thread *t = n->thread;
 
 	if (n->why != DROP_NONE)
-		t->hooks->refused(t->ctx, &n->peer, n->why);
+		t->hooks->refused(t->serving.ctx, &n->peer, n->why);
 	else
-		t->hooks->starved(t->ctx);
+		t->hooks->starved(t->serving.ctx);
 	free(n);
 }
 
@@ -58,7 +58,7 @@ static void post_notice(struct http_thread *t, const struct http_peer *peer, enu
 	n->why = why;
 	if (peer)
 		n->peer = *peer;
-	if (!mailbox_offer(t->home, &n->letter, REPORTS_WAITING_MAX))
+	if (!serving_thread_report(&t->serving, &n->letter))
 		free(n);
 }
 
@@ -76,7 +76,7 @@ static void read_report(struct letter *l)
 {
 	struct http_report *r = (struct http_report *)l;
 
-	r->thread->hooks->report(r->thread->ctx, r);
+	r->thread->hooks->report(r->thread->serving.ctx, r);
 }
 
 static struct span shown(struct span s, size_t max)
@@ -102,32 +102,25 @@ static void on_done(void *ctx, const struct http_access *a)
 	struct http_report *r = malloc(sizeof(*r) + method.n + target.n + agent.n);
 	uint8_t *at;
 
-	if (r) {
-		*r = (struct http_report){
-			.letter.read = read_report,
-			.thread = t,
-			.peer = *a->peer,
-			.status = a->status,
-			.sent = a->sent,
-			.length = a->length,
-			.duration_us = a->duration_us,
-			.complete = a->complete,
-			.drop = a->drop,
-		};
-		at = r->octets;
-		r->method = keep(&at, method);
-		r->target = keep(&at, target);
-		r->user_agent = keep(&at, agent);
-	}
-	if (r && mailbox_offer(t->home, &r->letter, REPORTS_WAITING_MAX))
+	if (!r)
 		return;
-	free(r);
-	(void)__atomic_add_fetch(&t->lost, 1, __ATOMIC_RELAXED);
-}
-
-unsigned long http_thread_take_lost(struct http_thread *t)
-{
-	return __atomic_exchange_n(&t->lost, 0, __ATOMIC_RELAXED);
+	*r = (struct http_report){
+		.letter.read = read_report,
+		.thread = t,
+		.peer = *a->peer,
+		.status = a->status,
+		.sent = a->sent,
+		.length = a->length,
+		.duration_us = a->duration_us,
+		.complete = a->complete,
+		.drop = a->drop,
+	};
+	at = r->octets;
+	r->method = keep(&at, method);
+	r->target = keep(&at, target);
+	r->user_agent = keep(&at, agent);
+	if (!serving_thread_report(&t->serving, &r->letter))
+		free(r);
 }
 
 /* --- requests --- */
@@ -167,59 +160,13 @@ static void give_file(struct http_target *t, int r, int fd, const struct stat *s
 	t->st = *st;
 }
 
-/* A file whose directories are not in the kernel's cache: opened by a worker, below
- * a root of its own, which may change or go meanwhile. */
-struct opening {
-	uv_work_t work;
-	struct snapshot *now;
-	struct http_conn *conn; /* NULL: gone */
-	int fd, error;
-	struct stat st;
-	size_t path_n;
-	uint8_t path[];
-};
-
-static void opening_run(uv_work_t *work)
+static void on_opened(struct serving_thread *t, void *asker, int error, int fd, const struct stat *st)
 {
-	struct opening *o = work->data;
-	struct root root = root_open(o->now->cfg->http_root);
-
-	o->error = root_open_file(&root, (struct span){ o->path, o->path_n }, &o->fd, &o->st);
-	root_close(&root);
-}
-
-static void opening_done(uv_work_t *work, int status)
-{
-	struct opening *o = work->data;
 	struct http_target target = { 0 };
 
-	(void)status;
-	if (o->conn) {
-		give_file(&target, o->error, o->fd, &o->st);
-		http_server_answer(o->conn, &target);
-	} else if (o->error == 0) {
-		close(o->fd);
-	}
-	snapshot_unref(o->now);
-	free(o);
-}
-
-static bool open_later(struct http_thread *t, struct http_conn *conn, struct span path, void **ret_later)
-{
-	struct opening *o = malloc(sizeof(*o) + path.n);
-
-	if (!o)
-		return false;
-	*o = (struct opening){ .now = snapshot_ref(t->now), .conn = conn, .fd = -1, .path_n = path.n };
-	memcpy(o->path, path.p, path.n);
-	o->work.data = o;
-	if (uv_queue_work(worker_loop(t->worker), &o->work, opening_run, opening_done) < 0) {
-		snapshot_unref(o->now);
-		free(o);
-		return false;
-	}
-	*ret_later = &o->conn;
-	return true;
+	(void)t;
+	give_file(&target, error, fd, st);
+	http_server_answer(asker, &target);
 }
 
 /* The question comes back, answered. */
@@ -227,8 +174,8 @@ static void read_answer(struct letter *l)
 {
 	struct http_question *q = (struct http_question *)l;
 
-	if (q->conn)
-		http_server_answer(q->conn, &q->target);
+	if (q->asker)
+		http_server_answer(q->asker, &q->target);
 	else if (q->target.kind == HTTP_TARGET_FILE)
 		close(q->target.fd);
 	else if (q->target.kind == HTTP_TARGET_TEXT)
@@ -239,14 +186,14 @@ static void read_answer(struct letter *l)
 void http_thread_answer(struct http_question *q)
 {
 	q->letter.read = read_answer;
-	mailbox_post(worker_inbox(q->thread->worker), &q->letter);
+	mailbox_post(worker_inbox(q->thread->serving.worker), &q->letter);
 }
 
 static void read_question(struct letter *l)
 {
 	struct http_question *q = (struct http_question *)l;
 
-	q->thread->hooks->question(q->thread->ctx, q);
+	q->thread->hooks->question(q->thread->serving.ctx, q);
 }
 
 static bool ask(struct http_thread *t, struct http_conn *conn, const struct http_peer *peer,
@@ -259,7 +206,7 @@ static bool ask(struct http_thread *t, struct http_conn *conn, const struct http
 	*q = (struct http_question){
 		.letter.read = read_question,
 		.thread = t,
-		.conn = conn,
+		.asker = conn,
 		.peer = *peer,
 		.kind = name->kind,
 		.mac = name->mac,
@@ -267,8 +214,8 @@ static bool ask(struct http_thread *t, struct http_conn *conn, const struct http
 	};
 	if (query.n)
 		memcpy(q->query, query.p, query.n);
-	*ret_later = &q->conn;
-	mailbox_post(t->home, &q->letter);
+	*ret_later = &q->asker;
+	mailbox_post(t->serving.home, &q->letter);
 	return true;
 }
 
@@ -276,195 +223,108 @@ static bool resolve(void *ctx, struct http_conn *conn, const struct http_peer *p
 	struct span path, struct http_target *ret_target, void **ret_later)
 {
 	struct http_thread *t = ctx;
-	const struct snapshot *now = t->now;
+	struct serving_opening *opening;
 	struct virtual_name name;
 	struct stat st;
-	int fd = -1, r = -ENOENT;
+	int fd = -1, r = serving_thread_open(&t->serving, path, conn, on_opened, &name, &fd, &st, &opening);
 
-	locate_path(now->cfg, path, &name);
-	switch (name.kind) {
-	case VIRTUAL_MACHINE_SCRIPT:
-	case VIRTUAL_SITE_SCRIPT:
+	if (r == -EINPROGRESS) {
+		*ret_later = &opening->asker;
+		return false;
+	}
+	if (name.kind == VIRTUAL_MACHINE_SCRIPT || name.kind == VIRTUAL_SITE_SCRIPT) {
 		if (ask(t, conn, peer, &name, req->query, ret_later))
 			return false;
 		r = -ENOMEM;
-		break;
-	case VIRTUAL_LOADER:
-		r = site_open_again(now->files->loader[name.arch], &fd, &st);
-		break;
-	case VIRTUAL_NAMED_FILE:
-		r = site_open_again(now->files->named[name.named - now->cfg->named_files], &fd, &st);
-		break;
-	case VIRTUAL_NONE:
-		r = root_open_file_cached(&t->root, path, &fd, &st);
-		if (r == -EAGAIN && open_later(t, conn, path, ret_later))
-			return false;
-		break;
-	case VIRTUAL_MISSING:
-		break;
 	}
 	give_file(ret_target, r, fd, &st);
 	return true;
 }
 
-/* Both kinds of waiting are told by the place of their connection. */
+/* Both kinds of waiting are told by where they keep who asks. */
 static void on_gone(void *ctx, void *later)
 {
-	struct http_conn **conn = later;
+	void **asker = later;
 
 	(void)ctx;
-	*conn = NULL;
+	*asker = NULL;
 }
 
 static const struct http_hooks server_hooks = { .resolve = resolve, .gone = on_gone, .done = on_done,
 	.refused = on_refused, .starved = on_starved };
 
-/* --- what the thread is told --- */
+/* --- the server on its thread --- */
 
-struct order {
-	struct letter letter;
-	struct http_thread *thread;
-	struct snapshot *now;
-	int fd, id;
-	bool tls;
-	uint64_t grace_ms;
-};
-
-static void post_order(struct http_thread *t, void (*read)(struct letter *l), const struct order *order)
+static const char *root_of(const struct config *cfg)
 {
-	struct order *o = malloc(sizeof(*o));
-
-	/* Without memory for forty octets nothing here goes on. */
-	if (!o)
-		abort();
-	*o = *order;
-	o->letter.read = read;
-	o->thread = t;
-	mailbox_post(worker_inbox(t->worker), &o->letter);
+	return cfg->http_root;
 }
 
-static void adopt(struct http_thread *t, struct snapshot *now)
+static void adopted(struct serving_thread *t)
 {
-	bool new_setup = !t->now || !now || t->now->setup != now->setup;
-
-	if (new_setup && t->now)
-		root_close(&t->root);
-	if (new_setup && now)
-		t->root = root_open(now->cfg->http_root);
-	if (new_setup && now)
-		http_server_use_tls(t->server, now->files->tls);
-	snapshot_unref(t->now);
-	t->now = now;
+	http_server_use_tls(of_serving(t)->server, t->now->files->tls);
 }
 
-static void read_adopt(struct letter *l)
+static int listen_on(struct serving_thread *t, int fd, int id, bool tls)
 {
-	struct order *o = (struct order *)l;
-
-	adopt(o->thread, o->now);
-	free(o);
+	return http_server_listen(of_serving(t)->server, fd, tls, id);
 }
 
-static void read_listen(struct letter *l)
+static void unlisten(struct serving_thread *t, int id)
 {
-	struct order *o = (struct order *)l;
-
-	if (http_server_listen(o->thread->server, o->fd, o->tls, o->id) < 0) {
-		close(o->fd);
-		on_starved(o->thread);
-	}
-	free(o);
-}
-
-static void read_unlisten(struct letter *l)
-{
-	struct order *o = (struct order *)l;
-
-	http_server_unlisten(o->thread->server, o->id);
-	free(o);
-}
-
-static void read_closed(struct letter *l)
-{
-	struct order *o = (struct order *)l;
-	struct http_thread *t = o->thread;
-
-	free(o);
-	t->hooks->closed(t->ctx, t);
+	http_server_unlisten(of_serving(t)->server, id);
 }
 
 static void on_server_closed(void *ctx)
 {
-	struct order *last = ctx;
-	struct http_thread *t = last->thread;
+	struct http_thread *t = ctx;
 
 	http_server_free(t->server);
-	adopt(t, NULL);
-	worker_finish(t->worker);
-	last->letter.read = read_closed;
-	mailbox_post(t->home, &last->letter);
+	serving_thread_ended(&t->serving);
 }
 
-static void read_close(struct letter *l)
+static void close_server(struct serving_thread *t, uint64_t grace_ms)
 {
-	struct order *o = (struct order *)l;
-
-	http_server_close(o->thread->server, o->grace_ms, on_server_closed, o);
+	http_server_close(of_serving(t)->server, grace_ms, on_server_closed, t);
 }
 
-void http_thread_adopt(struct http_thread *t, struct snapshot *now)
+static void starved(struct serving_thread *t)
 {
-	post_order(t, read_adopt, &(struct order){ .now = snapshot_ref(now) });
+	of_serving(t)->hooks->starved(t->ctx);
 }
 
-void http_thread_listen(struct http_thread *t, int fd, bool tls, int id)
+static void closed(struct serving_thread *t)
 {
-	post_order(t, read_listen, &(struct order){ .fd = fd, .tls = tls, .id = id });
+	of_serving(t)->hooks->closed(t->ctx, of_serving(t));
 }
 
-void http_thread_unlisten(struct http_thread *t, int id)
-{
-	post_order(t, read_unlisten, &(struct order){ .id = id });
-}
-
-void http_thread_close(struct http_thread *t, uint64_t grace_ms)
-{
-	post_order(t, read_close, &(struct order){ .grace_ms = grace_ms });
-}
-
-/* --- the thread --- */
+static const struct serving_kind kind = { .root = root_of, .adopted = adopted, .listen = listen_on,
+	.unlisten = unlisten, .close = close_server, .starved = starved, .closed = closed };
 
 int http_thread_new(struct mailbox *home, const struct http_thread_hooks *hooks, void *ctx, unsigned number,
 	struct http_limits limits, struct snapshot *now, struct http_thread **ret)
 {
 	struct http_thread *t = calloc(1, sizeof(*t));
 	char name[16];
-	int r = -ENOMEM;
+	int r;
 
 	if (!t)
-		return r;
-	t->home = home;
+		return -ENOMEM;
+	t->serving = (struct serving_thread){ .kind = &kind, .home = home, .ctx = ctx };
 	t->hooks = hooks;
-	t->ctx = ctx;
-	t->root.fd = -1;
-	r = worker_new(&t->worker);
-	if (r == 0)
-		r = http_server_new(worker_loop(t->worker), &server_hooks, t, limits, &t->server);
-	if (r < 0) {
-		free(t); /* the daemon does not start */
-		return r;
-	}
-	adopt(t, snapshot_ref(now));
 	(void)snprintf(name, sizeof(name), "http%u", number);
-	r = worker_start(t->worker, name);
-	if (r < 0)
-		return r;
-	*ret = t;
-	return 0;
+	r = serving_thread_init(&t->serving, now);
+	if (r == 0)
+		r = http_server_new(worker_loop(t->serving.worker), &server_hooks, t, limits, &t->server);
+	if (r == 0)
+		r = serving_thread_start(&t->serving, name);
+	if (r == 0)
+		*ret = t;
+	return r; /* else the daemon does not start, and what is half made goes with it */
 }
 
 void http_thread_join(struct http_thread *t)
 {
-	worker_join(t->worker);
+	serving_thread_join(&t->serving);
 	free(t);
 }

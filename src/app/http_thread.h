@@ -1,4 +1,4 @@
-/* A thread that serves HTTP: a loop, a server, a snapshot of what is in force.
+/* A thread that serves HTTP.
  *
  * It answers files by itself.  What takes knowledge of machines (their scripts)
  * it asks the main thread, and everything that happened it tells there, both by
@@ -6,10 +6,9 @@
  */
 #pragma once
 
-#include "app/snapshot.h"
+#include "app/serving_thread.h"
 #include "core/locate.h"
 #include "edge/http_server.h"
-#include "edge/mailbox.h"
 
 struct http_thread;
 
@@ -18,7 +17,7 @@ struct http_thread;
 struct http_question {
 	struct letter letter;
 	struct http_thread *thread;
-	struct http_conn *conn; /* the HTTP thread's; NULL: gone meanwhile */
+	void *asker; /* the HTTP thread's; NULL: gone meanwhile */
 	struct http_peer peer;
 	enum virtual_kind kind;
 	struct mac mac;
@@ -40,13 +39,13 @@ struct http_report {
 	uint8_t octets[];
 };
 
-/* What is told on the main thread; all own what they get (free()). */
+/* What is told on the main thread; question and report own what they get (free()). */
 struct http_thread_hooks {
 	void (*question)(void *ctx, struct http_question *q);
 	void (*report)(void *ctx, struct http_report *r);
 	void (*refused)(void *ctx, const struct http_peer *peer, enum drop why);
 	void (*starved)(void *ctx);
-	/* After http_thread_close: only http_thread_join() is left to be called. */
+	/* After serving_thread_close: only http_thread_join() is left to be called. */
 	void (*closed)(void *ctx, struct http_thread *t);
 };
 
@@ -54,13 +53,7 @@ struct http_thread_hooks {
  * The thread takes a reference of its own. */
 int http_thread_new(struct mailbox *home, const struct http_thread_hooks *hooks, void *ctx, unsigned number,
 	struct http_limits limits, struct snapshot *now, struct http_thread **ret) WARN_UNUSED;
-void http_thread_adopt(struct http_thread *t, struct snapshot *now);
-/* fd moves in. */
-void http_thread_listen(struct http_thread *t, int fd, bool tls, int id);
-void http_thread_unlisten(struct http_thread *t, int id);
+/* For what is the same for every protocol (adopt, listen, unlisten, close). */
+struct serving_thread *http_thread_serving(struct http_thread *t);
 void http_thread_answer(struct http_question *q);
-void http_thread_close(struct http_thread *t, uint64_t grace_ms);
 void http_thread_join(struct http_thread *t);
-
-/* How many reports were not made because too many waited; zero from then on. */
-unsigned long http_thread_take_lost(struct http_thread *t);

@@ -100,7 +100,7 @@ static void say_report(struct service_http *s, const struct http_report *a)
 static void on_report(void *ctx, struct http_report *r)
 {
 	struct service_http *s = ctx;
-	unsigned long lost = http_thread_take_lost(r->thread);
+	unsigned long lost = serving_thread_take_lost(http_thread_serving(r->thread));
 
 	say_report(s, r);
 	free(r);
@@ -180,7 +180,7 @@ static int open_on_threads(struct service_http *s, struct ip4 addr, uint16_t por
 		return r;
 	*ret_id = ++s->last_id;
 	for (unsigned i = 0; i < s->n_threads; i++)
-		http_thread_listen(s->threads[i], fds[i], tls, *ret_id);
+		serving_thread_listen(http_thread_serving(s->threads[i]), fds[i], *ret_id, tls);
 	return 0;
 }
 
@@ -199,7 +199,7 @@ static void close_listener(void *ctx, int id)
 	struct service_http *s = ctx;
 
 	for (unsigned i = 0; i < s->n_threads; i++)
-		http_thread_unlisten(s->threads[i], id);
+		serving_thread_unlisten(http_thread_serving(s->threads[i]), id);
 }
 
 /* Each thread's share; a request takes a descriptor for its file too. */
@@ -251,7 +251,7 @@ unsigned service_http_update(struct service_http *s, const struct ip4 *addrs, si
 	const struct config *cfg = s->site->cfg;
 
 	for (unsigned i = 0; i < s->n_threads; i++)
-		http_thread_adopt(s->threads[i], s->site->now);
+		serving_thread_adopt(http_thread_serving(s->threads[i]), s->site->now);
 	return listeners_update(&s->listeners, addrs, n, cfg->http_port) +
 		listeners_update(&s->tls_listeners, addrs, cfg->https_port ? n : 0, cfg->https_port);
 }
@@ -264,5 +264,5 @@ unsigned service_http_open_count(const struct service_http *s)
 void service_http_close(struct service_http *s)
 {
 	for (unsigned i = 0; s && i < s->n_threads; i++)
-		http_thread_close(s->threads[i], STOP_GRACE_MS);
+		serving_thread_close(http_thread_serving(s->threads[i]), STOP_GRACE_MS);
 }

@@ -1,0 +1,257 @@
+/* A thread that serves files; see serving_thread.h. */
+#include "app/serving_thread.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* --- what the thread is told --- */
+
+struct order {
+	struct letter letter;
+	struct serving_thread *thread;
+	struct snapshot *now;
+	int fd, id;
+	bool tls;
+	uint64_t grace_ms;
+};
+
+static void post_order(struct serving_thread *t, void (*read)(struct letter *l), const struct order *order)
+{
+	struct order *o = malloc(sizeof(*o));
+
+	/* Without memory for sixty octets nothing here goes on. */
+	if (!o)
+		abort();
+	*o = *order;
+	o->letter.read = read;
+	o->thread = t;
+	mailbox_post(worker_inbox(t->worker), &o->letter);
+}
+
+/* The reference moves in; NULL at the end. */
+static void adopt(struct serving_thread *t, struct snapshot *now)
+{
+	bool new_setup = !t->now || !now || t->now->setup != now->setup;
+	struct snapshot *old = t->now;
+
+	if (new_setup && old)
+		root_close(&t->root);
+	if (new_setup && now)
+		t->root = root_open(t->kind->root(now->cfg));
+	t->now = now;
+	if (new_setup && now && t->kind->adopted)
+		t->kind->adopted(t);
+	snapshot_unref(old);
+}
+
+static void read_adopt(struct letter *l)
+{
+	struct order *o = (struct order *)l;
+
+	adopt(o->thread, o->now);
+	free(o);
+}
+
+static void read_starved(struct letter *l)
+{
+	struct order *o = (struct order *)l;
+
+	o->thread->kind->starved(o->thread);
+	free(o);
+}
+
+static void read_listen(struct letter *l)
+{
+	struct order *o = (struct order *)l;
+	struct serving_thread *t = o->thread;
+
+	if (t->kind->listen(t, o->fd, o->id, o->tls) == 0) {
+		free(o);
+		return;
+	}
+	close(o->fd);
+	o->letter.read = read_starved;
+	mailbox_post(t->home, &o->letter);
+}
+
+static void read_unlisten(struct letter *l)
+{
+	struct order *o = (struct order *)l;
+
+	o->thread->kind->unlisten(o->thread, o->id);
+	free(o);
+}
+
+static void read_close(struct letter *l)
+{
+	struct order *o = (struct order *)l;
+
+	o->thread->closing = true;
+	o->thread->kind->close(o->thread, o->grace_ms);
+	free(o);
+}
+
+static void read_closed(struct letter *l)
+{
+	struct order *o = (struct order *)l;
+	struct serving_thread *t = o->thread;
+
+	free(o);
+	t->kind->closed(t);
+}
+
+void serving_thread_adopt(struct serving_thread *t, struct snapshot *now)
+{
+	post_order(t, read_adopt, &(struct order){ .now = snapshot_ref(now) });
+}
+
+void serving_thread_listen(struct serving_thread *t, int fd, int id, bool tls)
+{
+	post_order(t, read_listen, &(struct order){ .fd = fd, .id = id, .tls = tls });
+}
+
+void serving_thread_unlisten(struct serving_thread *t, int id)
+{
+	post_order(t, read_unlisten, &(struct order){ .id = id });
+}
+
+void serving_thread_close(struct serving_thread *t, uint64_t grace_ms)
+{
+	post_order(t, read_close, &(struct order){ .grace_ms = grace_ms });
+}
+
+/* --- what the thread does --- */
+
+bool serving_thread_report(struct serving_thread *t, struct letter *letter)
+{
+	if (mailbox_offer(t->home, letter, SERVING_REPORTS_MAX))
+		return true;
+	(void)__atomic_add_fetch(&t->lost, 1, __ATOMIC_RELAXED);
+	return false;
+}
+
+unsigned long serving_thread_take_lost(struct serving_thread *t)
+{
+	return __atomic_exchange_n(&t->lost, 0, __ATOMIC_RELAXED);
+}
+
+/* A file whose directories are not in the kernel's cache: opened below a root of its
+ * own, since the thread's may change or go meanwhile. */
+struct opening {
+	struct serving_opening public;
+	uv_work_t work;
+	struct serving_thread *thread;
+	struct snapshot *now;
+	serving_opened opened;
+	int fd, error;
+	struct stat st;
+	size_t path_n;
+	uint8_t path[];
+};
+
+static void opening_run(uv_work_t *work)
+{
+	struct opening *o = work->data;
+	struct root root = root_open(o->thread->kind->root(o->now->cfg));
+
+	o->error = root_open_file(&root, (struct span){ o->path, o->path_n }, &o->fd, &o->st);
+	root_close(&root);
+}
+
+static void opening_done(uv_work_t *work, int status)
+{
+	struct opening *o = work->data;
+
+	(void)status;
+	if (o->public.asker)
+		o->opened(o->thread, o->public.asker, o->error, o->fd, &o->st);
+	else if (o->error == 0)
+		close(o->fd);
+	snapshot_unref(o->now);
+	free(o);
+}
+
+static int open_in_root(struct serving_thread *t, struct span path, void *asker, serving_opened opened, int *ret_fd,
+	struct stat *ret_st, struct serving_opening **ret_opening)
+{
+	int r = root_open_file_cached(&t->root, path, ret_fd, ret_st);
+	struct opening *o;
+
+	if (r != -EAGAIN)
+		return r;
+	o = calloc(1, sizeof(*o) + path.n);
+	if (!o)
+		return -ENOMEM;
+	*o = (struct opening){ .public.asker = asker, .thread = t, .now = snapshot_ref(t->now), .opened = opened,
+		.fd = -1, .path_n = path.n };
+	memcpy(o->path, path.p, path.n);
+	o->work.data = o;
+	if (uv_queue_work(worker_loop(t->worker), &o->work, opening_run, opening_done) < 0) {
+		snapshot_unref(o->now);
+		free(o);
+		return -ENOMEM;
+	}
+	*ret_opening = &o->public;
+	return -EINPROGRESS;
+}
+
+int serving_thread_open(struct serving_thread *t, struct span path, void *asker, serving_opened opened,
+	struct virtual_name *ret_name, int *ret_fd, struct stat *ret_st, struct serving_opening **ret_opening)
+{
+	const struct snapshot *now = t->now;
+
+	locate_path(now->cfg, path, ret_name);
+	switch (ret_name->kind) {
+	case VIRTUAL_LOADER:
+		return site_open_again(now->files->loader[ret_name->arch], ret_fd, ret_st);
+	case VIRTUAL_NAMED_FILE:
+		return site_open_again(now->files->named[ret_name->named - now->cfg->named_files], ret_fd, ret_st);
+	case VIRTUAL_NONE:
+		return open_in_root(t, path, asker, opened, ret_fd, ret_st, ret_opening);
+	case VIRTUAL_MACHINE_SCRIPT:
+	case VIRTUAL_SITE_SCRIPT:
+	case VIRTUAL_MISSING:
+		break;
+	}
+	return -ENOENT;
+}
+
+void serving_thread_ended(struct serving_thread *t)
+{
+	struct order *last = malloc(sizeof(*last));
+
+	if (!last)
+		abort();
+	*last = (struct order){ .letter.read = read_closed, .thread = t };
+	adopt(t, NULL);
+	worker_finish(t->worker);
+	mailbox_post(t->home, &last->letter);
+}
+
+/* --- the thread --- */
+
+int serving_thread_init(struct serving_thread *t, struct snapshot *now)
+{
+	int r;
+
+	t->root.fd = -1;
+	r = worker_new(&t->worker);
+	if (r < 0)
+		return r;
+	t->now = snapshot_ref(now);
+	t->root = root_open(t->kind->root(now->cfg));
+	return 0;
+}
+
+int serving_thread_start(struct serving_thread *t, const char *name)
+{
+	if (t->kind->adopted)
+		t->kind->adopted(t);
+	return worker_start(t->worker, name);
+}
+
+void serving_thread_join(struct serving_thread *t)
+{
+	worker_join(t->worker);
+}

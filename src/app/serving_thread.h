@@ -1,0 +1,76 @@
+/* A thread that serves files: a loop, a snapshot of what is in force, its own open
+ * root, and a server of one protocol on top (app/http_thread.c, app/tftp_thread.c).
+ *
+ * The main thread steers it by letters and hears of it by its home mailbox.  Knows no
+ * protocol.
+ */
+#pragma once
+
+#include "app/roots.h"
+#include "app/snapshot.h"
+#include "core/locate.h"
+#include "edge/worker.h"
+
+#define SERVING_REPORTS_MAX 20000 /* letters that may wait for the main thread: some 10 MB */
+
+struct serving_thread;
+
+/* The server on top; called on the thread, but for the two at the end. */
+struct serving_kind {
+	const char *(*root)(const struct config *cfg);
+	/* Another configuration is in force; may be NULL. */
+	void (*adopted)(struct serving_thread *t);
+	/* fd moves in on success. */
+	int (*listen)(struct serving_thread *t, int fd, int id, bool tls);
+	void (*unlisten)(struct serving_thread *t, int id);
+	/* Ends the server; serving_thread_ended() when nothing of it is left. */
+	void (*close)(struct serving_thread *t, uint64_t grace_ms);
+	/* On the main thread: a listener could not be taken for want of memory. */
+	void (*starved)(struct serving_thread *t);
+	/* On the main thread, at the very end: serving_thread_join() and free it. */
+	void (*closed)(struct serving_thread *t);
+};
+
+/* The first member of a protocol's own struct. */
+struct serving_thread {
+	const struct serving_kind *kind;
+	struct worker *worker;
+	struct mailbox *home;
+	void *ctx;             /* of the main thread's hooks */
+	unsigned long lost;    /* atomic */
+	/* The thread's own from here on. */
+	struct snapshot *now;
+	struct root root;
+	bool closing;
+};
+
+/* A file on its way to be opened by one of libuv's workers. */
+struct serving_opening {
+	void *asker; /* the owner's; NULL when it is gone meanwhile */
+};
+typedef void (*serving_opened)(struct serving_thread *t, void *asker, int error, int fd, const struct stat *st);
+
+/* kind, home and ctx are set.  Makes the loop; the thread does not run yet. */
+int serving_thread_init(struct serving_thread *t, struct snapshot *now) WARN_UNUSED;
+int serving_thread_start(struct serving_thread *t, const char *name) WARN_UNUSED;
+
+/* The main thread's. */
+void serving_thread_adopt(struct serving_thread *t, struct snapshot *now);
+void serving_thread_listen(struct serving_thread *t, int fd, int id, bool tls);
+void serving_thread_unlisten(struct serving_thread *t, int id);
+void serving_thread_close(struct serving_thread *t, uint64_t grace_ms);
+void serving_thread_join(struct serving_thread *t);
+/* How many reports were not made because too many waited; zero from then on. */
+unsigned long serving_thread_take_lost(struct serving_thread *t);
+
+/* The thread's: a letter for the main thread that may be lost.  False when it was,
+ * and stays the caller's. */
+bool serving_thread_report(struct serving_thread *t, struct letter *letter) WARN_UNUSED;
+/* Looks up a name, and opens the file that it means: a loader, a named file, one below
+ * the root.  0; -ENOENT, also for names whose text is made for a machine (*ret_name says
+ * which); another error; or -EINPROGRESS: it takes a disk, and opened() comes later with
+ * whatever (*ret_opening)->asker is then. */
+int serving_thread_open(struct serving_thread *t, struct span path, void *asker, serving_opened opened,
+	struct virtual_name *ret_name, int *ret_fd, struct stat *ret_st,
+	struct serving_opening **ret_opening) WARN_UNUSED;
+void serving_thread_ended(struct serving_thread *t);
