@@ -14,7 +14,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests/e2e"))
 from netlib import BOOTSMITH, Namespace, Timeout, wait_for  # noqa: E402
 
-BUILD = os.path.dirname(BOOTSMITH)
+BUILD = os.path.join(ROOT, "build")  # BOOTSMITH=FILE measures another one
 TOOLS = os.path.join(BUILD, "tests")
 SERVER, RELAY, PREFIX = "10.96.0.1", "10.96.0.2", 11
 # Every address of these is the load's, so that one process can be many machines.
@@ -180,8 +180,18 @@ def random_file(directory, name, size):
     return path
 
 
-def medians(rounds):
-    return {k: statistics.median(r[k] for r in rounds) for k in rounds[0]} if rounds else {}
+def middle(rounds, key):
+    return statistics.median(r[key] for r in rounds)
+
+
+def middles(rounds):
+    """The same as one result, of each key's numbers."""
+    return {k: middle(rounds, k) for k in rounds[0] if not isinstance(rounds[0][k], str)}
+
+
+def ratio(ours, theirs, key):
+    """The median of each round's ratio: what the machine does else changes from one round to the next."""
+    return statistics.median(a[key] / max(b[key], 1e-9) for a, b in zip(ours, theirs))
 
 
 def machine():

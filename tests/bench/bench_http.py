@@ -4,16 +4,16 @@ Each of the connections (load_http) has an address of its own, asks again as soo
 each octet. Both write their access log to a file in memory; a row shows nginx without one. HTTPS is TLS 1.3 with
 one ECDSA certificate for both. A stall is a connection that was without an octet for a second.
 """
+import contextlib
 import os
-import statistics
 import subprocess
 import tempfile
 
-from bench_common import (BOOTSMITH, GIB, MACHINES_BEGIN, SERVER, Server, Wire, accepts, config_of, goal, goals_table, heading,
-                          random_file, say, table)
+from bench_common import (BOOTSMITH, GIB, MACHINES_BEGIN, SERVER, Server, Wire, config_of, goal, goals_table, heading,
+                          middle, middles, random_file, ratio, say, table)
 
 LARGE, SMALL, LARGE_SIZE, SMALL_SIZE = "image", "script", 40 << 20, 800
-FEW, BUSY = 128, (128, 256, 384, 512, 1000)
+FEW, BUSY, ROUNDS = 128, (128, 256, 384, 512, 1000), 3
 OURS, NGINX, UNLOGGED = "bootsmith", "nginx", "nginx, no log"
 
 NGINX_CONF = """
@@ -42,8 +42,6 @@ def load(wire, directory, name, *argv, seconds=90):
 
 
 class Http(Server):
-    https = True
-
     def answers(self, wire):
         return load(wire, self.directory, SMALL, "--connections", 1, "--seconds", 1)["requests"] > 0
 
@@ -54,9 +52,6 @@ class Bootsmith(Http):
     def commands(self, directory):
         self.directory = directory
         config = config_of(directory, https="{port: 443, certificate: %s/tls.pem, key: %s/tls.key}" % (directory, directory))
-        self.https = accepts(config)
-        if not self.https:
-            config = config_of(directory)
         return [[BOOTSMITH, "serve", "-c", config]]
 
 
@@ -76,6 +71,15 @@ class Nginx(Http):
         return [nginx_argv(directory, directory + "/access.log" if self.logged else "off", NGINX_TLS)]
 
 
+@contextlib.contextmanager
+def served_directory():
+    with tempfile.TemporaryDirectory(prefix="bootsmith-bench-", dir="/dev/shm") as d:
+        random_file(d, LARGE, LARGE_SIZE)
+        random_file(d, SMALL, SMALL_SIZE)
+        make_certificate(d)
+        yield d
+
+
 def measure(c, wire, directory, name, connections, seconds, tls=False):
     before = c.group.cpu_s()
     r = load(wire, directory, name, "--connections", connections, "--seconds", seconds,
@@ -85,40 +89,34 @@ def measure(c, wire, directory, name, connections, seconds, tls=False):
             "pss_kb": c.group.memory_kb()}
 
 
-def steps(c):
-    """(file, connections, TLS) in turn."""
-    if c.title == UNLOGGED:
-        return [(SMALL, FEW, False)]
-    plain = [(name, n, False) for name in (LARGE, SMALL) for n in BUSY]
-    return plain + ([(LARGE, FEW, True), (SMALL, FEW, True)] if c.https else [])
+STEPS = [(name, n, False) for name in (LARGE, SMALL) for n in BUSY] + [(LARGE, FEW, True), (SMALL, FEW, True)]
 
 
-def compare(m, step, key):
-    """Ours and nginx's, or None."""
-    ours, theirs = m.get((OURS, *step)), m.get((NGINX, *step))
-    return (ours[key], theirs[key], ours[key] / max(theirs[key], 1e-9)) if ours and theirs else None
+def takes(c, step):
+    return c.title != UNLOGGED or step == (SMALL, FEW, False)
 
 
-def goals(m):
+def goals(rounds):
     for what, step, key, limit, at_least in (
             ("40 MiB, 128 connections: throughput, of nginx's", (LARGE, FEW, False), "mb_s", 1, True),
             ("40 MiB: CPU per GiB, of nginx's", (LARGE, FEW, False), "cpu_gib", 1, False),
             ("800 octets, 128 connections: requests/s, of nginx's", (SMALL, FEW, False), "rate", 1.2, True),
             ("HTTPS, 40 MiB: CPU per GiB, of nginx's", (LARGE, FEW, True), "cpu_gib", 1.1, False)):
-        got = compare(m, step, key)
-        if got:
-            good = got[2] >= limit if at_least else got[2] <= limit
-            yield goal(what, "%.2f (%.4g, %.4g)" % (got[2], *got[:2]), "%s %g" % (">=" if at_least else "<=", limit), good)
-        elif step[2] and (OURS, *step[:2], False) in m:
-            yield goal(what, "no HTTPS in this version", "<= %g" % limit, False)
-    ours = {key: r for key, r in m.items() if key[0] == OURS}
+        ours, theirs = rounds.get((OURS, *step)), rounds.get((NGINX, *step))
+        if ours and theirs:
+            got = ratio(ours, theirs, key)
+            yield goal(what, "%.2f (%.4g, %.4g)" % (got, middle(ours, key), middle(theirs, key)),
+                       "%s %g" % (">=" if at_least else "<=", limit), got >= limit if at_least else got <= limit)
+    ours = [middles(r) for key, r in rounds.items() if key[0] == OURS]
     if ours:
-        stalls, failed = sum(r["stalls"] for r in ours.values()), sum(r["failed"] for r in ours.values())
+        stalls, failed = sum(r["stalls"] for r in ours), sum(r["failed"] for r in ours)
         yield goal("stalls; failures with %s busy connections" % ", ".join(map(str, BUSY)), "%d; %d" % (stalls, failed), "0; 0",
                    stalls == failed == 0)
 
 
-def report(m, args):
+def report(rounds, n_rounds, args):
+    m = {key: middles(r) for key, r in rounds.items()}
+
     def rows(name, cells):
         for (title, n, connections, tls), r in sorted(m.items(), key=lambda x: (x[0][3], x[0][2], x[0][0])):
             if n == name:
@@ -133,29 +131,25 @@ def report(m, args):
             r["request_p50_ms"], r["request_p99_ms"], r["request_max_ms"])
 
     more = ["stalls", "longest gap ms", "failed", "PSS MiB"]
-    return heading("HTTP(S)", "connections are kept; medians of %d rounds of %d s a step." % (args.rounds, args.seconds)) + [
+    return heading("HTTP(S)", "connections are kept; medians of %d rounds of %d s a step." % (n_rounds, args.seconds)) + [
         "A file of 40 MiB:", "", *table(["server", "connections", "MB/s", "CPU s/GiB", *more], rows(LARGE, large)),
         "A script of 800 octets:", "",
         *table(["server", "connections", "requests/s", "CPU µs each", "p50, p99, max ms", *more], rows(SMALL, small)),
-        *goals_table(goals(m))]
+        *goals_table(goals(rounds))]
 
 
-def run(args, is_chosen):
+def run(args, n_rounds, is_chosen):
     """The report's lines."""
     chosen = [c for c in (Bootsmith(), Nginx(NGINX, True), Nginx(UNLOGGED, False)) if is_chosen(c.title)]
     wire, rounds = Wire().with_machines(), {}
     try:
-        for i in range(args.rounds):
-            for c in chosen:
-                with tempfile.TemporaryDirectory(prefix="bootsmith-bench-", dir="/dev/shm") as d:
-                    random_file(d, LARGE, LARGE_SIZE)
-                    random_file(d, SMALL, SMALL_SIZE)
-                    make_certificate(d)
-                    with c.running(wire, d):
-                        for name, connections, tls in steps(c):
-                            r = measure(c, wire, d, name, connections, args.seconds, tls)
-                            rounds.setdefault((c.title, name, connections, tls), []).append(r)
-                            say(i, "%s, %s, %d connections%s" % (c.title, name, connections, ", TLS" if tls else ""), r)
+        for i in range(n_rounds):
+            # What is compared is measured one right after the other.
+            for (name, connections, tls), c in ((step, c) for step in STEPS for c in chosen if takes(c, step)):
+                with served_directory() as d, c.running(wire, d):
+                    r = measure(c, wire, d, name, connections, args.seconds, tls)
+                rounds.setdefault((c.title, name, connections, tls), []).append(r)
+                say(i, "%s, %s, %d connections%s" % (c.title, name, connections, ", TLS" if tls else ""), r)
     finally:
         wire.close()
-    return report({key: {k: statistics.median(x[k] for x in r) for k in r[0] if k != "why"} for key, r in rounds.items()}, args)
+    return report(rounds, n_rounds, args)

@@ -6,16 +6,15 @@ the rest, one process each; ours renders a script for each machine, theirs is a 
 to a file in memory; leases are on the disk.
 """
 import os
-import statistics
 import tempfile
 
 from bench_common import (BOOTSMITH, MACHINES_BEGIN, MACHINES_END, SERVER, Server, Wire, config_of, goal, goals_table, heading,
-                          random_file, say, table)
+                          middle, middles, random_file, ratio, say, table)
 from bench_http import nginx_argv
 
 LOADER, KERNEL, INITRD = ("loader.efi", 1 << 20), ("kernel", 12 << 20), ("initrd", 36 << 20)
 OURS, PEERS = "bootsmith", "dnsmasq and nginx"
-LIMIT_S = 180
+LIMIT_S, ROUNDS = 180, 2
 
 
 def load(wire, directory, machines, first=0, seconds=LIMIT_S):
@@ -78,40 +77,41 @@ def measure(candidate, wire, machines):
             return {**r, "cpu_ms": (c.group.cpu_s() - before) * 1e3 / max(1, r["booted"]), "pss_kb": c.group.memory_kb()}
 
 
-def goals(m, most):
-    ours, theirs = m.get((most, OURS)), m.get((most, PEERS))
+def goals(rounds, most):
+    ours, theirs = rounds.get((most, OURS)), rounds.get((most, PEERS))
     if not ours:
         return
-    yield goal("%d machines at once: failed" % most, "%d" % ours["failed"], "0", ours["failed"] == 0)
+    failed = middle(ours, "failed")
+    yield goal("%d machines at once: failed" % most, "%d" % failed, "0", failed == 0)
     if theirs:
         for what, key, limit in (("wall time", "seconds", 0.75), ("CPU per machine", "cpu_ms", 0.9)):
-            ratio = ours[key] / theirs[key]
-            yield goal("%s, of theirs" % what, "%.2f" % ratio, "<= %g" % limit, ratio <= limit)
+            share = ratio(ours, theirs, key)
+            yield goal("%s, of theirs" % what, "%.2f" % share, "<= %g" % limit, share <= limit)
     for what in ("address", "script"):
-        ms = ours[what + "_p99_ms"]
+        ms = middle(ours, what + "_p99_ms")
         yield goal("p99 of the wait for %s" % ("an address" if what == "address" else "the script"), "%.0f ms" % ms,
                    "< 1000 ms", ms < 1000)
 
 
-def report(m, args):
+def report(rounds, n_rounds):
     rows = [(title, machines, "%.1f" % r["seconds"], "%d" % r["failed"], "%.1f" % r["cpu_ms"],
              "%.0f, %.0f, %.0f" % tuple(r["address_%s_ms" % k] for k in ("p50", "p99", "max")),
              "%.0f, %.0f, %.0f" % tuple(r["script_%s_ms" % k] for k in ("p50", "p99", "max")),
              "%d" % r["dhcp_resent"], "%d" % r["naks"], "%d" % r["tftp_resent"], "%.1f" % (r["pss_kb"] / 1024))
-            for (machines, title), r in sorted(m.items())]
+            for (machines, title), r in sorted((key, middles(r)) for key, r in rounds.items())]
     return heading("boot storm", "a loader of 1 MiB and 48 MiB of kernel and initrd for each machine; medians of %d rounds." %
-                   args.rounds) + table(
+                   n_rounds) + table(
         ["server", "machines", "all booted after s", "failed", "CPU ms a machine", "wait for an address ms: p50, p99, max",
          "for the script", "DHCP sent again", "NAKs", "TFTP sent again", "PSS MiB"], rows) + goals_table(
-        goals(m, max(machines for machines, _ in m)) if m else [])
+        goals(rounds, max(machines for machines, _ in rounds)) if rounds else [])
 
 
-def run(args, is_chosen):
+def run(args, n_rounds, is_chosen):
     """The report's lines."""
     chosen = [c for c in (Bootsmith, Peers) if is_chosen(c.title)]
     wire, rounds = Wire().with_machines(), {}
     try:
-        for i in range(args.rounds):
+        for i in range(n_rounds):
             for machines in map(int, args.machines.split(",")):
                 for c in chosen:
                     r = measure(c, wire, machines)
@@ -119,4 +119,4 @@ def run(args, is_chosen):
                     say(i, "%s, %d machines" % (c.title, machines), r)
     finally:
         wire.close()
-    return report({key: {k: statistics.median(x[k] for x in r) for k in r[0] if k != "why"} for key, r in rounds.items()}, args)
+    return report(rounds, n_rounds)

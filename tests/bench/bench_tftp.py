@@ -1,18 +1,18 @@
-"""TFTP beside tftpd-hpa, atftpd and dnsmasq: 128 clients at once, and 10,000 transfers that are held.
+"""TFTP beside a sender that only sends, tftpd-hpa, atftpd and dnsmasq: 128 clients at once, and 10,000 transfers that are held.
 
 Each of the clients (load_tftp) has an address of its own and fetches a file of 1 MiB again and again,
 blksize 1468. tftpd-hpa and dnsmasq do not know windowsize. What the 10,000 cost is the growth of the
 server's own memory (PSS) while all of them wait; kernel memory is not in it.
 """
+import contextlib
 import os
-import statistics
 import tempfile
 
-from bench_common import (BOOTSMITH, BUILD, GIB, MACHINES_BEGIN, SERVER, Server, Wire, accepts, config_of, goal, goals_table,
-                          heading, random_file, say, table)
+from bench_common import (BOOTSMITH, BUILD, GIB, MACHINES_BEGIN, SERVER, TOOLS, Server, Wire, accepts, config_of, goal,
+                          goals_table, heading, middle, middles, random_file, ratio, say, table)
 
 NAME, SIZE, CLIENTS, HELD = "loader.efi", 1 << 20, 128, 10000
-WINDOWS = (1, 16, 64)
+WINDOWS, ROUNDS = (1, 16, 64), 3
 
 
 def load_argv(directory, *argv):
@@ -62,8 +62,17 @@ def dnsmasq(directory):
 
 
 OURS, SINGLE, HPA, ATFTPD, DNSMASQ = "bootsmith", "bootsmith, one port", "tftpd-hpa", "atftpd", "dnsmasq"
-CANDIDATES = [Bootsmith(OURS, windows=WINDOWS), Tftp(HPA, tftpd_hpa), Tftp(ATFTPD, atftpd, WINDOWS), Tftp(DNSMASQ, dnsmasq)]
+FLOOR = "floor: a sender without manners"
+CANDIDATES = [Tftp(FLOOR, lambda directory: [os.path.join(TOOLS, "floor_tftp"), SERVER, os.path.join(directory, NAME)], WINDOWS),
+              Bootsmith(OURS, windows=WINDOWS), Tftp(HPA, tftpd_hpa), Tftp(ATFTPD, atftpd, WINDOWS), Tftp(DNSMASQ, dnsmasq)]
 HOLDER = Bootsmith(SINGLE)
+
+
+@contextlib.contextmanager
+def served_directory():
+    with tempfile.TemporaryDirectory(prefix="bootsmith-bench-", dir="/dev/shm") as d:
+        random_file(d, NAME, SIZE)
+        yield d
 
 
 def measure(c, wire, directory, window, seconds):
@@ -71,6 +80,7 @@ def measure(c, wire, directory, window, seconds):
     r = load(wire, directory, "--clients", CLIENTS, "--windowsize", window, "--seconds", seconds)
     r["cpu_gib"] = (c.group.cpu_s() - before) / max(1, r["octets"]) * GIB
     r["failed"] += r["unfinished"]
+    r["pss_kb"] = c.group.memory_kb()
     return r
 
 
@@ -83,59 +93,52 @@ def measure_held(wire, directory):
     return {"held": r["held"], "octets": grown_kb * 1024 / max(1, r["held"])}
 
 
-def middle(rounds, key):
-    return statistics.median(r[key] for r in rounds)
-
-
-def goals(m, held):
-    ours16, theirs16, ours1 = m.get((OURS, 16)), m.get((ATFTPD, 16)), m.get((OURS, 1))
+def goals(rounds, held):
+    ours16, theirs16, ours1 = rounds.get((OURS, 16)), rounds.get((ATFTPD, 16)), rounds.get((OURS, 1))
     if ours16 and theirs16:
-        ratio, share = ours16["mb_s"] / theirs16["mb_s"], ours16["cpu_gib"] / theirs16["cpu_gib"]
-        yield goal("windowsize 16: throughput, of atftpd's", "%.2f" % ratio, ">= 4", ratio >= 4)
+        speed, share = ratio(ours16, theirs16, "mb_s"), ratio(ours16, theirs16, "cpu_gib")
+        yield goal("windowsize 16: throughput, of atftpd's", "%.2f" % speed, ">= 4", speed >= 4)
         yield goal("windowsize 16: CPU per GiB, of atftpd's", "%.2f" % share, "<= 0.2", share <= 0.2)
-    peers = [r for (title, window), r in m.items() if window == 1 and title != OURS]
+    peers = [r for (title, window), r in rounds.items() if window == 1 and title not in (OURS, FLOOR)]
     if ours1 and peers:
-        ratio = ours1["mb_s"] / max(r["mb_s"] for r in peers)
-        share = ours1["cpu_gib"] / min(r["cpu_gib"] for r in peers)
-        yield goal("no window: throughput, of the best peer's", "%.2f" % ratio, ">= 1", ratio >= 1)
+        speed = min(ratio(ours1, r, "mb_s") for r in peers)
+        share = max(ratio(ours1, r, "cpu_gib") for r in peers)
+        yield goal("no window: throughput, of the best peer's", "%.2f" % speed, ">= 1", speed >= 1)
         yield goal("no window: CPU per GiB, of the best peer's", "%.2f" % share, "<= 1", share <= 1)
     if held:
-        yield goal("transfers at once on a shared port", "%d" % held["held"], "%d" % HELD, held["held"] == HELD)
-        yield goal("memory of each, file blocks included", "%.0f octets" % held["octets"], "<= 4096",
-                   held["held"] == HELD and held["octets"] <= 4096)
+        number, octets = middle(held, "held"), middle(held, "octets")
+        yield goal("transfers at once on a shared port", "%d" % number, "%d" % HELD, number == HELD)
+        yield goal("memory of each, file blocks included", "%.0f octets" % octets, "<= 4096",
+                   number == HELD and octets <= 4096)
 
 
-def report(m, held, args):
+def report(rounds, held, n_rounds, args):
+    m = sorted(((key, middles(r)) for key, r in rounds.items()), key=lambda x: x[0][1])
     rows = [(title, window, "%.1f" % r["mb_s"], "%.2f" % r["cpu_gib"], "%.0f" % r["transfer_p50_ms"],
              "%.0f" % r["transfer_max_ms"], "%d" % r["failed"], "%d" % r["resent"], "%d" % r["duplicates"],
-             "%.1f" % (r["pss_kb"] / 1024)) for (title, window), r in sorted(m.items(), key=lambda x: x[0][1])]
+             "%.1f" % (r["pss_kb"] / 1024)) for (title, window), r in m]
     return heading("TFTP", "%d clients at once, blksize 1468, files of 1 MiB; medians of %d rounds of %d s a step." % (
-        CLIENTS, args.rounds, args.seconds)) + table(
+        CLIENTS, n_rounds, args.seconds)) + table(
         ["server", "windowsize", "MB/s", "CPU s/GiB", "p50 ms", "slowest ms", "failed", "sent again by clients",
-         "blocks twice", "PSS MiB"], rows) + goals_table(goals(m, held))
+         "blocks twice", "PSS MiB"], rows) + goals_table(goals(rounds, held))
 
 
-def run(args, is_chosen):
+def run(args, n_rounds, is_chosen):
     """The report's lines."""
     chosen = [c for c in CANDIDATES if is_chosen(c.title)]
     wire, rounds, held = Wire().with_machines(), {}, []
     try:
-        for i in range(args.rounds):
-            for c in chosen:
-                with tempfile.TemporaryDirectory(prefix="bootsmith-bench-", dir="/dev/shm") as d:
-                    random_file(d, NAME, SIZE)
-                    with c.running(wire, d):
-                        for window in c.windows:
-                            r = measure(c, wire, d, window, args.seconds)
-                            r["pss_kb"] = c.group.memory_kb()
-                            rounds.setdefault((c.title, window), []).append(r)
-                            say(i, "%s, windowsize %d" % (c.title, window), r)
+        for i in range(n_rounds):
+            # What is compared is measured one right after the other.
+            for window, c in ((window, c) for window in WINDOWS for c in chosen if window in c.windows):
+                with served_directory() as d, c.running(wire, d):
+                    r = measure(c, wire, d, window, args.seconds)
+                rounds.setdefault((c.title, window), []).append(r)
+                say(i, "%s, windowsize %d" % (c.title, window), r)
             if is_chosen(HOLDER.title):
-                with tempfile.TemporaryDirectory(prefix="bootsmith-bench-", dir="/dev/shm") as d:
-                    random_file(d, NAME, SIZE)
+                with served_directory() as d:
                     held.append(measure_held(wire, d))
                 say(i, "%s, %d held" % (HOLDER.title, HELD), held[-1])
     finally:
         wire.close()
-    m = {key: {k: middle(r, k) for k in r[0] if k != "why"} for key, r in rounds.items()}
-    return report(m, {k: middle(held, k) for k in held[0]} if held else None, args)
+    return report(rounds, held, n_rounds, args)
