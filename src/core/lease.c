@@ -202,14 +202,26 @@ bool lease_is_of(const struct lease *l, const struct lease_client *c)
 	return l->htype == c->htype && l->hlen == c->hlen && memcmp(l->chaddr, c->chaddr, c->hlen) == 0;
 }
 
-static struct lease *find_client(struct lease_table *t, const struct lease_net *net,
-	const struct lease_client *c)
+/* Of the client, or of an address that is nobody's. */
+static uint32_t hash_of(const struct lease_net *net, const struct lease_client *c, struct ip4 address)
 {
-	struct lease *l = *lease_hash_chain(&t->by_client, (uint32_t)hash_client(net, c));
+	return (uint32_t)(has_client(c) ? hash_client(net, c) : hash_address(address));
+}
+
+static struct lease *find_hashed(struct lease_table *t, const struct lease_net *net,
+	const struct lease_client *c, uint32_t hash)
+{
+	struct lease *l = *lease_hash_chain(&t->by_client, hash);
 
 	while (l && !(l->net == net && lease_is_of(l, c)))
 		l = l->next_by_client;
 	return l;
+}
+
+static struct lease *find_client(struct lease_table *t, const struct lease_net *net,
+	const struct lease_client *c)
+{
+	return find_hashed(t, net, c, (uint32_t)hash_client(net, c));
 }
 
 struct lease *lease_find(struct lease_table *t, const struct served *s, const struct lease_client *c)
@@ -241,7 +253,7 @@ static void forget(struct lease_table *t, struct lease *l)
 
 /* Puts a zeroed lease with room for its client's identifier into the table. */
 static void lease_add(struct lease_table *t, struct lease *l, struct lease_net *net,
-	const struct lease_client *c, struct ip4 address)
+	const struct lease_client *c, struct ip4 address, uint32_t hash)
 {
 	if (c->client_id.n)
 		memcpy(l->client_id, c->client_id.p, c->client_id.n);
@@ -251,7 +263,7 @@ static void lease_add(struct lease_table *t, struct lease *l, struct lease_net *
 	l->htype = c->htype;
 	l->hlen = c->hlen;
 	memcpy(l->chaddr, c->chaddr, sizeof(l->chaddr));
-	l->hash = (uint32_t)(has_client(c) ? hash_client(net, c) : hash_address(address));
+	l->hash = hash;
 	l->state = LEASE_FREE;
 	queue_append(l);
 	lease_hash_add(&t->by_address, l);
@@ -264,7 +276,7 @@ static void lease_add(struct lease_table *t, struct lease *l, struct lease_net *
 }
 
 static int lease_new(struct lease_table *t, struct lease_net *net, const struct lease_client *c,
-	struct ip4 address, struct lease **ret)
+	struct ip4 address, uint32_t hash, struct lease **ret)
 {
 	struct lease *l;
 
@@ -273,7 +285,7 @@ static int lease_new(struct lease_table *t, struct lease_net *net, const struct 
 	l = calloc(1, sizeof(*l) + c->client_id.n);
 	if (!l)
 		return -ENOMEM;
-	lease_add(t, l, net, c, address);
+	lease_add(t, l, net, c, address, hash);
 	*ret = l;
 	return 0;
 }
@@ -463,7 +475,7 @@ static int choose(struct lease_table *t, const struct served *s, const struct le
 		if (r < 0)
 			return r;
 	}
-	r = lease_new(t, net, c, address, &l);
+	r = lease_new(t, net, c, address, hash_of(net, c, address), &l);
 	if (r < 0)
 		return r;
 	l->unchecked = unchecked;
@@ -595,7 +607,7 @@ void lease_take_over(struct lease_table *t, struct lease *l, const struct lease_
 	}
 	l->hostname = NULL; /* moves */
 	forget(t, l);
-	lease_add(t, mine, net, c, was.address);
+	lease_add(t, mine, net, c, was.address, hash_of(net, c, was.address));
 	mine->hostname = was.hostname;
 	mine->unchecked = was.unchecked;
 	mine->stored_expires_s = was.stored_expires_s;
@@ -606,6 +618,7 @@ void lease_take_over(struct lease_table *t, struct lease *l, const struct lease_
 struct restoring {
 	struct lease_client client;
 	struct lease_net *net;
+	uint32_t hash;
 };
 
 static int restore_one(struct lease_table *t, const struct lease_record *r, const struct restoring *new)
@@ -617,10 +630,10 @@ static int restore_one(struct lease_table *t, const struct lease_record *r, cons
 	if (l)
 		forget(t, l);
 	/* A client has one lease in a network: the one written last. */
-	l = has_client(c) ? find_client(t, new->net, c) : NULL;
+	l = has_client(c) ? find_hashed(t, new->net, c, new->hash) : NULL;
 	if (l)
 		disown(t, l);
-	e = lease_new(t, new->net, c, r->address, &l);
+	e = lease_new(t, new->net, c, r->address, new->hash, &l);
 	if (e < 0)
 		return e == -ENOENT ? 0 : e; /* a full table: what is oldest is what it knows already */
 	set_hostname(l, r->hostname);
@@ -650,7 +663,8 @@ static int restore_some(struct lease_table *t, const struct lease_record *list, 
 		new[i].net = net_named(t, r->network);
 		if (!new[i].net)
 			return -ENOMEM;
-		chain[i] = lease_hash_chain(&t->by_client, (uint32_t)hash_client(new[i].net, c));
+		new[i].hash = hash_of(new[i].net, c, r->address);
+		chain[i] = lease_hash_chain(&t->by_client, new[i].hash);
 		__builtin_prefetch(chain[i]);
 		__builtin_prefetch(lease_hash_chain(&t->by_address, hash_address(r->address)));
 	}

@@ -16,6 +16,7 @@ struct chunk {
 	size_t n, used;
 	struct lease_record list[CHUNK_ROWS];
 	int64_t rows[CHUNK_ROWS];
+	uint32_t sums[CHUNK_ROWS];
 	const char *network; /* of the row before: most have the same */
 	uint8_t octets[CHUNK_OCTETS];
 };
@@ -81,7 +82,7 @@ static const char *keep_network(struct chunk *c, const char *name)
 	return c->network;
 }
 
-/* The row that s stands at into the chunk, which has room.  False: it is damaged. */
+/* The row that s stands at into the chunk, which has room.  False: it is damaged, whatever its sum says. */
 static bool read_row(sqlite3_stmt *s, struct chunk *c)
 {
 	int64_t row = sqlite3_column_int64(s, 0), state = sqlite3_column_int64(s, 2);
@@ -99,9 +100,9 @@ static bool read_row(sqlite3_stmt *s, struct chunk *c)
 	c->rows[c->n] = row;
 	if (r.address.v == 0 || state < 0 || state >= LEASE_STATE_COUNT || r.chaddr.n > 16 ||
 		r.client_id.n > TEXT_MAX || r.hostname.n > TEXT_MAX || !r.network ||
-		strlen(r.network) > TEXT_MAX ||
-		(uint32_t)sqlite3_column_int64(s, 9) != store_row_sum(row, &r))
+		strlen(r.network) > TEXT_MAX)
 		return false;
+	c->sums[c->n] = (uint32_t)sqlite3_column_int64(s, 9);
 	r.network = keep_network(c, r.network);
 	r.chaddr = keep(c, r.chaddr.p, r.chaddr.n);
 	r.client_id = keep(c, r.client_id.p, r.client_id.n);
@@ -200,13 +201,27 @@ static void give_back(struct reader *d, bool stop)
 	uv_mutex_unlock(&d->mutex);
 }
 
-static int take_all(struct reader *d, store_read_rows take, void *ctx)
+/* Sums are looked at here, because this thread has the lesser half of the work. */
+static int check_sums(const struct chunk *c, int64_t *ret_damaged)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		if (store_row_sum(c->rows[i], &c->list[i]) != c->sums[i]) {
+			*ret_damaged = c->rows[i];
+			return -EUCLEAN;
+		}
+	}
+	return 0;
+}
+
+static int take_all(struct reader *d, store_read_rows take, void *ctx, int64_t *ret_damaged)
 {
 	const struct chunk *c;
 	int r = 0;
 
 	while (r == 0 && (c = wait_chunk(d))) {
-		r = take(ctx, c->list, c->rows, c->n);
+		r = check_sums(c, ret_damaged);
+		if (r == 0)
+			r = take(ctx, c->list, c->rows, c->n);
 		give_back(d, r < 0);
 	}
 	return r;
@@ -226,12 +241,13 @@ int store_read_all(sqlite3 *db, store_read_rows take, void *ctx, int64_t *ret_da
 		free(d);
 		return -ENOMEM;
 	}
-	r = take_all(d, take, ctx);
+	r = take_all(d, take, ctx, ret_damaged);
 	(void)uv_thread_join(&thread);
-	if (r == 0)
+	if (r == 0) {
 		r = d->result;
-	if (r == -EUCLEAN)
-		*ret_damaged = d->damaged;
+		if (r == -EUCLEAN)
+			*ret_damaged = d->damaged;
+	}
 	uv_mutex_destroy(&d->mutex);
 	uv_cond_destroy(&d->moved);
 	free(d);
