@@ -27,7 +27,11 @@ void log_record_pack(int64_t wall_ms, enum log_level level, const char *topic, c
 	size_t n_fields, struct span sentence, struct text *out)
 {
 	const struct packed_head head = { wall_ms, topic, (uint32_t)sentence.n, level };
+	size_t size = sizeof(head) + sentence.n;
 
+	for (size_t i = 0; i < n_fields; i++)
+		size += sizeof(struct packed_field) + (fields[i].is_number ? 0 : fields[i].text.n);
+	text_reserve(out, size);
 	put(out, &head, sizeof(head));
 	text_add(out, sentence);
 	for (size_t i = 0; i < n_fields; i++) {
@@ -124,7 +128,9 @@ void log_record_line(struct log_record r, struct log_clock *clock, struct text *
 
 static void add_json_text(struct text *t, const char *key, struct span value)
 {
-	text_addf(t, ",\"%s\":\"", key);
+	text_adds(t, ",\"");
+	text_adds(t, key);
+	text_adds(t, "\":\"");
 	escape_json(t, value);
 	text_addc(t, '"');
 }

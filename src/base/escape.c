@@ -62,12 +62,28 @@ static size_t utf8_length(struct span s)
 	return n;
 }
 
+/* How many octets from the start stand for themselves in JSON: most texts as a whole. */
+static size_t json_plain_length(struct span s)
+{
+	size_t n = 0;
+
+	while (n < s.n && s.p[n] >= 0x20 && s.p[n] < 0x7f && s.p[n] != '"' && s.p[n] != '\\')
+		n++;
+	return n;
+}
+
 void escape_json(struct text *t, struct span s)
 {
 	while (s.n) {
-		uint8_t c = s.p[0];
-		size_t n = utf8_length(s);
+		size_t n = json_plain_length(s);
+		uint8_t c;
 
+		text_add(t, (struct span){ s.p, n });
+		s = span_skip(s, n);
+		if (s.n == 0)
+			break;
+		c = s.p[0];
+		n = utf8_length(s);
 		if (c == '"' || c == '\\') {
 			text_addc(t, '\\');
 			text_addc(t, (char)c);

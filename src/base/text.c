@@ -29,6 +29,11 @@ static bool reserve(struct text *t, size_t more)
 	return true;
 }
 
+void text_reserve(struct text *t, size_t more)
+{
+	(void)reserve(t, more);
+}
+
 void text_add(struct text *t, struct span s)
 {
 	if (!reserve(t, s.n))

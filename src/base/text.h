@@ -15,6 +15,8 @@ struct text {
 	bool failed;
 };
 
+/* Room for so many octets more, to be added piece by piece. */
+void text_reserve(struct text *t, size_t more);
 void text_add(struct text *t, struct span s);
 void text_addc(struct text *t, char c);
 void text_adds(struct text *t, const char *s);
