@@ -124,8 +124,8 @@ static bool keep(void *ctx, const json_t *line)
 			t->cap = t->cap * 2 + 16;
 		}
 	}
-	if (rows)
-		rows[t->n] = (struct row){ rank_of(lease, t->by_use), json_dumps(lease, JSON_PRESERVE_ORDER) };
+	if (rows) /* ASCII: a terminal may take U+009B for a command */
+		rows[t->n] = (struct row){ rank_of(lease, t->by_use), json_dumps(lease, JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII) };
 	t->failed = !rows || !rows[t->n].json;
 	t->n += !t->failed;
 	return !t->failed;

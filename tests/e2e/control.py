@@ -181,6 +181,18 @@ def _():
         assert "fits too" in p.stderr and "offered" in p.stderr, p.stderr
 
 
+@case("a hostile hostname: neither table nor JSON has a control character of it (L-7)")
+def _():
+    name = b"\x1b[2J\n\"\\</script>\x9b\xc2\x9b31m\xff%n"
+    with Lab() as lab:
+        lab.serve()
+        address = Client(lab.link, options=[(12, name)]).dora().yiaddr
+        for argv in (("list",), ("list", "--json"), ("show", address), ("show", address, "--json")):
+            out = lab.server.run([BOOTSMITH, "lease", *argv, "--socket", lab.socket]).stdout
+            same(re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", out), [], "control characters of %s:" % (argv,))
+        same(lease(lab, "show", address, "--json")["hostname"], "\x1b[2J\n\"\\</script>\x9b\x9b31m\xff%n")
+
+
 @case("release: free at once, on disk, logged, and discovered again")
 def _():
     with Lab() as lab:

@@ -6,6 +6,7 @@ slow, that leave, and that are strangers.  One line per case, as robust.py.
 """
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -224,6 +225,31 @@ def _():
             t = Talk(lab)
             t.say({"v": 1, "verb": "events", "follow": True})
             t.close()
+        Client(lab.link).dora()
+        assert d.alive()
+
+
+@case("requests with octets changed, removed and added at random: an answer each, nothing else (S-9)")
+def _():
+    seed = int(os.environ.get("SEED", time.time_ns() & 0xffffff))
+    rng = random.Random(seed)
+    print("   SEED=%d" % seed)
+    good = [json.dumps(x).encode() for x in (
+        {"v": 1, "verb": "events", "mac": "02:00:00:00:00:01", "since": 1, "follow": False},
+        {"v": 1, "verb": "status"}, {"v": 1, "verb": "lease.show", "key": "10.77.0.128"},
+        {"v": 1, "verb": "lease.list", "state": "bound", "network": "sv0", "all": True})]
+    with Lab() as lab:
+        d = lab.serve(config=QUIET)
+        Client(lab.link).dora()
+        t = Talk(lab)
+        for _ in range(3000):
+            request = bytearray(rng.choice(good))
+            for _ in range(rng.randrange(1, 5)):
+                at = rng.randrange(len(request))
+                request[at:at + rng.randrange(3)] = rng.choice((rng.randbytes(rng.randrange(3)), b'"', b"{", b"]", b"9", b"-"))
+            if b"true" not in request.lower() or b"follow" not in request:
+                t.ask(bytes(request).replace(b"\n", b" "))
+        t.close()
         Client(lab.link).dora()
         assert d.alive()
 
