@@ -2,7 +2,7 @@
 
 Each of the connections (load_http) has an address of its own, asks again as soon as it has the answer and checks
 each octet. Both write their access log to a file in memory; a row shows nginx without one. HTTPS is TLS 1.3 with
-one ECDSA certificate for both. A stall is a connection that was without an octet for a second.
+one ECDSA certificate for both. A stall is a connection that was without an octet for two seconds.
 """
 import contextlib
 import os
