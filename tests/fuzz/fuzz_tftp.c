@@ -39,6 +39,21 @@ static void check_action(const struct run *r, struct tftp_action a)
 	for (uint64_t b = a.first; b <= a.last; b++)
 		CHECK(tftp_session_offset(&s->terms, b) + tftp_session_length(&s->terms, b) <=
 			s->terms.size);
+	CHECK(!s->held && s->resend_ms >= TFTP_RESEND_MIN_MS &&
+		s->resend_ms <= s->terms.timeout_s * 1000);
+}
+
+/* What an edge does whose disk or socket is slow: at odd lengths it holds, and lets go
+ * before a packet of even length. */
+static void hold_or_release(struct run *r, size_t packet_len)
+{
+	if (!r->begun || r->session.outcome != TFTP_RUNNING)
+		return;
+	if (packet_len % 2)
+		tftp_session_hold(&r->session);
+	else
+		tftp_session_released(&r->session, r->now_ms);
+	CHECK(r->session.deadline_ms <= r->session.progress_ms + TFTP_GIVE_UP_MS);
 }
 
 static void begin(struct run *r, const struct tftp_request *request, size_t packet_len)
@@ -53,7 +68,8 @@ static void begin(struct run *r, const struct tftp_request *request, size_t pack
 	/* sizes from the packet's own length: a few blocks, and wrapping ones */
 	t = tftp_session_negotiate(request, packet_len * packet_len * 997, 1500);
 	CHECK(t.blksize >= TFTP_BLKSIZE_MIN && t.blksize <= 1468);
-	CHECK(t.windowsize >= 1 && t.windowsize <= TFTP_WINDOWSIZE_MAX);
+	CHECK(t.windowsize >= 1 && t.windowsize <= TFTP_WINDOWSIZE_MAX &&
+		t.windowsize * t.blksize <= TFTP_FLIGHT_MAX);
 	CHECK(t.timeout_s >= 1 && t.timeout_s <= 255);
 	tftp_session_put_oack(&t, &w);
 	CHECK(!w.full);
@@ -101,12 +117,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		run.now_ms += rd_u8(&r) * 50u;
 		if (run.begun && run.now_ms >= run.session.deadline_ms)
 			check_action(&run, tftp_session_tick(&run.session, run.now_ms));
+		hold_or_release(&run, n);
 		take_packet(&run, rd_span(&r, n < rd_left(&r) ? n : rd_left(&r)));
 	}
 	for (int i = 0; run.begun && run.session.outcome == TFTP_RUNNING; i++) {
 		CHECK(i < 100);
-		run.now_ms = run.session.deadline_ms > run.now_ms ? run.session.deadline_ms
-								  : run.now_ms;
+		run.now_ms =
+			run.session.deadline_ms > run.now_ms ? run.session.deadline_ms : run.now_ms;
 		check_action(&run, tftp_session_tick(&run.session, run.now_ms));
 	}
 	return 0;
