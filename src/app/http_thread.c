@@ -94,9 +94,8 @@ static struct span keep(uint8_t **at, struct span s)
 	return kept;
 }
 
-static void on_done(void *ctx, const struct http_access *a)
+static void report(struct http_thread *t, const struct http_access *a, bool is_running)
 {
-	struct http_thread *t = ctx;
 	struct span method = shown(a->method, METHOD_SHOWN_MAX), target = shown(a->target, TARGET_SHOWN_MAX),
 		    agent = shown(a->user_agent, AGENT_SHOWN_MAX);
 	struct http_report *r = malloc(sizeof(*r) + method.n + target.n + agent.n);
@@ -112,6 +111,7 @@ static void on_done(void *ctx, const struct http_access *a)
 		.sent = a->sent,
 		.length = a->length,
 		.duration_us = a->duration_us,
+		.is_running = is_running,
 		.complete = a->complete,
 		.drop = a->drop,
 	};
@@ -121,6 +121,16 @@ static void on_done(void *ctx, const struct http_access *a)
 	r->user_agent = keep(&at, agent);
 	if (!serving_thread_report(&t->serving, &r->letter))
 		free(r);
+}
+
+static void on_done(void *ctx, const struct http_access *a)
+{
+	report(ctx, a, false);
+}
+
+static void on_progress(void *ctx, const struct http_access *a)
+{
+	report(ctx, a, true);
 }
 
 /* --- requests --- */
@@ -250,7 +260,8 @@ static void on_gone(void *ctx, void *later)
 	*asker = NULL;
 }
 
-static const struct http_hooks server_hooks = { .resolve = resolve, .gone = on_gone, .done = on_done,
+static const struct http_hooks server_hooks = { .resolve = resolve, .gone = on_gone, .progress = on_progress,
+	.done = on_done,
 	.refused = on_refused, .starved = on_starved };
 
 /* --- the server on its thread --- */
@@ -265,9 +276,9 @@ static void adopted(struct serving_thread *t)
 	http_server_use_tls(of_serving(t)->server, t->now->files->tls);
 }
 
-static int listen_on(struct serving_thread *t, int fd, int id, bool tls)
+static int listen_on(struct serving_thread *t, const struct serving_listener *l)
 {
-	return http_server_listen(of_serving(t)->server, fd, tls, id);
+	return http_server_listen(of_serving(t)->server, l->fd, l->tls, l->id);
 }
 
 static void unlisten(struct serving_thread *t, int id)

@@ -26,7 +26,7 @@ struct http_question {
 	uint8_t query[];
 };
 
-/* One request after its end, copied from struct http_access; long texts are cut. */
+/* A request after its end, or on its way: struct http_access, copied; long texts are cut. */
 struct http_report {
 	struct letter letter;
 	struct http_thread *thread;
@@ -34,7 +34,7 @@ struct http_report {
 	struct span method, target, user_agent; /* into octets */
 	unsigned status;
 	uint64_t sent, length, duration_us;
-	bool complete;
+	bool is_running, complete;
 	enum drop drop;
 	uint8_t octets[];
 };

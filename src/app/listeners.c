@@ -28,9 +28,10 @@ static bool is_among(struct ip4 a, const struct ip4 *addrs, size_t n)
 	return false;
 }
 
-static void close_unwanted(struct listeners *l, const struct ip4 *addrs, size_t n)
+/* How many were closed. */
+static size_t close_unwanted(struct listeners *l, const struct ip4 *addrs, size_t n)
 {
-	size_t kept = 0;
+	size_t kept = 0, had = l->n;
 
 	for (size_t i = 0; i < l->n; i++) {
 		if (is_among(l->list[i].addr, addrs, n))
@@ -39,6 +40,7 @@ static void close_unwanted(struct listeners *l, const struct ip4 *addrs, size_t 
 			l->close(l->server, l->list[i].id);
 	}
 	l->n = kept;
+	return had - kept;
 }
 
 /* There is room: the list holds none but wanted addresses. */
@@ -54,8 +56,7 @@ static struct listener *find_or_add(struct listeners *l, struct ip4 addr)
 unsigned listeners_update(struct listeners *l, const struct ip4 *addrs, size_t n, uint16_t port)
 {
 	unsigned failed = 0;
-
-	close_unwanted(l, addrs, n);
+	bool closing = close_unwanted(l, addrs, n) > 0;
 	for (size_t i = 0; i < n; i++) {
 		struct listener *x = find_or_add(l, addrs[i]);
 		int r;
@@ -65,6 +66,9 @@ unsigned listeners_update(struct listeners *l, const struct ip4 *addrs, size_t n
 		r = l->open(l->server, addrs[i], port, &x->id);
 		x->open = r == 0;
 		failed += r < 0;
+		/* Our own one, which its thread closes just now, may be in the way. */
+		if (r == -EADDRINUSE && closing)
+			continue;
 		if (r < 0 && r != x->error)
 			explain_error(l, addrs[i], port, r);
 		x->error = r;

@@ -21,7 +21,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define RETRY_MS    5000 /* for ports that could not be opened, interfaces that could not be listed */
+#define RETRY_FIRST_MS  200  /* a thread may not have closed yet what it was told to */
+#define RETRY_MS        5000 /* for ports that could not be opened, interfaces that could not be listed */
 #define EVENTS_OCTETS   (1u << 20)
 #define PROGRESS_OCTETS (256u << 10)
 #define DEBOUNCE_MS 20   /* an interface that changes sends several messages */
@@ -39,6 +40,8 @@ struct daemon {
 	struct network_told *told; /* per configured network */
 	struct probe *probes;
 	int lock_fd, monitor_fd;
+	bool tried;       /* in vain, to open all ports */
+	unsigned closing; /* services that have not said that they are closed */
 	uv_poll_t monitor;
 	uv_timer_t refresh_timer, retry_timer;
 	uv_signal_t signals[3];
@@ -137,7 +140,8 @@ static int refresh(struct daemon *d)
 	size_t n;
 	int r;
 
-	(void)uv_timer_start(&d->retry_timer, on_refresh, RETRY_MS, 0);
+	(void)uv_timer_start(&d->retry_timer, on_refresh, d->tried ? RETRY_MS : RETRY_FIRST_MS, 0);
+	d->tried = true;
 	r = netif_list(&ifaces, &n);
 	if (r == 0) {
 		began = calloc(site->cfg->n_networks + 1, sizeof(*began));
@@ -159,8 +163,10 @@ static int refresh(struct daemon *d)
 	}
 	site_adopt(site, next);
 	banner_say_networks(site, ifaces, n, d->told, began);
-	if (update_services(d) == 0)
+	if (update_services(d) == 0) {
 		(void)uv_timer_stop(&d->retry_timer);
+		d->tried = false;
+	}
 	for (size_t i = 0; i < nets->n; i++)
 		if (began[nets->list[i].cfg - site->cfg->networks])
 			other_server_probe(&d->loop, site->log, &nets->list[i], &d->probes);
@@ -297,18 +303,30 @@ static void say_drops(struct log *log)
 	text_free(&t);
 }
 
+/* The files are served: now DHCP, and then what it writes to. */
+static void on_service_closed(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (--d->closing > 0)
+		return;
+	service_dhcp4_close(d->dhcp4);
+	control_close(d->control); /* before the store: releases under way are committed still */
+	store_close(d->site.store);
+}
+
+/* Files under way have their time, and DHCP goes on meanwhile: a client that has just
+ * its lease to renew shall not notice a restart. */
 static void stop(struct daemon *d, int signum)
 {
 	say_drops(d->site.log);
 	log_say(d->site.log, LOG_INFO, "serve", "stopping (%s)", signum == SIGINT ? "SIGINT" : "SIGTERM");
-	service_dhcp4_close(d->dhcp4);
-	service_tftp_close(d->tftp);
-	service_http_close(d->http);
+	d->closing = 2;
+	service_tftp_close(d->tftp, on_service_closed, d);
+	service_http_close(d->http, on_service_closed, d);
 	service_ndp_close(d->ndp);
 	proxy_watch_close(d->watch);
 	other_server_stop(&d->probes);
-	control_close(d->control); /* before the store: releases under way are committed still */
-	store_close(d->site.store);
 	close_handle((uv_handle_t *)&d->monitor);
 	close_handle((uv_handle_t *)&d->refresh_timer);
 	close_handle((uv_handle_t *)&d->retry_timer);

@@ -25,6 +25,8 @@ struct service_http {
 	unsigned n_threads, n_running;
 	int last_id;
 	struct listeners listeners, tls_listeners;
+	void (*closed)(void *ctx);
+	void *closed_ctx;
 };
 
 static void on_question(void *ctx, struct http_question *q)
@@ -102,7 +104,11 @@ static void on_report(void *ctx, struct http_report *r)
 	struct service_http *s = ctx;
 	unsigned long lost = serving_thread_take_lost(http_thread_serving(r->thread));
 
-	say_report(s, r);
+	if (r->is_running)
+		progress_say(s->site, &(struct progress){ .topic = "http", .peer = r->peer.addr, .file = r->target,
+			.done = r->sent, .size = r->length, .duration_us = r->duration_us });
+	else
+		say_report(s, r);
 	free(r);
 	if (lost)
 		log_say(s->site->log, LOG_WARNING, "http", "%lu requests have no line here: they came faster than the log takes",
@@ -144,6 +150,7 @@ static void on_home_closed(void *ctx)
 	struct service_http *s = ctx;
 
 	mailbox_free(s->home);
+	s->closed(s->closed_ctx);
 	free(s);
 }
 
@@ -180,7 +187,8 @@ static int open_on_threads(struct service_http *s, struct ip4 addr, uint16_t por
 		return r;
 	*ret_id = ++s->last_id;
 	for (unsigned i = 0; i < s->n_threads; i++)
-		serving_thread_listen(http_thread_serving(s->threads[i]), fds[i], *ret_id, tls);
+		serving_thread_listen(http_thread_serving(s->threads[i]),
+			&(struct serving_listener){ .fd = fds[i], .id = *ret_id, .addr = addr, .tls = tls });
 	return 0;
 }
 
@@ -261,8 +269,10 @@ unsigned service_http_open_count(const struct service_http *s)
 	return listeners_open_count(&s->listeners);
 }
 
-void service_http_close(struct service_http *s)
+void service_http_close(struct service_http *s, void (*closed)(void *ctx), void *ctx)
 {
-	for (unsigned i = 0; s && i < s->n_threads; i++)
+	s->closed = closed;
+	s->closed_ctx = ctx;
+	for (unsigned i = 0; i < s->n_threads; i++)
 		serving_thread_close(http_thread_serving(s->threads[i]), STOP_GRACE_MS);
 }

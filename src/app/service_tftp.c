@@ -1,94 +1,31 @@
-/* TFTP requests become facts and virtual names; the answer opens a file.
- * The transfer itself is edge/tftp_server.c's and core/tftp_session.c's. */
+/* TFTP on the main thread: listens, and tells the log what the serving thread reports.
+ * Files are app/tftp_thread.c's, transfers edge/tftp_server.c's. */
 #include "app/service_tftp.h"
 
 #include "app/listeners.h"
 #include "app/progress.h"
+#include "app/tftp_thread.h"
 #include "base/escape.h"
-#include "edge/tftp_server.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
+
+#define STOP_GRACE_MS 5000 /* promise G-10 */
 
 struct service_tftp {
 	struct site *site;
-	struct root root;
-	struct tftp_server *server;
+	struct mailbox *home; /* what the thread posts */
+	struct tftp_thread *thread;
+	int last_id;
 	struct listeners listeners;
+	void (*closed)(void *ctx);
+	void *closed_ctx;
 };
 
-/* No path of ours in any sentence: it goes to whoever asks. */
-static void give_error(struct tftp_target *target, int r)
+static void say_sent(const struct tftp_report *t, struct text *out)
 {
-	switch (r) {
-	case -ENOENT:
-	case -ENOTDIR:
-	case -ENAMETOOLONG:
-	case -EINVAL:
-		target->error = TFTP_ERROR_NOT_FOUND;
-		target->sentence = "file not found";
-		break;
-	case -EMFILE:
-	case -ENFILE:
-	case -ENOMEM:
-		target->error = TFTP_ERROR_OTHER;
-		target->sentence = "the server is busy: try again";
-		break;
-	default: /* outside the root, a directory, a FIFO, not readable */
-		target->error = TFTP_ERROR_ACCESS;
-		target->sentence = "access violation";
-		break;
-	}
-}
-
-/* Strangers from elsewhere could make us send to whom they like (T-13). */
-static bool admit(void *ctx, const struct tftp_peer *peer)
-{
-	const struct service_tftp *s = ctx;
-
-	return served_by_address(s->site->nets, peer->remote) != NULL;
-}
-
-static void resolve(void *ctx, struct tftp_pending *request, const struct tftp_peer *peer, struct span path)
-{
-	struct tftp_target target = { .kind = TFTP_TARGET_ERROR };
-	struct service_tftp *s = ctx;
-	struct site *site = s->site;
-	struct virtual_name name;
-	struct stat st;
-	int fd, r = -ENOENT;
-
-	(void)peer;
-	locate_path(site->cfg, path, &name);
-	switch (name.kind) {
-	case VIRTUAL_LOADER:
-		r = site_open_again(site->now->files->loader[name.arch], &fd, &st);
-		break;
-	case VIRTUAL_NAMED_FILE:
-		r = site_open_again(site->now->files->named[name.named - site->cfg->named_files], &fd, &st);
-		break;
-	case VIRTUAL_SITE_SCRIPT: /* a name of HTTP's only */
-	case VIRTUAL_NONE:
-		r = root_open_file(&s->root, path, &fd, &st);
-		break;
-	case VIRTUAL_MACHINE_SCRIPT:
-	case VIRTUAL_MISSING:
-		break;
-	}
-	if (r < 0) {
-		give_error(&target, r);
-	} else {
-		target.kind = TFTP_TARGET_FILE;
-		target.fd = fd;
-	}
-	tftp_server_answer(s->server, request, &target);
-}
-
-static void say_sent(const struct tftp_session *t, uint64_t duration_us, struct text *out)
-{
-	text_addf(out, "sent, %llu octets in %.2f s", (unsigned long long)t->terms.size, (double)duration_us / 1e6);
-	progress_add_rate(t->terms.size, duration_us, out);
+	text_addf(out, "sent, %llu octets in %.2f s", (unsigned long long)t->terms.size, (double)t->duration_us / 1e6);
+	progress_add_rate(t->terms.size, t->duration_us, out);
 	text_addf(out, " (blksize %u", t->terms.blksize);
 	if (t->terms.windowsize > 1)
 		text_addf(out, ", windowsize %u", t->terms.windowsize);
@@ -97,7 +34,7 @@ static void say_sent(const struct tftp_session *t, uint64_t duration_us, struct 
 	text_addc(out, ')');
 }
 
-static void say_outcome(const struct tftp_access *a, struct text *out)
+static void say_outcome(const struct tftp_report *a, struct text *out)
 {
 	static const char *const words[] = {
 		[TFTP_RUNNING] = "ended: the server stops",
@@ -114,8 +51,8 @@ static void say_outcome(const struct tftp_access *a, struct text *out)
 	};
 	bool has_reason = a->outcome == TFTP_REFUSED || a->outcome == TFTP_ABORTED || a->outcome == TFTP_FAILED;
 
-	if (a->outcome == TFTP_SENT && a->session) {
-		say_sent(a->session, a->duration_us, out);
+	if (a->outcome == TFTP_SENT && a->has_session) {
+		say_sent(a, out);
 		return;
 	}
 	text_adds(out, words[a->outcome]);
@@ -130,39 +67,44 @@ static bool is_trouble(enum tftp_outcome o)
 	return o == TFTP_TIMEOUT || o == TFTP_CHANGED || o == TFTP_FAILED || o == TFTP_ABORTED;
 }
 
-static void done(void *ctx, const struct tftp_access *a)
+static void say_progress(struct service_tftp *s, const struct tftp_report *a)
 {
-	struct service_tftp *s = ctx;
+	progress_say(s->site, &(struct progress){ .topic = "tftp", .peer = a->peer.remote, .file = a->file,
+		.done = a->acked_octets, .size = a->terms.size, .duration_us = a->duration_us });
+}
+
+static void say_end(struct service_tftp *s, const struct tftp_report *a)
+{
 	struct text sentence = { 0 }, line = { 0 };
-	struct ip4_text peer = ip4_str(a->peer->remote);
+	struct ip4_text peer = ip4_str(a->peer.remote);
 	unsigned long hidden;
 	struct mac_text mac;
 	struct facts facts;
 
 	/* No descriptor, or no room: who asks in vain asks again, and so do all others. */
-	if (!a->session && a->error == TFTP_ERROR_OTHER && !log_drop_due(s->site->log, DROP_TFTP_TOO_MANY, &hidden))
+	if (!a->has_session && a->error == TFTP_ERROR_OTHER && !log_drop_due(s->site->log, DROP_TFTP_TOO_MANY, &hidden))
 		return;
-	(void)site_facts_of_address(s->site, a->peer->remote, &facts);
+	(void)site_facts_of_address(s->site, a->peer.remote, &facts);
 	site_form_worked(s->site, &facts);
 	mac = mac_str(facts.mac);
-	site_machine_text(s->site, &facts, a->peer->remote, &sentence);
+	site_machine_text(s->site, &facts, a->peer.remote, &sentence);
 	text_adds(&sentence, " \"");
-	escape_log(&sentence, a->request->file, 200);
+	escape_log(&sentence, a->file, 200);
 	text_adds(&sentence, "\" ");
 	say_outcome(a, &sentence);
 
 	const struct log_field fields[] = {
 		FIELD_STR("mac", facts.has_mac ? mac.s : NULL),
 		FIELD_STR("peer", peer.s),
-		FIELD_TEXT("file", a->request->file),
+		FIELD_TEXT("file", a->file),
 		FIELD_STR("outcome", tftp_session_outcome_name(a->outcome)),
-		FIELD_NUMBER("octets", a->session ? a->session->terms.size : 0),
-		FIELD_NUMBER("blksize", a->session ? a->session->terms.blksize : 0),
-		FIELD_NUMBER("windowsize", a->session ? a->session->terms.windowsize : 0),
-		FIELD_NUMBER("retransmissions", a->session ? a->session->resent : 0),
+		FIELD_NUMBER("octets", a->terms.size),
+		FIELD_NUMBER("blksize", a->terms.blksize),
+		FIELD_NUMBER("windowsize", a->terms.windowsize),
+		FIELD_NUMBER("retransmissions", a->resent),
 		FIELD_NUMBER("duration_us", a->duration_us),
-		FIELD_SOME("octets_per_s", a->session && a->outcome == TFTP_SENT ?
-				progress_octets_per_s(a->session->terms.size, a->duration_us) : 0),
+		FIELD_SOME("octets_per_s", a->outcome == TFTP_SENT ?
+				progress_octets_per_s(a->terms.size, a->duration_us) : 0),
 	};
 
 	log_compose(s->site->log, is_trouble(a->outcome) ? LOG_WARNING : LOG_INFO, "tftp", fields,
@@ -172,7 +114,22 @@ static void done(void *ctx, const struct tftp_access *a)
 	text_free(&line);
 }
 
-static void dropped(void *ctx, enum drop why, const struct tftp_peer *peer)
+static void on_report(void *ctx, struct tftp_report *r)
+{
+	struct service_tftp *s = ctx;
+	unsigned long lost = serving_thread_take_lost(tftp_thread_serving(r->thread));
+
+	if (r->outcome == TFTP_RUNNING)
+		say_progress(s, r);
+	else
+		say_end(s, r);
+	free(r);
+	if (lost)
+		log_say(s->site->log, LOG_WARNING, "tftp", "%lu requests have no line here: they came faster than the log takes",
+			lost);
+}
+
+static void on_dropped(void *ctx, enum drop why, const struct tftp_peer *peer)
 {
 	struct service_tftp *s = ctx;
 	unsigned long hidden;
@@ -192,43 +149,91 @@ static void dropped(void *ctx, enum drop why, const struct tftp_peer *peer)
 		drop_sentence(why));
 }
 
-static const struct tftp_hooks hooks = { .admit = admit, .resolve = resolve, .done = done, .dropped = dropped };
-
-static int open_listener(void *server, struct ip4 addr, uint16_t port, int *ret_id)
+static void on_starved(void *ctx)
 {
-	return tftp_server_listen(server, addr, port, NULL, ret_id, NULL);
+	struct service_tftp *s = ctx;
+
+	log_say(s->site->log, LOG_ERROR, "tftp", "out of memory: an address is not listened on");
 }
 
-static void close_listener(void *server, int id)
+/* The thread is gone: nobody posts any more. */
+static void on_home_closed(void *ctx)
 {
-	tftp_server_unlisten(server, id);
+	struct service_tftp *s = ctx;
+
+	mailbox_free(s->home);
+	s->closed(s->closed_ctx);
+	free(s);
+}
+
+static void on_thread_closed(void *ctx, struct tftp_thread *t)
+{
+	struct service_tftp *s = ctx;
+
+	tftp_thread_join(t);
+	mailbox_close(s->home, on_home_closed, s);
+}
+
+/* Lines of letters that came together leave together. */
+static void on_letters(void *ctx)
+{
+	struct service_tftp *s = ctx;
+
+	log_hold(s->site->log);
+}
+
+static void on_letters_read(void *ctx)
+{
+	struct service_tftp *s = ctx;
+
+	log_release(s->site->log);
+}
+
+static int open_listener(void *ctx, struct ip4 addr, uint16_t port, int *ret_id)
+{
+	struct service_tftp *s = ctx;
+	struct serving_listener l = { .addr = addr, .id = s->last_id + 1 };
+	int r = tftp_socket_open_serving(addr, port, "", &l.fd);
+
+	if (r < 0)
+		return r;
+	*ret_id = ++s->last_id;
+	serving_thread_listen(tftp_thread_serving(s->thread), &l);
+	return 0;
+}
+
+static void close_listener(void *ctx, int id)
+{
+	struct service_tftp *s = ctx;
+
+	serving_thread_unlisten(tftp_thread_serving(s->thread), id);
 }
 
 int service_tftp_new(uv_loop_t *loop, struct site *site, struct service_tftp **ret)
 {
+	static const struct mailbox_hooks home_hooks = { .begin = on_letters, .end = on_letters_read };
+	static const struct tftp_thread_hooks thread_hooks = { .report = on_report, .dropped = on_dropped,
+		.starved = on_starved, .closed = on_thread_closed };
 	struct service_tftp *s = calloc(1, sizeof(*s));
 	int r;
 
 	if (!s)
 		return -ENOMEM;
 	s->site = site;
-	s->root.fd = -1;
-	r = tftp_server_new(loop, &hooks, s, (struct tftp_limits){ 0 }, &s->server);
-	if (r < 0) {
-		free(s);
+	r = mailbox_new(loop, &home_hooks, s, &s->home);
+	if (r == 0)
+		r = tftp_thread_new(s->home, &thread_hooks, s, site->now, &s->thread);
+	if (r < 0) /* the daemon does not start, and what is half begun goes with it */
 		return r;
-	}
 	s->listeners = (struct listeners){ .topic = "tftp", .what = "UDP port", .open = open_listener,
-		.close = close_listener, .server = s->server, .log = site->log };
+		.close = close_listener, .server = s, .log = site->log };
 	*ret = s;
 	return 0;
 }
 
 unsigned service_tftp_update(struct service_tftp *s, const struct ip4 *addrs, size_t n)
 {
-	root_close(&s->root); /* the configuration may be another */
-	s->root = root_open(s->site->cfg->tftp_root);
-	tftp_server_set_single_port(s->server, s->site->cfg->tftp_single_port);
+	serving_thread_adopt(tftp_thread_serving(s->thread), s->site->now);
 	return listeners_update(&s->listeners, addrs, n, s->site->cfg->tftp_port);
 }
 
@@ -237,16 +242,9 @@ unsigned service_tftp_open_count(const struct service_tftp *s)
 	return listeners_open_count(&s->listeners);
 }
 
-static void closed(void *ctx)
+void service_tftp_close(struct service_tftp *s, void (*closed)(void *ctx), void *ctx)
 {
-	struct service_tftp *s = ctx;
-
-	root_close(&s->root);
-	free(s);
-}
-
-void service_tftp_close(struct service_tftp *s)
-{
-	if (s)
-		tftp_server_close(s->server, closed);
+	s->closed = closed;
+	s->closed_ctx = ctx;
+	serving_thread_close(tftp_thread_serving(s->thread), STOP_GRACE_MS);
 }

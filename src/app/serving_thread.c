@@ -11,8 +11,7 @@ struct order {
 	struct letter letter;
 	struct serving_thread *thread;
 	struct snapshot *now;
-	int fd, id;
-	bool tls;
+	struct serving_listener listener;
 	uint64_t grace_ms;
 };
 
@@ -66,11 +65,11 @@ static void read_listen(struct letter *l)
 	struct order *o = (struct order *)l;
 	struct serving_thread *t = o->thread;
 
-	if (t->kind->listen(t, o->fd, o->id, o->tls) == 0) {
+	if (t->kind->listen(t, &o->listener) == 0) {
 		free(o);
 		return;
 	}
-	close(o->fd);
+	close(o->listener.fd);
 	o->letter.read = read_starved;
 	mailbox_post(t->home, &o->letter);
 }
@@ -79,7 +78,7 @@ static void read_unlisten(struct letter *l)
 {
 	struct order *o = (struct order *)l;
 
-	o->thread->kind->unlisten(o->thread, o->id);
+	o->thread->kind->unlisten(o->thread, o->listener.id);
 	free(o);
 }
 
@@ -106,14 +105,14 @@ void serving_thread_adopt(struct serving_thread *t, struct snapshot *now)
 	post_order(t, read_adopt, &(struct order){ .now = snapshot_ref(now) });
 }
 
-void serving_thread_listen(struct serving_thread *t, int fd, int id, bool tls)
+void serving_thread_listen(struct serving_thread *t, const struct serving_listener *l)
 {
-	post_order(t, read_listen, &(struct order){ .fd = fd, .id = id, .tls = tls });
+	post_order(t, read_listen, &(struct order){ .listener = *l });
 }
 
 void serving_thread_unlisten(struct serving_thread *t, int id)
 {
-	post_order(t, read_unlisten, &(struct order){ .id = id });
+	post_order(t, read_unlisten, &(struct order){ .listener.id = id });
 }
 
 void serving_thread_close(struct serving_thread *t, uint64_t grace_ms)

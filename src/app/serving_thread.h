@@ -15,13 +15,18 @@
 
 struct serving_thread;
 
+struct serving_listener {
+	int fd, id; /* fd moves in on success */
+	struct ip4 addr;
+	bool tls;
+};
+
 /* The server on top; called on the thread, but for the two at the end. */
 struct serving_kind {
 	const char *(*root)(const struct config *cfg);
 	/* Another configuration is in force; may be NULL. */
 	void (*adopted)(struct serving_thread *t);
-	/* fd moves in on success. */
-	int (*listen)(struct serving_thread *t, int fd, int id, bool tls);
+	int (*listen)(struct serving_thread *t, const struct serving_listener *l);
 	void (*unlisten)(struct serving_thread *t, int id);
 	/* Ends the server; serving_thread_ended() when nothing of it is left. */
 	void (*close)(struct serving_thread *t, uint64_t grace_ms);
@@ -56,7 +61,7 @@ int serving_thread_start(struct serving_thread *t, const char *name) WARN_UNUSED
 
 /* The main thread's. */
 void serving_thread_adopt(struct serving_thread *t, struct snapshot *now);
-void serving_thread_listen(struct serving_thread *t, int fd, int id, bool tls);
+void serving_thread_listen(struct serving_thread *t, const struct serving_listener *l);
 void serving_thread_unlisten(struct serving_thread *t, int id);
 void serving_thread_close(struct serving_thread *t, uint64_t grace_ms);
 void serving_thread_join(struct serving_thread *t);

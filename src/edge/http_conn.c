@@ -20,6 +20,7 @@
 #define SLURP_MAX    16384               /* files that leave with their head, in one system call */
 #define STALLED_MS   5000
 #define DISK_BUFFER  65536
+#define PROGRESS_EVERY_NS UINT64_C(1000000000)
 
 static void on_conn_event(uv_poll_t *poll, int status, int events);
 static void conn_advance(struct http_conn *c, bool has_turn);
@@ -208,11 +209,11 @@ static bool is_cached(int fd, uint64_t offset, size_t n)
 
 /* --- the end of things --- */
 
-/* Tells the owner how the request ended, and lets go of its file. */
-static void finish_request(struct http_conn *c, bool complete)
+static struct http_access access_of(const struct http_conn *c, bool complete)
 {
 	const struct http_session *s = &c->session;
-	struct http_access access = {
+
+	return (struct http_access){
 		.peer = &c->peer,
 		.method = s->req.method_name,
 		.target = s->req.target,
@@ -226,6 +227,12 @@ static void finish_request(struct http_conn *c, bool complete)
 		.drop = s->drop,
 		.cookie = c->cookie,
 	};
+}
+
+/* Tells the owner how the request ended, and lets go of its file. */
+static void finish_request(struct http_conn *c, bool complete)
+{
+	struct http_access access = access_of(c, complete);
 
 	if (c->disk) {
 		c->disk->conn = NULL;
@@ -349,7 +356,7 @@ static void conn_ask(struct http_conn *c)
 	struct http_reply reply;
 
 	c->in_request = true;
-	c->began_ns = uv_hrtime();
+	c->began_ns = c->told_ns = uv_hrtime();
 	if (s->drop != DROP_NONE) {
 		http_reply_refusal(&s->req, s->drop, wall_s(), &reply);
 		http_session_answer(s, &reply, now_ms(c));
@@ -581,8 +588,21 @@ void http_conn_begin(struct http_listener *l, int fd, const struct http_peer *pe
 	conn_wait(c);
 }
 
+static void tell_progress(struct http_conn *c)
+{
+	uint64_t now_ns = uv_hrtime();
+	struct http_access access;
+
+	if (c->session.want != HTTP_WANT_SEND || now_ns < c->told_ns + PROGRESS_EVERY_NS)
+		return;
+	c->told_ns = now_ns;
+	access = access_of(c, false);
+	c->srv->hooks->progress(c->srv->ctx, &access);
+}
+
 void http_conn_tick(struct http_conn *c)
 {
+	tell_progress(c);
 	/* A disk that hangs is not the client's fault. */
 	if (now_ms(c) < c->session.deadline_ms || c->disk)
 		return;

@@ -54,6 +54,7 @@ struct http_conn {
 	struct stat file;       /* as it was when opened */
 	void *cookie;           /* of the target */
 	uint64_t began_ns;      /* of the request */
+	uint64_t told_ns;       /* when its progress was told */
 	struct http_session session;
 };
 

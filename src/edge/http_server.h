@@ -67,6 +67,8 @@ struct http_hooks {
 		void **ret_later);
 	/* The connection of a request that waits for its answer is no more. */
 	void (*gone)(void *ctx, void *later);
+	/* About once a second for each answer that is on its way. */
+	void (*progress)(void *ctx, const struct http_access *access);
 	/* Once for each request that was resolved or refused. */
 	void (*done)(void *ctx, const struct http_access *access);
 	/* A connection was turned away at the door, or its TLS handshake failed. */

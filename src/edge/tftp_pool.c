@@ -122,7 +122,8 @@ static void port_leave(struct transfer *t)
 
 /* ---- the end of a transfer ---- */
 
-static void report_transfer(struct transfer *t, uint16_t error, struct span sentence)
+static void tell_of(struct transfer *t, uint16_t error, struct span sentence,
+	void (*tell)(void *ctx, const struct tftp_access *access))
 {
 	struct tftp_packet packet;
 	uint8_t path_buf[TFTP_PATH_MAX];
@@ -141,7 +142,20 @@ static void report_transfer(struct transfer *t, uint16_t error, struct span sent
 	if (tftp_decode((struct span){ t->request, t->request_len }, &packet) != DROP_NONE ||
 		tftp_session_path(packet.request.file, path_buf, &access.path) < 0)
 		return;
-	t->pool->hooks->done(t->pool->ctx, &access);
+	tell(t->pool->ctx, &access);
+}
+
+void tftp_pool_look(struct tftp_pool *pool, uint64_t min_us, unsigned max,
+	void (*seen)(void *ctx, const struct tftp_access *access))
+{
+	uint64_t now_us = uv_hrtime() / 1000;
+	struct transfer *t;
+
+	DL_FOREACH(pool->proven, t)
+		if (now_us - t->started_us >= min_us && max > 0) {
+			tell_of(t, 0, SPAN_NONE, seen);
+			max--;
+		}
 }
 
 static struct transfer **list_of(struct transfer *t)
@@ -165,7 +179,7 @@ static void transfer_end(struct transfer *t, uint16_t error, struct span sentenc
 	port_leave(t);
 	if (t->pending)
 		t->pending->transfer = NULL;
-	report_transfer(t, error, sentence);
+	tell_of(t, error, sentence, t->pool->hooks->done);
 	if (t->file)
 		block_file_release(t->file);
 	free(t);

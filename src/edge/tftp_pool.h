@@ -131,6 +131,10 @@ void tftp_pool_answer(
 void tftp_pool_refuse(struct tftp_pool *pool, const struct tftp_incoming *in,
 	enum tftp_outcome outcome, uint16_t code, struct span sentence);
 
+/* Tells of transfers that are acknowledged and run for min_us; at most max. */
+void tftp_pool_look(struct tftp_pool *pool, uint64_t min_us, unsigned max,
+	void (*seen)(void *ctx, const struct tftp_access *access));
+
 /* A packet that is no request, on a port that transfers use.  False: it is of none. */
 bool tftp_pool_take(struct tftp_pool *pool, struct tftp_port *port, const struct tftp_peer *peer,
 	struct span packet);

@@ -11,8 +11,6 @@
 #define BATCH            64
 #define PACKET_BUFFER    (TFTP_REQUEST_MAX + 1) /* one more: too long shows */
 #define BATCHES_PER_TURN 4                      /* then the loop's other work has its turn */
-#define RECEIVE_BUFFER   (1 << 20)              /* a room full of machines asks at once */
-#define SEND_BUFFER      (2 << 20)
 
 struct port_group {
 	struct port_group *prev, *next;
@@ -68,45 +66,41 @@ static void on_closed(uv_handle_t *handle)
 	p->hooks->released(p->owner);
 }
 
-/* More than net.core.*mem_max where we may. */
-static void set_buffer(int fd, int forced, int plain, int room)
-{
-	if (setsockopt(fd, SOL_SOCKET, forced, &room, sizeof(room)) < 0)
-		(void)setsockopt(fd, SOL_SOCKET, plain, &room, sizeof(room));
-}
-
-static int open_port(struct tftp_ports *p, struct ip4 local, uint16_t number, const char *device,
-	struct tftp_port **ret_port)
+/* fd moves in on success. */
+static int port_new(struct tftp_ports *p, int fd, struct ip4 local, const char *device, struct tftp_port **ret_port)
 {
 	struct tftp_port *port = calloc(1, sizeof(*port));
-	int on = 1, err;
+	int err;
 
 	if (!port)
 		return -ENOMEM;
 	port->ports = p;
 	port->local = local;
 	memcpy(port->device, device, strlen(device) + 1);
-	err = tftp_socket_open(local, number, device, &port->fd);
-	if (err == 0) {
-		set_buffer(port->fd, SO_RCVBUFFORCE, SO_RCVBUF, RECEIVE_BUFFER);
-		set_buffer(port->fd, SO_SNDBUFFORCE, SO_SNDBUF, SEND_BUFFER);
-		if (setsockopt(port->fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0)
-			err = -errno;
-		if (err == 0)
-			err = uv_poll_init(p->loop, &port->poll, port->fd);
-		if (err < 0)
-			close(port->fd);
-	}
+	err = uv_poll_init(p->loop, &port->poll, fd);
 	if (err < 0) {
 		free(port);
 		return err;
 	}
+	port->fd = fd;
 	port->poll.data = port;
 	port->events = UV_READABLE;
 	p->open_handles++;
 	(void)uv_poll_start(&port->poll, port->events, on_ready);
 	*ret_port = port;
 	return 0;
+}
+
+static int open_port(struct tftp_ports *p, struct ip4 local, const char *device, struct tftp_port **ret_port)
+{
+	int fd, err = tftp_socket_open_serving(local, 0, device, &fd);
+
+	if (err < 0)
+		return err;
+	err = port_new(p, fd, local, device, ret_port);
+	if (err < 0)
+		close(fd);
+	return err;
 }
 
 static void close_port(struct tftp_port *port)
@@ -116,26 +110,15 @@ static void close_port(struct tftp_port *port)
 	port->fd = -1;
 }
 
-int tftp_ports_listen(struct tftp_ports *p, struct ip4 addr, uint16_t number, const char *device,
-	struct tftp_port **ret_port, uint16_t *ret_number)
+int tftp_ports_listen(struct tftp_ports *p, int fd, struct ip4 addr, int id)
 {
-	struct sockaddr_in sa = { 0 };
-	socklen_t len = sizeof(sa);
 	struct tftp_port *port;
-	int err;
+	int err = port_new(p, fd, addr, "", &port);
 
-	if (strlen(device) >= sizeof(port->device))
-		return -ENODEV;
-	err = open_port(p, addr, number, device, &port);
 	if (err < 0)
 		return err;
-	port->id = ++p->last_id;
+	port->id = id;
 	DL_APPEND(p->listeners, port);
-	if (ret_number) {
-		(void)getsockname(port->fd, (struct sockaddr *)&sa, &len);
-		*ret_number = ntohs(sa.sin_port);
-	}
-	*ret_port = port;
 	return 0;
 }
 
@@ -210,7 +193,7 @@ int tftp_ports_use(struct tftp_ports *p, const struct tftp_peer *peer, const cha
 	} while (i + 1 == *last);
 	port = g->list[i];
 	if (!port) {
-		err = open_port(p, peer->local, 0, device, &port);
+		err = open_port(p, peer->local, device, &port);
 		if (err == 0) {
 			port->group = g;
 			port->index = i;

@@ -53,7 +53,6 @@ struct tftp_ports {
 	const struct tftp_port_hooks *hooks;
 	void *owner;
 	unsigned open_handles;
-	int last_id;
 	struct tftp_port *listeners;
 	struct port_group *groups;
 	struct tftp_reader *reader;
@@ -66,9 +65,9 @@ int tftp_ports_init(struct tftp_ports *ports) WARN_UNUSED;
 /* All listeners are closed and no port is used. */
 void tftp_ports_free(struct tftp_ports *ports);
 
-/* 0 or -errno; *ret_port_number (NULL ok) is the one in use. */
-int tftp_ports_listen(struct tftp_ports *ports, struct ip4 addr, uint16_t port_number,
-	const char *device, struct tftp_port **ret_port, uint16_t *ret_port_number) WARN_UNUSED;
+/* Listens on fd (tftp_socket_open_serving), which moves in on success; addr and id as
+ * the owner knows it by.  0 or -errno. */
+int tftp_ports_listen(struct tftp_ports *ports, int fd, struct ip4 addr, int id) WARN_UNUSED;
 /* A port for a new transfer with this peer.  0 or -errno. */
 int tftp_ports_use(struct tftp_ports *ports, const struct tftp_peer *peer, const char *device,
 	struct tftp_port **ret_port) WARN_UNUSED;

@@ -12,7 +12,7 @@ struct tftp_server {
 	struct tftp_pool pool;
 	struct tftp_ports ports;
 	struct tftp_rate rate;
-	bool single_port;
+	bool single_port, draining;
 	void (*closed)(void *ctx); /* set: closing */
 };
 
@@ -96,6 +96,8 @@ static void take_at_listener(struct tftp_server *server, struct tftp_port *port,
 		report_drop(server, why, peer);
 		return;
 	}
+	if (server->draining)
+		return;
 
 	struct tftp_incoming in = {
 		.listener = port,
@@ -187,16 +189,9 @@ static const struct tftp_port_hooks port_hooks = {
 
 /* ---- listeners ---- */
 
-int tftp_server_listen(struct tftp_server *server, struct ip4 addr, uint16_t number,
-	const char *device, int *ret_id, uint16_t *ret_number)
+int tftp_server_listen(struct tftp_server *server, int fd, struct ip4 addr, int id)
 {
-	struct tftp_port *port;
-	int err = tftp_ports_listen(
-		&server->ports, addr, number, device ? device : "", &port, ret_number);
-
-	if (err == 0)
-		*ret_id = port->id;
-	return err;
+	return tftp_ports_listen(&server->ports, fd, addr, id);
 }
 
 void tftp_server_unlisten(struct tftp_server *server, int id)
@@ -219,6 +214,17 @@ void tftp_server_answer(
 	struct tftp_server *server, struct tftp_pending *request, struct tftp_target *target)
 {
 	tftp_pool_answer(&server->pool, request, target);
+}
+
+void tftp_server_look(struct tftp_server *server, uint64_t min_us, unsigned max, tftp_server_seen seen)
+{
+	tftp_pool_look(&server->pool, min_us, max, seen);
+}
+
+bool tftp_server_drain(struct tftp_server *server)
+{
+	server->draining = true;
+	return server->pool.proven != NULL;
 }
 
 /* ---- the server ---- */

@@ -23,12 +23,10 @@ int tftp_server_new(uv_loop_t *loop, const struct tftp_hooks *hooks, void *ctx,
  * nothing of TFTP.  For requests from now on. */
 void tftp_server_set_single_port(struct tftp_server *server, bool single_port);
 
-/* Listens on an address (0.0.0.0: on all; answers leave from the one that was
- * asked) and port (0: any free one), bound to a device unless that is NULL.
- * *ret_id is for tftp_server_unlisten(); *ret_port (NULL ok) is the port in
- * use.  0 or -errno: -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -ENODEV, …. */
-int tftp_server_listen(struct tftp_server *server, struct ip4 addr, uint16_t port,
-	const char *device, int *ret_id, uint16_t *ret_port) WARN_UNUSED;
+/* Listens on fd (tftp_socket_open_serving), bound to addr (0.0.0.0: all; answers leave
+ * from the one that was asked), which moves in on success.  id: the owner's, for
+ * tftp_server_unlisten().  0 or -errno. */
+int tftp_server_listen(struct tftp_server *server, int fd, struct ip4 addr, int id) WARN_UNUSED;
 /* Transfers that run go on, but for those on the listener's own port.  An unknown id
  * is ignored. */
 void tftp_server_unlisten(struct tftp_server *server, int id);
@@ -38,6 +36,13 @@ void tftp_server_unlisten(struct tftp_server *server, int id);
  * answered after it. */
 void tftp_server_answer(
 	struct tftp_server *server, struct tftp_pending *request, struct tftp_target *target);
+
+/* Transfers that somebody acknowledges and that run for longer than min_us: the oldest
+ * first, at most max of them. */
+typedef void (*tftp_server_seen)(void *ctx, const struct tftp_access *access);
+void tftp_server_look(struct tftp_server *server, uint64_t min_us, unsigned max, tftp_server_seen seen);
+/* No new requests from now on; true while there are such transfers. */
+bool tftp_server_drain(struct tftp_server *server);
 
 /* Ends every transfer (TFTP_STOPPED) and frees the server.  closed(ctx) is called
  * from the loop when nothing of it is left. */

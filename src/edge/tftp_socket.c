@@ -6,7 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ERROR_MAX 128
+#define ERROR_MAX      128
+#define RECEIVE_BUFFER (1 << 20) /* a room full of machines asks at once */
+#define SEND_BUFFER    (2 << 20)
 
 static struct sockaddr_in to_sockaddr(struct ip4 addr, uint16_t port)
 {
@@ -43,6 +45,30 @@ int tftp_socket_open(struct ip4 addr, uint16_t port, const char *device, int *re
 	if (err == 0 && bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
 		err = -errno;
 	if (err < 0) {
+		close(fd);
+		return err;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+/* More than net.core.*mem_max where we may. */
+static void set_buffer(int fd, int forced, int plain, int room)
+{
+	if (setsockopt(fd, SOL_SOCKET, forced, &room, sizeof(room)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, plain, &room, sizeof(room));
+}
+
+int tftp_socket_open_serving(struct ip4 addr, uint16_t port, const char *device, int *ret_fd)
+{
+	int on = 1, fd, err = tftp_socket_open(addr, port, device, &fd);
+
+	if (err < 0)
+		return err;
+	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, RECEIVE_BUFFER);
+	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, SEND_BUFFER);
+	if (setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0) {
+		err = -errno;
 		close(fd);
 		return err;
 	}

@@ -17,6 +17,10 @@ struct tftp_peer {
  * unless that is "".  The caller closes it.  0 or -errno. */
 int tftp_socket_open(struct ip4 addr, uint16_t port, const char *device, int *ret_fd) WARN_UNUSED;
 
+/* The same with room for many machines that ask at once, telling with each packet
+ * which address of ours it was sent to (IP_PKTINFO). */
+int tftp_socket_open_serving(struct ip4 addr, uint16_t port, const char *device, int *ret_fd) WARN_UNUSED;
+
 /* Lost when the socket is full, as any packet may be. */
 void tftp_socket_send_error(
 	int fd, const struct tftp_peer *peer, uint16_t code, struct span sentence);
