@@ -28,13 +28,17 @@
 #define ARENA_LIMIT (64u << 10)
 #define OVERFLOWS_MAX 64u
 #define CLOCK_STEP_TOLD_S 5
+#define LATE_MAX 256u /* replies that wait because their clients want them late */
 #define PENDING_MAX 16384u /* replies that wait for the store */
 
 struct service_dhcp4 {
 	struct site *site;
 	int raw_fd;
 	struct ports ports, pxe_ports; /* 67 and 4011 */
-	unsigned open_sets;            /* of the two */
+	uv_timer_t late_timer;
+	unsigned open_handles;         /* of the three */
+	struct reply *late;            /* the next one first: all are equally late */
+	unsigned n_late;
 	struct conflict *conflict;
 	struct arena arena;
 	unsigned pending;
@@ -54,6 +58,7 @@ struct service_dhcp4 {
 /* A reply that waits for its commit, then for its batch. */
 struct reply {
 	struct reply *next;
+	int64_t due_ms; /* of a late one */
 	struct service_dhcp4 *service;
 	struct dhcp4_rx rx;
 	enum dhcp4_dest dest;
@@ -253,6 +258,41 @@ static struct reply *reply_new(struct service_dhcp4 *s, const struct dhcp4_rx *r
 	return r;
 }
 
+static void arm_late_timer(struct service_dhcp4 *s);
+
+static void on_late(uv_timer_t *t)
+{
+	struct service_dhcp4 *s = t->data;
+	int64_t now_ms = clock_mono_ms();
+	struct reply *r;
+
+	batch_begin(s);
+	while ((r = s->late) && r->due_ms <= now_ms) {
+		LL_DELETE(s->late, r);
+		s->n_late--;
+		finish_reply(s, r, 0);
+	}
+	batch_end(s);
+	arm_late_timer(s);
+}
+
+static void arm_late_timer(struct service_dhcp4 *s)
+{
+	int64_t left_ms = s->late ? s->late->due_ms - clock_mono_ms() : 0;
+
+	if (s->late)
+		(void)uv_timer_start(&s->late_timer, on_late, left_ms > 0 ? (uint64_t)left_ms : 1, 0);
+}
+
+/* Nobody else waits for it. */
+static void send_late(struct service_dhcp4 *s, struct reply *r, unsigned delay_ms)
+{
+	r->due_ms = clock_mono_ms() + delay_ms;
+	LL_APPEND(s->late, r); /* a short list */
+	s->n_late++;
+	arm_late_timer(s);
+}
+
 static void log_plan(struct service_dhcp4 *s, const struct dhcp4_msg *msg, const struct dhcp4_plan *plan)
 {
 	struct text line = { 0 };
@@ -273,6 +313,10 @@ static void answer(struct service_dhcp4 *s, const struct dhcp4_msg *msg, const s
 		return;
 	}
 	dhcp4_line_of_plan(s->site, msg, plan, &r->line);
+	if (plan->delay_ms && !plan->commit && s->n_late < LATE_MAX) {
+		send_late(s, r, plan->delay_ms);
+		return;
+	}
 	if (!plan->commit) {
 		finish_reply(s, r, 0);
 		return;
@@ -506,8 +550,13 @@ static void on_ports_closed(void *ctx)
 {
 	struct service_dhcp4 *s = ctx;
 
-	s->closed = --s->open_sets == 0;
+	s->closed = --s->open_handles == 0;
 	service_maybe_free(s);
+}
+
+static void on_timer_closed(uv_handle_t *h)
+{
+	on_ports_closed(h->data);
 }
 
 int service_dhcp4_new(uv_loop_t *loop, struct site *site, struct service_dhcp4 **ret)
@@ -522,7 +571,7 @@ int service_dhcp4_new(uv_loop_t *loop, struct site *site, struct service_dhcp4 *
 		.failed = on_port_failed, .closed = on_ports_closed };
 	s->pxe_ports = (struct ports){ .loop = loop, .ctx = s, .open = open_pxe_port, .readable = on_pxe_readable,
 		.failed = on_pxe_port_failed, .closed = on_ports_closed };
-	s->open_sets = 2;
+	s->open_handles = 3;
 	arena_init(&s->arena, ARENA_LIMIT);
 	r = dhcp4_socket_open_raw(&s->raw_fd);
 	if (r < 0) {
@@ -540,6 +589,8 @@ int service_dhcp4_new(uv_loop_t *loop, struct site *site, struct service_dhcp4 *
 		service_maybe_free(s);
 		return r;
 	}
+	(void)uv_timer_init(loop, &s->late_timer);
+	s->late_timer.data = s;
 	*ret = s;
 	return 0;
 }
@@ -557,9 +608,15 @@ unsigned service_dhcp4_open_count(const struct service_dhcp4 *s)
 
 void service_dhcp4_close(struct service_dhcp4 *s)
 {
+	struct reply *r, *next;
+
 	if (!s)
 		return;
+	LL_FOREACH_SAFE(s->late, r, next)
+		reply_free(r);
+	s->late = NULL;
 	conflict_close(s->conflict);
+	uv_close((uv_handle_t *)&s->late_timer, on_timer_closed);
 	ports_close(&s->ports);
 	ports_close(&s->pxe_ports); /* the last one frees s */
 }

@@ -30,6 +30,7 @@ static void put_vendor_options(enum form form, struct ip4 server, struct span op
 		pxe_vendor_options_entry(w, SPAN_LIT("Raspberry Pi Boot"));
 		break;
 	case FORM_RPI_PADDED:
+	case FORM_RPI_LATE:
 		pxe_vendor_options_entry(w, SPAN_LIT("Raspberry Pi Boot   "));
 		break;
 	case FORM_BOOT_SERVER:

@@ -49,4 +49,6 @@ void dhcp4_reply_end(const struct dhcp4_msg *m, struct span bootfile, struct dhc
 	/* Last of all: the relay cuts it off, and 67 is last again for the client.  Also
 	 * without giaddr: switches insert it so (RFC 3046 2.2: in all replies). */
 	dhcp4_out_add(&p->out, OPT_RELAY_AGENT, true, m->opt[OPT_RELAY_AGENT]);
+	if (p->form.quirk && p->form.form == FORM_RPI_LATE && p->reply_type == DHCP4_OFFER)
+		p->delay_ms = FORM_LATE_MS;
 }

@@ -37,6 +37,7 @@ struct dhcp4_plan {
 	struct lease *lease;      /* changed, or the one that the reply is about; or NULL */
 	bool commit;              /* the lease must be in the store before the reply leaves */
 	bool probe;               /* its address is asked for on the wire before the reply leaves */
+	unsigned delay_ms;        /* the reply leaves so much later than it could */
 	enum dhcp4_type reply_type;
 	struct dhcp4_out out;
 	size_t max_size;          /* octets of UDP payload that the client takes */

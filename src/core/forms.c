@@ -61,6 +61,7 @@ const char *form_name(enum form form)
 		[FORM_PLAIN] = "plain",
 		[FORM_RPI] = "raspberry-pi",
 		[FORM_RPI_PADDED] = "raspberry-pi-padded",
+		[FORM_RPI_LATE] = "raspberry-pi-late",
 		[FORM_BOOT_SERVER] = "boot-server",
 	};
 

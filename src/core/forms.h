@@ -19,6 +19,7 @@ enum form {
 	FORM_PLAIN,       /* siaddr, file, 66 and 67, neither 60 nor 43 */
 	FORM_RPI,         /* 60 and the menu entry that a Raspberry Pi looks for */
 	FORM_RPI_PADDED,  /* the same, blanks behind its text */
+	FORM_RPI_LATE,    /* the same, FORM_LATE_MS after the request */
 	FORM_BOOT_SERVER, /* the answer on port 4011; never one of an offer */
 };
 #define FORM_COUNT FORM_BOOT_SERVER /* of those that are tried */
@@ -29,6 +30,9 @@ enum forms_mode {
 };
 
 #define FORMS_ORDER_MAX 4u
+/* The ROM of a Raspberry Pi 3B looks at what it got when a second is over, and can be stuck
+ * when the answer came sooner. */
+#define FORM_LATE_MS 1100u
 
 struct form_order {
 	size_t n;

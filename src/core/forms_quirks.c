@@ -13,6 +13,9 @@ static const uint8_t raspberry_ouis[][3] = {
 #define RASPBERRY_ORDER                                                          \
 	{ { 3, { FORM_RPI, FORM_RPI_PADDED, FORM_DIRECT } },                     \
 	  { 3, { FORM_RPI, FORM_RPI_PADDED, FORM_DIRECT } } }
+#define RASPBERRY_3_ORDER                                                               \
+	{ { 4, { FORM_RPI, FORM_RPI_PADDED, FORM_RPI_LATE, FORM_DIRECT } },             \
+	  { 4, { FORM_RPI, FORM_RPI_PADDED, FORM_RPI_LATE, FORM_DIRECT } } }
 #define BIOS_ORDER                                                               \
 	{ { 4, { FORM_DIRECT, FORM_PLAIN, FORM_MENU, FORM_BINL } },              \
 	  { 3, { FORM_DIRECT, FORM_MENU, FORM_BINL } } }
@@ -29,15 +32,20 @@ static const struct form_quirk quirks[] = {
 		.answer_class = "PXEClient",
 	},
 	{
+		/* The 3B's ROM is stuck by an answer that comes at once, the 3B+'s (BCM2837B0) is not;
+		 * class, architecture and OUI are the same, and nothing else is sent.  So the late
+		 * form is one more to try, and costs those that need none nothing. */
 		.name = "Raspberry Pi 3",
 		.evidence = "60 \"PXEClient:Arch:00000:UNDI:002001\" and OUI: capture x-rpi3-pxe; tinkerbell/smee "
-			    "AddRPIOpt43; 66 wins over siaddr: raspberrypi/firmware#670",
+			    "AddRPIOpt43; 66 wins over siaddr: raspberrypi/firmware#670; late: "
+			    "raspberrypi/firmware#934, #862 (works with dnsmasq's dhcp-reply-delay=1), and "
+			    "openSUSE/netboot-rpi3b (what comes after 1 s ends the ROM's wait)",
 		.class = TEXT("PXEClient:Arch:00000:UNDI:002001"),
 		.arch_min = 0x00,
 		.arch_max = 0x00,
 		.ouis = raspberry_ouis,
 		.n_ouis = ARRAY_LEN(raspberry_ouis),
-		.order = RASPBERRY_ORDER,
+		.order = RASPBERRY_3_ORDER,
 		.answer_class = "PXEClient",
 	},
 	{

@@ -2,13 +2,14 @@
 """One network, now served, now as proxy: modes.py [WORD...]
 
 What a reload changes between `dhcp: server`, `proxy` and `off`, and clients that are
-answered on port 4011 alone. One line per case; with words, only the cases whose name
+answered on port 4011 alone, or late. One line per case; with words, only the cases whose name
 contains one.
 """
 import os
 import signal
 import socket
 import sys
+import time
 
 import netlib
 from netlib import ACK, CLIENT, DISCOVER, OFFER, REQUEST, SERVER, Client, Lab, message, pxe_options, wait_for
@@ -99,6 +100,30 @@ def _():
         wait_for("an offer", lambda: pxe.ask(DISCOVER, seconds=0.3), 8)
         boots_from_pxe_port(lab, pxe.mac)
         assert d.count("answering on port 4011 only") == 1, d.messages()
+
+
+@case("a Raspberry Pi that comes back again is answered a second late, and nobody waits for it (firmware#934)")
+def _():
+    with Lab() as lab:
+        lab.write("tftp/boot.efi", "loader")
+        d = lab.serve(config=CONFIG % "server")
+        pi = Client(lab.link, mac=b"\xb8\x27\xeb\1\2\3", options=[(93, b"\0\0"), (94, b"\1\2\1"),
+                                                                    (60, b"PXEClient:Arch:00000:UNDI:002001")])
+        waited = []
+        for _ in range(3):
+            began = time.monotonic()
+            assert pi.discover().opt[43].find(b"Raspberry Pi Boot") > 0
+            waited.append(time.monotonic() - began)
+            time.sleep(max(0, began + 3.2 - time.monotonic()))
+        assert waited[0] < 1 > waited[1] and 1.05 <= waited[2] < 2, waited
+        pi.say(DISCOVER)
+        for _ in range(5):
+            began = time.monotonic()
+            Client(lab.link).dora()
+            assert time.monotonic() - began < 1, "somebody else waited"
+        d.wait_line(r"\(form raspberry-pi-late\)")
+        pi.say(DISCOVER)  # held when the daemon stops
+        d.stop()
 
 
 if __name__ == "__main__":

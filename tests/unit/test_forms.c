@@ -32,6 +32,7 @@ struct model {
 	int arch; /* option 93; -1: sent not at all */
 	struct span machine_id, user_class;
 	uint8_t oui[3];
+	unsigned not_before_ms; /* what comes sooner makes it hang until it tries again */
 	bool header_only; /* reads siaddr and file, and no option */
 	bool server, proxy; /* in which networks it is tried */
 	const char *file;
@@ -193,6 +194,9 @@ static const struct model models[] = {
 		.file = "loaders/undionly.kpxe", .on_offer = raspberry_4 },
 	{ "Raspberry Pi 3 that wants blanks", BIOS_CLASS, 0, .oui = { 0xb8, 0x27, 0xeb }, .server = true, .proxy = true,
 		.file = "loaders/undionly.kpxe", .on_offer = raspberry_3 },
+	{ "Raspberry Pi 3B, whose ROM must not be answered at once", BIOS_CLASS, 0, .oui = { 0xb8, 0x27, 0xeb },
+		.not_before_ms = 1000, .server = true, .proxy = true, .file = "loaders/undionly.kpxe",
+		.on_offer = raspberry_3 },
 	{ "iPXE", BIOS_CLASS, 0, .user_class = { (const uint8_t *)"iPXE", 4 }, .server = true, .proxy = true,
 		.file = "http://172.24.0.1/boot.ipxe", .on_offer = ipxe },
 	{ "U-Boot, header only", "U-Boot.armv8", 0x16, .header_only = true, .server = true, .proxy = true,
@@ -209,6 +213,7 @@ struct world {
 	struct arena arena;
 	int64_t now_s;
 	bool proxy;
+	unsigned delay_ms; /* of the last reply */
 };
 
 static void world_init(struct world *w, bool proxy)
@@ -298,6 +303,7 @@ static void exchange(struct world *w, const struct model *m, unsigned machine, e
 	assert_int_equal(dhcp4_decode(&w->arena, wr_done(&out), &msg), DROP_NONE);
 	dhcp4_plan(&srv, &msg, &rx, w->now_s, &w->arena, &plan);
 	*ret = (struct dhcp4_msg){ 0 };
+	w->delay_ms = plan.delay_ms;
 	if (plan.drop != DROP_NONE || !plan.reply_type)
 		return;
 	if (plan.commit)
@@ -326,18 +332,23 @@ static bool boot_once(struct world *w, const struct model *m, unsigned machine)
 {
 	struct dhcp4_msg offer, ack;
 	struct forms_record record;
+	unsigned delay_ms;
 	enum verdict v;
 	struct mac mac = { { m->oui[0], m->oui[1], m->oui[2], (uint8_t)machine, (uint8_t)machine, (uint8_t)machine } };
 
 	exchange(w, m, machine, DHCP4_DISCOVER, NULL, false, &offer);
 	assert_int_equal(offer.type, DHCP4_OFFER);
 	assert_int_equal(offer.yiaddr.v == 0, w->proxy);
+	delay_ms = w->delay_ms;
 	v = m->on_offer(m, &offer, w->proxy);
 	/* Also who rejects the boot part takes the address. */
 	exchange(w, m, machine, DHCP4_REQUEST, &offer, false, &ack);
 	assert_int_equal(ack.type, w->proxy ? 0 : DHCP4_ACK);
 	if (!w->proxy) /* the ACK is in the offer's form */
 		assert_int_equal(m->on_offer(m, &ack, false), v);
+	assert_int_equal(w->delay_ms, 0);
+	if (delay_ms < m->not_before_ms)
+		v = REJECT;
 	if (v == REJECT)
 		return false;
 	if (v == ASK) {
