@@ -1,6 +1,8 @@
 /* A thread that serves HTTP; see http_thread.h. */
 #include "app/http_thread.h"
 
+#include "edge/hot_files.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +15,9 @@
 struct http_thread {
 	struct serving_thread serving;
 	const struct http_thread_hooks *hooks;
-	struct http_server *server; /* the thread's own */
+	/* The thread's own from here on. */
+	struct http_server *server;
+	struct hot_files *hot;
 };
 
 static struct http_thread *of_serving(struct serving_thread *t)
@@ -170,6 +174,13 @@ static void give_file(struct http_target *t, int r, int fd, const struct stat *s
 	t->st = *st;
 }
 
+static void give_hot(struct http_target *t, const struct hot_file *hot)
+{
+	t->kind = HTTP_TARGET_OCTETS;
+	t->st = *hot->st;
+	t->octets = hot->octets;
+}
+
 static void on_opened(struct serving_thread *t, void *asker, int error, int fd, const struct stat *st)
 {
 	struct http_target target = { 0 };
@@ -233,11 +244,18 @@ static bool resolve(void *ctx, struct http_conn *conn, const struct http_peer *p
 	struct span path, struct http_target *ret_target, void **ret_later)
 {
 	struct http_thread *t = ctx;
+	uint64_t now_ms = uv_now(worker_loop(t->serving.worker));
 	struct serving_opening *opening;
 	struct virtual_name name;
+	struct hot_file hot;
 	struct stat st;
-	int fd = -1, r = serving_thread_open(&t->serving, path, conn, on_opened, &name, &fd, &st, &opening);
+	int fd = -1, r;
 
+	if (hot_files_find(t->hot, path, now_ms, &hot)) {
+		give_hot(ret_target, &hot);
+		return true;
+	}
+	r = serving_thread_open(&t->serving, path, conn, on_opened, &name, &fd, &st, &opening);
 	if (r == -EINPROGRESS) {
 		*ret_later = &opening->asker;
 		return false;
@@ -247,7 +265,10 @@ static bool resolve(void *ctx, struct http_conn *conn, const struct http_peer *p
 			return false;
 		r = -ENOMEM;
 	}
-	give_file(ret_target, r, fd, &st);
+	if (r == 0 && hot_files_keep(t->hot, path, fd, &st, now_ms, &hot))
+		give_hot(ret_target, &hot);
+	else
+		give_file(ret_target, r, fd, &st);
 	return true;
 }
 
@@ -274,6 +295,7 @@ static const char *root_of(const struct config *cfg)
 static void adopted(struct serving_thread *t)
 {
 	http_server_use_tls(of_serving(t)->server, t->now->files->tls);
+	hot_files_clear(of_serving(t)->hot);
 }
 
 static int listen_on(struct serving_thread *t, const struct serving_listener *l)
@@ -291,6 +313,7 @@ static void on_server_closed(void *ctx)
 	struct http_thread *t = ctx;
 
 	http_server_free(t->server);
+	hot_files_free(t->hot);
 	serving_thread_ended(&t->serving);
 }
 
@@ -327,6 +350,8 @@ int http_thread_new(struct mailbox *home, const struct http_thread_hooks *hooks,
 	r = serving_thread_init(&t->serving, now);
 	if (r == 0)
 		r = http_server_new(worker_loop(t->serving.worker), &server_hooks, t, limits, &t->server);
+	if (r == 0)
+		r = hot_files_new(&t->hot);
 	if (r == 0)
 		r = serving_thread_start(&t->serving, name);
 	if (r == 0)

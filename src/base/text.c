@@ -54,6 +54,18 @@ void text_adds(struct text *t, const char *s)
 	text_add(t, span_str(s));
 }
 
+void text_addu(struct text *t, uint64_t v)
+{
+	char digits[20];
+	size_t n = sizeof(digits);
+
+	do {
+		digits[--n] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	text_add(t, (struct span){ (const uint8_t *)digits + n, sizeof(digits) - n });
+}
+
 /* Into the room that is there, which is nearly always enough; else once more. */
 void text_addv(struct text *t, const char *fmt, va_list ap)
 {

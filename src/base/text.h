@@ -20,6 +20,7 @@ void text_reserve(struct text *t, size_t more);
 void text_add(struct text *t, struct span s);
 void text_addc(struct text *t, char c);
 void text_adds(struct text *t, const char *s);
+void text_addu(struct text *t, uint64_t v); /* in decimal digits */
 void text_addf(struct text *t, const char *fmt, ...) PRINTF(2, 3);
 void text_addv(struct text *t, const char *fmt, va_list ap);
 

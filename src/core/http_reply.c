@@ -103,7 +103,11 @@ static void add_field(struct http_reply *r, const char *name, const char *value)
 /* The fields that every answer begins with; the caller adds its own and ends. */
 static void begin_head(struct http_reply *r, int64_t now_s)
 {
-	text_addf(&r->head, "HTTP/1.1 %u %s\r\n", r->status, status_phrase(r->status));
+	text_adds(&r->head, "HTTP/1.1 ");
+	text_addu(&r->head, r->status);
+	text_addc(&r->head, ' ');
+	text_adds(&r->head, status_phrase(r->status));
+	text_adds(&r->head, "\r\n");
 	add_field(r, "Server", "bootsmith");
 	add_field(r, "Date", http_date_str(now_s).s);
 	add_field(r, "Connection", r->keep_alive ? "keep-alive" : "close");
@@ -112,7 +116,9 @@ static void begin_head(struct http_reply *r, int64_t now_s)
 static void add_content(struct http_reply *r, const char *type, uint64_t length)
 {
 	add_field(r, "Content-Type", type);
-	text_addf(&r->head, "Content-Length: %llu\r\n", (unsigned long long)length);
+	text_adds(&r->head, "Content-Length: ");
+	text_addu(&r->head, length);
+	text_adds(&r->head, "\r\n");
 }
 
 /* The body is written even for HEAD, since its Content-Length counts it. */

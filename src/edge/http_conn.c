@@ -15,9 +15,8 @@
 #include <utlist.h>
 
 #define SMALL_OCTETS ((size_t)64 << 10)  /* what leaves at once, without a turn */
-#define TURN_OCTETS  ((size_t)1 << 20) /* sent to one client before the others have their turn */
+#define TURN_OCTETS  ((size_t)2 << 20)  /* sent to one client before the others have their turn */
 #define ROUND_NS     UINT64_C(2000000)   /* then the loop looks who else is there */
-#define SLURP_MAX    16384               /* files that leave with their head, in one system call */
 #define STALLED_MS   5000
 #define DISK_BUFFER  65536
 #define PROGRESS_EVERY_NS UINT64_C(1000000000)
@@ -281,32 +280,7 @@ static void conn_abort(struct http_conn *c, enum drop why)
 
 /* --- answers --- */
 
-/* Written anew in place, a file would go out as a mix of old and new. */
-static bool file_unchanged(const struct http_conn *c)
-{
-	struct stat now;
-
-	return fstat(c->file_fd, &now) == 0 && now.st_size == c->file.st_size &&
-	       now.st_mtim.tv_sec == c->file.st_mtim.tv_sec &&
-	       now.st_mtim.tv_nsec == c->file.st_mtim.tv_nsec;
-}
-
-/* A small file in the kernel's cache goes into the reply as a text. */
-static void slurp(struct http_conn *c, struct http_reply *r)
-{
-	uint8_t buf[SLURP_MAX];
-	size_t n = (size_t)r->whole;
-	struct iovec iov = { buf, n };
-
-	if (r->length == 0 || r->body.p || r->whole > sizeof(buf) ||
-		preadv2(c->file_fd, &iov, 1, 0, RWF_NOWAIT) != (ssize_t)n || !file_unchanged(c))
-		return;
-	text_add(&r->body, (struct span){ buf, n });
-	close(c->file_fd);
-	c->file_fd = -1;
-}
-
-static void answer_file(struct http_conn *c, const struct http_target *t, struct http_reply *ret)
+static void reply_file(struct http_conn *c, const struct http_target *t, struct http_reply *ret)
 {
 	const struct http_entity e = {
 		.content_type = t->content_type,
@@ -318,10 +292,7 @@ static void answer_file(struct http_conn *c, const struct http_target *t, struct
 		.mtime_ns = (uint32_t)t->st.st_mtim.tv_nsec,
 	};
 
-	c->file_fd = t->fd;
-	c->file = t->st;
 	http_reply_entity(&c->session.req, &e, wall_s(), ret);
-	slurp(c, ret);
 }
 
 static void conn_give(struct http_conn *c, struct http_target *t)
@@ -337,7 +308,14 @@ static void conn_give(struct http_conn *c, struct http_target *t)
 		http_reply_text(&s->req, &t->text, t->content_type, wall_s(), &reply);
 		break;
 	case HTTP_TARGET_FILE:
-		answer_file(c, t, &reply);
+		c->file_fd = t->fd;
+		c->file = t->st;
+		reply_file(c, t, &reply);
+		break;
+	case HTTP_TARGET_OCTETS:
+		reply_file(c, t, &reply);
+		if (reply.length > 0 && !reply.body.p)
+			text_add(&reply.body, t->octets);
 		break;
 	case HTTP_TARGET_ERROR:
 	default:
@@ -377,6 +355,16 @@ void http_server_answer(struct http_conn *c, struct http_target *target)
 }
 
 /* --- sending --- */
+
+/* Written anew in place, a file would go out as a mix of old and new. */
+static bool file_unchanged(const struct http_conn *c)
+{
+	struct stat now;
+
+	return fstat(c->file_fd, &now) == 0 && now.st_size == c->file.st_size &&
+	       now.st_mtim.tv_sec == c->file.st_mtim.tv_sec &&
+	       now.st_mtim.tv_nsec == c->file.st_mtim.tv_nsec;
+}
 
 /* Octets of the file; 0 when there is nothing to be done now: the file changed, or
  * it comes from the disk first. */

@@ -32,12 +32,14 @@ struct http_target {
 	enum {
 		HTTP_TARGET_ERROR,
 		HTTP_TARGET_FILE,
+		HTTP_TARGET_OCTETS, /* of a file: they are copied at once */
 		HTTP_TARGET_TEXT,
 	} kind;
 	unsigned status;          /* of an error: 4xx or 5xx */
 	const char *message;      /* of an error, one sentence; copied before any other hook */
 	int fd;                   /* of a file; the server closes it */
-	struct stat st;           /* of that file, when it was opened */
+	struct stat st;           /* of that file, or of the octets' */
+	struct span octets;
 	struct text text;         /* moves to the server */
 	const char *content_type; /* a literal, or NULL: by the path's suffix */
 	void *cookie;             /* given back in http_access */

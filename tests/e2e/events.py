@@ -16,7 +16,7 @@ import time
 
 import netlib
 from control import Talk, connections, same
-from netlib import BOOTSMITH, DISCOVER, Client, Lab, Timeout, http_get, mac_bytes, mac_text, message, tftp_get, wait_for
+from netlib import BOOTSMITH, DISCOVER, SERVER, Client, Lab, Tftp, Timeout, http_get, mac_bytes, mac_text, message, tftp_get, wait_for
 
 case = netlib.Cases()
 QUIET = "networks: [{interface: sv0, conflict_check: off}]\n"
@@ -116,6 +116,30 @@ def _():
         same((got["http"]["target"], got["http"]["octets"], got["http"]["status"]), ("/kernel", 3000000, 200))
         for x in got["tftp"], got["http"]:
             assert x["octets_per_s"] > 0 and "MB/s" in x["message"], x
+
+
+@case("a transfer that takes its time says how far it is, each second, by TFTP and HTTP")
+def _():
+    with Lab() as lab:
+        lab.serve(config=QUIET)
+        lab.write("tftp/slow", b"x" * (1 << 20))
+        lab.write("http/slow", b"y" * (64 << 20))
+        address = Client(lab.link).dora().yiaddr
+        lab.client.ip("addr add %s/24 dev cl0" % address)
+        t = Tftp(lab.client, "slow", blksize=1400)
+        s = lab.client.connect(SERVER, 80, receive_buffer=8192)
+        s.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        began = time.monotonic()
+        while time.monotonic() - began < 3.2:
+            s.recv(65536)
+            t.step()
+            time.sleep(0.05)
+        for topic, name, size in (("tftp", "slow", 1 << 20), ("http", "/slow", 64 << 20)):
+            seen = [x for x in events(lab, "--json") if x["topic"] == topic and "progress" in x]
+            assert 2 <= len(seen) <= 4, "%d events of %s: %r" % (len(seen), topic, seen)
+            assert all(name in x["message"] and 0 <= x["progress"] < 100 for x in seen), seen
+        s.close()
+        t.close()
 
 
 @case("hostile names: nothing of them reaches terminal or JSON as it is (L-7)")

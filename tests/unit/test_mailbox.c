@@ -1,0 +1,147 @@
+/* edge/mailbox.c and worker.c: letters from several threads, none lost, each sender's
+ * in order, those after the close read by mailbox_free(). */
+#include "edge/worker.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#define SENDERS 4u
+#define LETTERS 20000u
+
+struct counted {
+	struct letter letter;
+	unsigned sender, number;
+};
+
+static struct mailbox *home;
+static unsigned next_of[SENDERS], read_in_all, batches;
+static bool in_batch;
+
+static void read_counted(struct letter *l)
+{
+	struct counted *c = (struct counted *)l;
+
+	assert_true(in_batch);
+	assert_int_equal(c->number, next_of[c->sender]);
+	next_of[c->sender]++;
+	if (++read_in_all == SENDERS * LETTERS)
+		mailbox_close(home, NULL, NULL);
+	free(c);
+}
+
+static void send_all(void *arg)
+{
+	unsigned sender = *(const unsigned *)arg;
+
+	for (unsigned i = 0; i < LETTERS; i++) {
+		struct counted *c = malloc(sizeof(*c));
+
+		assert_non_null(c);
+		*c = (struct counted){ .letter.read = read_counted, .sender = sender, .number = i };
+		mailbox_post(home, &c->letter);
+	}
+}
+
+static void on_begin(void *ctx)
+{
+	(void)ctx;
+	in_batch = true;
+	batches++;
+}
+
+static void on_end(void *ctx)
+{
+	(void)ctx;
+	in_batch = false;
+}
+
+static void test_all_arrive_in_order(void **state)
+{
+	static const struct mailbox_hooks hooks = { .begin = on_begin, .end = on_end };
+	unsigned numbers[SENDERS] = { 0, 1, 2, 3 };
+	uv_thread_t threads[SENDERS];
+	uv_loop_t loop;
+
+	(void)state;
+	assert_int_equal(uv_loop_init(&loop), 0);
+	assert_int_equal(mailbox_new(&loop, &hooks, NULL, &home), 0);
+	for (unsigned i = 0; i < SENDERS; i++)
+		assert_int_equal(uv_thread_create(&threads[i], send_all, &numbers[i]), 0);
+	assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+	for (unsigned i = 0; i < SENDERS; i++) {
+		assert_int_equal(uv_thread_join(&threads[i]), 0);
+		assert_int_equal(next_of[i], LETTERS);
+	}
+	assert_in_range(batches, 1, SENDERS * LETTERS);
+	mailbox_free(home);
+	assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+static unsigned plain_read;
+
+static void read_plain(struct letter *l)
+{
+	(void)l;
+	plain_read++;
+}
+
+static void test_limit_and_what_is_left(void **state)
+{
+	struct letter letters[4] = { { .read = read_plain }, { .read = read_plain }, { .read = read_plain },
+		{ .read = read_plain } };
+	uv_loop_t loop;
+
+	(void)state;
+	plain_read = 0;
+	assert_int_equal(uv_loop_init(&loop), 0);
+	assert_int_equal(mailbox_new(&loop, NULL, NULL, &home), 0);
+	assert_true(mailbox_offer(home, &letters[0], 2));
+	assert_true(mailbox_offer(home, &letters[1], 2));
+	assert_false(mailbox_offer(home, &letters[2], 2));
+	mailbox_post(home, &letters[2]);
+	(void)uv_run(&loop, UV_RUN_NOWAIT);
+	assert_int_equal(plain_read, 3);
+	mailbox_close(home, NULL, NULL);
+	mailbox_post(home, &letters[3]);
+	assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+	assert_int_equal(plain_read, 3);
+	mailbox_free(home);
+	assert_int_equal(plain_read, 4);
+	assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+static struct worker *worker;
+static unsigned long worker_thread;
+
+static void read_finish(struct letter *l)
+{
+	(void)l;
+	worker_thread = (unsigned long)uv_thread_self();
+	worker_finish(worker);
+}
+
+static void test_a_worker_runs_letters_on_its_thread(void **state)
+{
+	struct letter finish = { .read = read_finish };
+
+	(void)state;
+	assert_int_equal(worker_new(&worker), 0);
+	assert_int_equal(worker_start(worker, "test"), 0);
+	mailbox_post(worker_inbox(worker), &finish);
+	worker_join(worker);
+	assert_int_not_equal(worker_thread, 0);
+	assert_int_not_equal(worker_thread, (unsigned long)uv_thread_self());
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_all_arrive_in_order),
+		cmocka_unit_test(test_limit_and_what_is_left),
+		cmocka_unit_test(test_a_worker_runs_letters_on_its_thread),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
