@@ -139,7 +139,7 @@ def _():
             assert 2 <= len(seen) <= 4, "%d events of %s: %r" % (len(seen), topic, seen)
             assert all(name in x["message"] and 0 <= x["progress"] < 100 for x in seen), seen
         s.close()
-        t.close()
+        t.rest()
 
 
 @case("hostile names: nothing of them reaches terminal or JSON as it is (L-7)")

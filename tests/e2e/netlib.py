@@ -564,7 +564,7 @@ class Daemon:
         if SANITIZER.search(self.errors()):
             raise AssertionError("a sanitizer reports:\n" + self.errors()[:3000])
 
-    def stop(self, number=signal.SIGTERM, seconds=5):
+    def stop(self, number=signal.SIGTERM, seconds=9):  # transfers have 5 s
         if self.p.poll() is None:
             self.kill(number)
         code = self.wait(seconds)
