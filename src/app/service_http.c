@@ -163,21 +163,6 @@ static void on_thread_closed(void *ctx, struct http_thread *t)
 		mailbox_close(s->home, on_home_closed, s);
 }
 
-/* Lines of letters that came together leave together. */
-static void on_letters(void *ctx)
-{
-	struct service_http *s = ctx;
-
-	log_hold(s->site->log);
-}
-
-static void on_letters_read(void *ctx)
-{
-	struct service_http *s = ctx;
-
-	log_release(s->site->log);
-}
-
 static int open_on_threads(struct service_http *s, struct ip4 addr, uint16_t port, bool tls, int *ret_id)
 {
 	int fds[THREADS_MAX];
@@ -226,7 +211,6 @@ static struct http_limits thread_limits(unsigned n_threads)
 
 int service_http_new(uv_loop_t *loop, struct site *site, struct service_http **ret)
 {
-	static const struct mailbox_hooks home_hooks = { .begin = on_letters, .end = on_letters_read };
 	static const struct http_thread_hooks thread_hooks = { .question = on_question, .report = on_report,
 		.refused = on_refused, .starved = on_starved, .closed = on_thread_closed };
 	unsigned cores = uv_available_parallelism();
@@ -237,7 +221,7 @@ int service_http_new(uv_loop_t *loop, struct site *site, struct service_http **r
 		return -ENOMEM;
 	s->site = site;
 	s->n_threads = cores < THREADS_MAX ? cores : THREADS_MAX;
-	r = mailbox_new(loop, &home_hooks, s, &s->home);
+	r = serving_home_new(loop, site->log, &s->home);
 	for (unsigned i = 0; r == 0 && i < s->n_threads; i++) {
 		r = http_thread_new(s->home, &thread_hooks, s, i, thread_limits(s->n_threads), site->now,
 			&s->threads[i]);

@@ -174,21 +174,6 @@ static void on_thread_closed(void *ctx, struct tftp_thread *t)
 	mailbox_close(s->home, on_home_closed, s);
 }
 
-/* Lines of letters that came together leave together. */
-static void on_letters(void *ctx)
-{
-	struct service_tftp *s = ctx;
-
-	log_hold(s->site->log);
-}
-
-static void on_letters_read(void *ctx)
-{
-	struct service_tftp *s = ctx;
-
-	log_release(s->site->log);
-}
-
 static int open_listener(void *ctx, struct ip4 addr, uint16_t port, int *ret_id)
 {
 	struct service_tftp *s = ctx;
@@ -211,7 +196,6 @@ static void close_listener(void *ctx, int id)
 
 int service_tftp_new(uv_loop_t *loop, struct site *site, struct service_tftp **ret)
 {
-	static const struct mailbox_hooks home_hooks = { .begin = on_letters, .end = on_letters_read };
 	static const struct tftp_thread_hooks thread_hooks = { .report = on_report, .dropped = on_dropped,
 		.starved = on_starved, .closed = on_thread_closed };
 	struct service_tftp *s = calloc(1, sizeof(*s));
@@ -220,7 +204,7 @@ int service_tftp_new(uv_loop_t *loop, struct site *site, struct service_tftp **r
 	if (!s)
 		return -ENOMEM;
 	s->site = site;
-	r = mailbox_new(loop, &home_hooks, s, &s->home);
+	r = serving_home_new(loop, site->log, &s->home);
 	if (r == 0)
 		r = tftp_thread_new(s->home, &thread_hooks, s, site->now, &s->thread);
 	if (r < 0) /* the daemon does not start, and what is half begun goes with it */

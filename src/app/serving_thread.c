@@ -5,6 +5,25 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* --- the main thread's end --- */
+
+static void on_letters(void *ctx)
+{
+	log_hold(ctx);
+}
+
+static void on_letters_read(void *ctx)
+{
+	log_release(ctx);
+}
+
+int serving_home_new(uv_loop_t *loop, struct log *log, struct mailbox **ret)
+{
+	static const struct mailbox_hooks hooks = { .begin = on_letters, .end = on_letters_read };
+
+	return mailbox_new(loop, &hooks, log, ret);
+}
+
 /* --- what the thread is told --- */
 
 struct order {

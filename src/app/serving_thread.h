@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "app/log.h"
 #include "app/roots.h"
 #include "app/snapshot.h"
 #include "core/locate.h"
@@ -54,6 +55,10 @@ struct serving_opening {
 	void *asker; /* the owner's; NULL when it is gone meanwhile */
 };
 typedef void (*serving_opened)(struct serving_thread *t, void *asker, int error, int fd, const struct stat *st);
+
+/* The mailbox of the main thread for such threads; what the readers of letters that
+ * came together say leaves together. */
+int serving_home_new(uv_loop_t *loop, struct log *log, struct mailbox **ret) WARN_UNUSED;
 
 /* kind, home and ctx are set.  Makes the loop; the thread does not run yet. */
 int serving_thread_init(struct serving_thread *t, struct snapshot *now) WARN_UNUSED;

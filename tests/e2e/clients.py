@@ -220,6 +220,16 @@ def _():
         assert p.stdout.split("\n")[:3] == ["404 1", "200 0", "200 0"], p.stdout
 
 
+@case("h11, a strict HTTP/1.1 library: every kind of answer, connections used again")
+def _():
+    with Lab() as lab:
+        lab.serve()
+        p = lab.client.run(["/usr/bin/python3", os.path.join(netlib.HERE, "http_h11.py"), SERVER, "80", lab.http],
+                           check=False)
+        assert p.returncode == 0, (p.stdout + p.stderr)[-800:]
+        print("  ", p.stdout.strip())
+
+
 @case("many at once: 16 curls and 16 TFTP clients")
 def _():
     with Lab() as lab:
