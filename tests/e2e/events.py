@@ -75,7 +75,8 @@ def _():
             line = all_text.wait_line(mine + ".*" + kind)
             assert re.match(r"\d\d:\d\d:\d\d\.\d{3} dhcp   " + mine, line), line
             all_json.wait_line(mine + ".*" + kind)
-            other.wait_line("02:00:00:00:00:01.*" + kind)
+            for f in (all_text, all_json, other):
+                f.wait_line("02:00:00:00:00:01.*" + kind)
         assert all("02:00:00:00:00:01" in x for x in other.lines()), other.lines()
         live = [json.loads(x) for x in all_json.lines()]
         then = events(lab, "--json")
