@@ -52,7 +52,7 @@ struct tftp_message *tftp_batch_begin(
 void tftp_batch_put_packet(struct tftp_batch *b, struct span packet);
 /* A block's header, then its data in pieces. */
 void tftp_batch_put_header(struct tftp_batch *b, uint16_t number);
-void tftp_batch_put_data(struct tftp_batch *b, const uint8_t *p, size_t n);
+void tftp_batch_put_data(struct tftp_batch *b, const uint8_t *data, size_t n);
 /* Keeps a block that was held for the batch until it is sent. */
 void tftp_batch_keep(struct tftp_batch *b, const struct file_block *block);
 /* The message is complete; each of its packets but the last has that many octets. */
