@@ -2,8 +2,10 @@
 #include "edge/hot_files.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define SLOTS         64u /* one name each: at most a MiB in all */
@@ -86,6 +88,25 @@ static struct hot_file file_of(const struct slot *s)
 	return (struct hot_file){ .st = &s->st, .octets = { s->octets, (size_t)s->st.st_size } };
 }
 
+/* tmpfs knows no RWF_NOWAIT, and has no disk to wait for. */
+static bool is_in_memory(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
+/* Reads the whole file, unless that would wait for a disk. */
+static bool read_cached(int fd, uint8_t *p, size_t n)
+{
+	struct iovec iov = { p, n };
+	ssize_t got = preadv2(fd, &iov, 1, 0, RWF_NOWAIT);
+
+	if (got < 0 && errno == EOPNOTSUPP && is_in_memory(fd))
+		got = pread(fd, p, n, 0);
+	return got == (ssize_t)n;
+}
+
 bool hot_files_find(struct hot_files *h, struct span path, uint64_t now_ms, struct hot_file *ret)
 {
 	struct slot *s = slot_of(h, path);
@@ -105,22 +126,22 @@ bool hot_files_keep(struct hot_files *h, struct span path, int fd, const struct 
 {
 	struct slot *s = slot_of(h, path);
 	size_t n = (size_t)st->st_size;
-	struct iovec iov = { .iov_len = n };
+	uint8_t *octets;
 
 	if (st->st_size <= 0 || n > HOT_FILE_MAX || path.n > NAME_MAX_KEPT)
 		return false;
-	iov.iov_base = malloc(n);
-	if (!iov.iov_base)
+	octets = malloc(n);
+	if (!octets)
 		return false;
-	if (preadv2(fd, &iov, 1, 0, RWF_NOWAIT) != (ssize_t)n || !is_unchanged(fd, st)) {
-		free(iov.iov_base);
+	if (!read_cached(fd, octets, n) || !is_unchanged(fd, st)) {
+		free(octets);
 		return false;
 	}
 	slot_clear(s);
 	s->fd = fd;
 	s->good_until_ms = now_ms + HOT_FILES_GOOD_MS;
 	s->st = *st;
-	s->octets = iov.iov_base;
+	s->octets = octets;
 	s->path_n = path.n;
 	memcpy(s->path, path.p, path.n);
 	*ret = file_of(s);
