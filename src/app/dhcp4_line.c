@@ -125,6 +125,6 @@ void dhcp4_line_of_plan(struct site *site, const struct dhcp4_msg *msg, const st
 		FIELD_TEXT("vendor_class", p->facts.vendor_class),
 	};
 
-	log_compose(site->log, level_of(p), "dhcp", fields, ARRAY_LEN(fields), text_span(&sentence), ret_record);
+	log_compose(level_of(p), "dhcp", fields, ARRAY_LEN(fields), text_span(&sentence), ret_record);
 	text_free(&sentence);
 }

@@ -282,8 +282,7 @@ static void on_gone(void *ctx, void *later)
 }
 
 static const struct http_hooks server_hooks = { .resolve = resolve, .gone = on_gone, .progress = on_progress,
-	.done = on_done,
-	.refused = on_refused, .starved = on_starved };
+	.done = on_done, .refused = on_refused, .starved = on_starved };
 
 /* --- the server on its thread --- */
 

@@ -97,7 +97,7 @@ static void say_lost(struct log *l)
 
 	text_addf(&sentence, "%lu lines are missing here: the reader of this log stood still", l->lost);
 	l->lost = 0;
-	log_compose(l, LOG_WARNING, "serve", NULL, 0, text_span(&sentence), &record);
+	log_compose(LOG_WARNING, "serve", NULL, 0, text_span(&sentence), &record);
 	if (!record.failed)
 		render(l, text_span(&record), &line);
 	write_lines(l, text_span(&line));
@@ -171,10 +171,9 @@ void log_release(struct log *l)
 	text_reset(&l->held);
 }
 
-void log_compose(struct log *l, enum log_level level, const char *topic, const struct log_field *fields,
+void log_compose(enum log_level level, const char *topic, const struct log_field *fields,
 	size_t n_fields, struct span sentence, struct text *ret_record)
 {
-	(void)l;
 	log_record_pack(clock_wall_ms(), level, topic, fields, n_fields, sentence, ret_record);
 }
 
@@ -184,7 +183,7 @@ static void emit(struct log *l, enum log_level level, const char *topic, const s
 	text_reset(&l->record);
 	text_reset(&l->sentence);
 	text_addv(&l->sentence, fmt, ap);
-	log_compose(l, level, topic, fields, n, text_span(&l->sentence), &l->record);
+	log_compose(level, topic, fields, n, text_span(&l->sentence), &l->record);
 	log_write(l, &l->record);
 }
 

@@ -30,7 +30,7 @@ void log_event(struct log *l, enum log_level level, const char *topic, const str
 	size_t n_fields, const char *fmt, ...) PRINTF(6, 7);
 /* The same in two steps, for a line that waits until its event is over: packs its
  * record (app/log_record.h), with the time of now. */
-void log_compose(struct log *l, enum log_level level, const char *topic, const struct log_field *fields,
+void log_compose(enum log_level level, const char *topic, const struct log_field *fields,
 	size_t n_fields, struct span sentence, struct text *ret_record);
 void log_write(struct log *l, const struct text *record);
 /* Between these, lines are collected and leave together with one write: for a

@@ -93,7 +93,7 @@ static void say_report(struct service_http *s, const struct http_report *a)
 		FIELD_SOME("hidden", hidden),
 	};
 
-	log_compose(s->site->log, level, "http", fields, ARRAY_LEN(fields), text_span(&sentence), &line);
+	log_compose(level, "http", fields, ARRAY_LEN(fields), text_span(&sentence), &line);
 	log_write(s->site->log, &line);
 	text_free(&sentence);
 	text_free(&line);

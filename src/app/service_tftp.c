@@ -107,7 +107,7 @@ static void say_end(struct service_tftp *s, const struct tftp_report *a)
 				progress_octets_per_s(a->terms.size, a->duration_us) : 0),
 	};
 
-	log_compose(s->site->log, is_trouble(a->outcome) ? LOG_WARNING : LOG_INFO, "tftp", fields,
+	log_compose(is_trouble(a->outcome) ? LOG_WARNING : LOG_INFO, "tftp", fields,
 		ARRAY_LEN(fields), text_span(&sentence), &line);
 	log_write(s->site->log, &line);
 	text_free(&sentence);

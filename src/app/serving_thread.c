@@ -105,7 +105,6 @@ static void read_close(struct letter *l)
 {
 	struct order *o = (struct order *)l;
 
-	o->thread->closing = true;
 	o->thread->kind->close(o->thread, o->grace_ms);
 	free(o);
 }

@@ -47,7 +47,6 @@ struct serving_thread {
 	/* The thread's own from here on. */
 	struct snapshot *now;
 	struct root root;
-	bool closing;
 };
 
 /* A file on its way to be opened by one of libuv's workers. */

@@ -1,13 +1,14 @@
 /* The thread that serves TFTP; see tftp_thread.h. */
 #include "app/tftp_thread.h"
 
+#include "app/progress.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define PROGRESS_EVERY_MS 1000
-#define PROGRESS_MAX      256u /* transfers told of at a time */
-#define DRAIN_LOOK_MS     50
+#define PROGRESS_MAX  256u /* transfers told of at a time */
+#define DRAIN_LOOK_MS 50
 
 struct tftp_thread {
 	struct serving_thread serving;
