@@ -1127,6 +1127,22 @@ def _():
                 x.close()
 
 
+@case("SIGTERM twice: the second one waits for nobody")
+def _():
+    with Lab() as lab:
+        lab.write("http/big", bytes(64 << 20))
+        d = lab.serve()
+        stands = lab.client.connect(SERVER, 80, receive_buffer=8192)
+        stands.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+        stands.recv(4096)
+        d.kill(signal.SIGTERM)
+        time.sleep(0.5)
+        assert d.alive(), "the first one did not wait"
+        d.kill(signal.SIGTERM)
+        same(d.wait(1), -signal.SIGTERM, "exit code")
+        stands.close()
+
+
 @case("SIGTERM: a download that goes on has 5 s, one that stands still is cut then (G-10)")
 def _():
     with Lab() as lab:
