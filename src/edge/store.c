@@ -22,6 +22,7 @@
 #define RETRY_MS     1000   /* how often a failing store is tried again */
 #define CLEAN_REST_MS 5     /* between two steps of cleaning while nothing else is to do */
 #define STALL_MS       2000 /* a disk that takes longer hangs: what would wait for it is decided without */
+#define STALL_LOOK_MS  250  /* between two looks at that while records are on their way */
 #define GATHER_MS      1    /* so long a batch waits for more behind a large one */
 #define GATHER_BEHIND  16u  /* records of a batch that is large */
 #define GATHER_ENOUGH  64u  /* with so many it waits no longer */
@@ -56,6 +57,7 @@ struct store {
 	uv_thread_t writer;
 	uv_async_t finished;
 	uv_prepare_t turn_ends;
+	uv_timer_t stall_look;
 	struct entry *turn; /* records of this turn of the loop */
 	unsigned n_turn, n_unfinished;
 	unsigned open_handles;
@@ -178,7 +180,7 @@ static void tell_health(struct store *s)
 	s->hooks->health(s->ctx, failing ? message : NULL);
 }
 
-static void watch_stall(struct store *s)
+static void look_for_stall(struct store *s)
 {
 	bool stalled = s->n_unfinished && clock_mono_ms() - s->moved_ms >= STALL_MS;
 	char message[STORE_MESSAGE_MAX];
@@ -190,6 +192,23 @@ static void watch_stall(struct store *s)
 		s->state_dir);
 	if (!s->failing)
 		s->hooks->health(s->ctx, stalled ? message : NULL);
+}
+
+/* A timer, since nothing else need wake the loop while the disk hangs.  It ends
+ * with the records, not with each of them: starting it is no cost under load. */
+static void on_stall_look(uv_timer_t *t)
+{
+	struct store *s = t->data;
+
+	look_for_stall(s);
+	if (s->n_unfinished == 0)
+		(void)uv_timer_stop(t);
+}
+
+static void start_stall_look(struct store *s)
+{
+	if (!uv_is_active((uv_handle_t *)&s->stall_look))
+		(void)uv_timer_start(&s->stall_look, on_stall_look, STALL_LOOK_MS, STALL_LOOK_MS);
 }
 
 static void run_finished(struct store *s)
@@ -207,6 +226,7 @@ static void run_finished(struct store *s)
 		free(e);
 		s->n_unfinished--;
 	}
+	look_for_stall(s);
 	if (done && s->hooks->batch_done)
 		s->hooks->batch_done(s->ctx);
 }
@@ -238,7 +258,6 @@ static void flush_turn(struct store *s)
 static void on_turn_ends(uv_prepare_t *h)
 {
 	flush_turn(h->data);
-	watch_stall(h->data);
 }
 
 /* libuv's handles; the store is freed when the last one is closed. */
@@ -250,8 +269,9 @@ static int open_handles(uv_loop_t *loop, struct store *s)
 		return r;
 	(void)uv_prepare_init(loop, &s->turn_ends);
 	(void)uv_prepare_start(&s->turn_ends, on_turn_ends);
-	s->finished.data = s->turn_ends.data = s;
-	s->open_handles = 2;
+	(void)uv_timer_init(loop, &s->stall_look);
+	s->finished.data = s->turn_ends.data = s->stall_look.data = s;
+	s->open_handles = 3;
 	return 0;
 }
 
@@ -271,6 +291,7 @@ static void close_handles(struct store *s)
 {
 	uv_close((uv_handle_t *)&s->finished, on_closed);
 	uv_close((uv_handle_t *)&s->turn_ends, on_closed);
+	uv_close((uv_handle_t *)&s->stall_look, on_closed);
 }
 
 int store_open(uv_loop_t *loop, const char *state_dir, const struct store_hooks *hooks, void *ctx,
@@ -329,6 +350,7 @@ static int hand_over(struct store *s, struct entry *e)
 	DL_APPEND(s->turn, e);
 	s->n_turn++;
 	s->n_unfinished++;
+	start_stall_look(s);
 	return 0;
 }
 
