@@ -36,6 +36,9 @@ class Wire:
         for ns, name, address in ((self.server, "sv0", SERVER), (self.load, "cl0", RELAY)):
             ns.ip("addr add %s/%d dev %s" % (address, PREFIX, name))
             ns.ip("link set %s up" % name)
+            # Debian's cubic is not let into namespaces everywhere; where nothing is lost, reno is the same. With BBR,
+            # which paces each connection by a timer, its luck with the first rounds would be what is measured.
+            ns.run(["sysctl", "-qw", "net.ipv4.tcp_congestion_control=reno"])
 
     def with_machines(self):
         """Gives the load's side all addresses of MACHINES.  By a route, on the server's

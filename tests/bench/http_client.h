@@ -1,6 +1,6 @@
 /* One HTTP/1.1 client on a connection that it keeps, plain or with TLS: GET after
- * GET, each octet of the body compared with the file, or kept.  Takes answers
- * with a Content-Length only. */
+ * GET, each octet of the body compared with the file, counted, or kept.  Takes
+ * answers with a Content-Length only. */
 #pragma once
 
 #include "load.h"
@@ -28,6 +28,7 @@ struct http_client {
 	struct file expected; /* p NULL: any octets, kept in `kept` */
 	uint8_t *kept;
 	size_t kept_max;
+	bool counts; /* octets of the body are not looked at: the kernel drops them uncopied */
 	uint8_t head[HTTP_HEAD_MAX];
 	size_t head_n, body_n, length;
 	bool closes; /* the server said so */
@@ -35,7 +36,7 @@ struct http_client {
 	int64_t gap_us; /* the longest time without an octet, of this answer */
 };
 
-/* Begins to connect.  ssl_ctx NULL: plain. */
+/* Begins to connect; of *c, kept, kept_max and counts stay.  ssl_ctx NULL: plain. */
 void http_client_open(struct http_client *c, const struct sockaddr_in *server, struct in_addr local,
 	SSL_CTX *ssl_ctx);
 /* Goes on after an event: IDLE when the connection is ready for the first request,

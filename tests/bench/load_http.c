@@ -1,8 +1,10 @@
-/* load_http: HTTP connections that are kept, each octet compared with the file.
+/* load_http: HTTP connections that are kept, the octets compared with the file.
  *
  *   load_http --server IP --path PATH --file FILE [--local FIRST-IP] [--connections N]
- *             [--seconds S] [--port N] [--tls]
+ *             [--seconds S] [--port N] [--tls] [--check-one-in N]
  *
+ * Comparing costs more than sending: --check-one-in leaves it to one connection in
+ * N, and the others count octets, so that the server is measured and not the load.
  * Each connection asks again as soon as it has the answer; connection i comes from
  * FIRST-IP + i.  The load stops in the middle when the seconds are over.  A stall
  * is a connection that was without an octet for two seconds: a thousand that take
@@ -33,6 +35,7 @@ struct options {
 	struct file file;
 	struct in_addr local;
 	unsigned connections, seconds;
+	unsigned check_one_in;
 	bool tls;
 };
 
@@ -128,8 +131,10 @@ static void run(struct load *l)
 {
 	struct epoll_event events[EVENTS];
 
-	for (unsigned i = 0; i < l->o.connections; i++)
+	for (unsigned i = 0; i < l->o.connections; i++) {
+		l->clients[i].counts = i % l->o.check_one_in != 0;
 		open_one(l, i);
+	}
 	while (now_us() < l->end_us) {
 		int n = epoll_wait(l->epoll, events, EVENTS, TICK_MS);
 
@@ -164,12 +169,14 @@ static bool parse(int argc, char **argv, struct options *o)
 		{ "seconds", 1, NULL, 't' },
 		{ "port", 1, NULL, 'p' },
 		{ "tls", 0, NULL, 'T' },
+		{ "check-one-in", 1, NULL, 'C' },
 		{ 0 },
 	};
 	int c;
 
 	*o = (struct options){ .connections = 128,
 		.seconds = 3,
+		.check_one_in = 1,
 		.server = { .sin_family = AF_INET, .sin_port = htons(80) } };
 	while ((c = getopt_long(argc, argv, "", names, NULL)) >= 0)
 		switch (c) {
@@ -197,11 +204,14 @@ static bool parse(int argc, char **argv, struct options *o)
 		case 'T':
 			o->tls = true;
 			break;
+		case 'C':
+			o->check_one_in = parse_number(optarg, CONNECTIONS_MAX);
+			break;
 		default:
 			return false;
 		}
 	return optind == argc && o->server.sin_addr.s_addr && o->path && o->file.p &&
-	       o->connections && o->seconds;
+	       o->connections && o->seconds && o->check_one_in;
 }
 
 int main(int argc, char **argv)
@@ -212,7 +222,8 @@ int main(int argc, char **argv)
 	if (!parse(argc, argv, &l.o)) {
 		(void)fprintf(stderr,
 			"usage: load_http --server IP --path PATH --file FILE [--local FIRST-IP]\n"
-			"                 [--connections N] [--seconds S] [--port N] [--tls]\n");
+			"                 [--connections N] [--seconds S] [--port N] [--tls]\n"
+			"                 [--check-one-in N]\n");
 		return 2;
 	}
 	(void)signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
