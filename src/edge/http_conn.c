@@ -377,9 +377,14 @@ static ssize_t send_file(struct http_conn *c, const struct http_output *out, siz
 		conn_abort(c, DROP_HTTP_FILE_CHANGED);
 		return 0;
 	}
-	if (out->file_offset >= c->read_until && !is_cached(c->file_fd, out->file_offset, n) &&
-		disk_start(c, out->file_offset, n))
-		return 0;
+	if (out->file_offset >= c->read_until) {
+		size_t ahead = out->file_n < TURN_OCTETS ? (size_t)out->file_n : TURN_OCTETS;
+
+		if (!is_cached(c->file_fd, out->file_offset, ahead) &&
+			disk_start(c, out->file_offset, ahead))
+			return 0;
+		c->read_until = out->file_offset + ahead;
+	}
 	sent = stream_send_file(&c->stream, c->file_fd, out->file_offset, n);
 	if (sent == 0 || sent == -EIO) {
 		conn_abort(c, DROP_HTTP_FILE_CHANGED);
@@ -468,7 +473,6 @@ static void conn_wait(struct http_conn *c)
 	if (c->asked || c->disk) {
 		conn_arm(c, 0);
 	} else if (c->wants_turn || c->session.want == HTTP_WANT_ANSWER) {
-		conn_arm(c, 0);
 		ready_enter(c);
 	} else {
 		conn_arm(c, stream_waits_to_read(&c->stream, is_receiving(c)) ? UV_READABLE : UV_WRITABLE);
@@ -505,6 +509,12 @@ static void on_conn_event(uv_poll_t *poll, int status, int events)
 	struct http_conn *c = poll->data;
 
 	(void)events; /* a stream may have to write in order to receive */
+	/* Most have their turn before the next event and go on with the same one: then
+	 * epoll need not be told twice. */
+	if (c->is_ready && status == 0) {
+		conn_arm(c, 0);
+		return;
+	}
 	if (status < 0)
 		conn_abort(c, DROP_HTTP_ABORTED);
 	else if (is_receiving(c))
