@@ -7,7 +7,7 @@
 
 #include "app/https_files.h"
 #include "core/config_yaml.h"
-#include "core/ipxe_script.h"
+#include "core/machine_vars.h"
 #include "edge/files.h"
 
 #include <errno.h>
@@ -175,7 +175,7 @@ static void check_script(const struct root *http, const struct file_ref *f, stru
 	if (files_read_all(fd, CONFIG_SCRIPT_MAX, &source) < 0)
 		config_error_add(errs, f->pos, "%s/%s cannot be read, or is larger than %u KiB: this is no script",
 			http->path, f->path, CONFIG_SCRIPT_MAX >> 10);
-	else if (ipxe_script_check(text_span(&source), &error) == -EINVAL)
+	else if (machine_vars_check(text_span(&source), &error) == -EINVAL)
 		config_error_add(errs, f->pos, "%s/%s, line %u: %s: correct the script", http->path, f->path,
 			error.line, error.message);
 	(void)close(fd);

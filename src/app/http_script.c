@@ -23,7 +23,7 @@ struct script_request {
 	const struct http_peer *peer;
 	struct facts facts;
 	struct answer answer;
-	struct script_vars vars;
+	struct machine_vars vars;
 	char url[192]; /* of the script itself */
 	struct http_target *target;
 };
@@ -89,7 +89,7 @@ static void script_request_init(struct script_request *r, struct site *site, con
 	r->facts.client = CLIENT_IPXE;
 	r->facts.transport = TRANSPORT_HTTP;
 	boot_decide(site->cfg, &r->facts, &r->answer);
-	r->vars = (struct script_vars){
+	r->vars = (struct machine_vars){
 		.facts = &r->facts,
 		.machine = r->answer.machine,
 		.address = address,
@@ -142,7 +142,7 @@ static void give_script_file(struct script_request *r, const struct profile *p)
 		(void)snprintf(reason, sizeof(reason), "the script %s of profile %s cannot be read: %s",
 			p->script.path, p->name, strerror(-e));
 		give_reason(r, reason);
-	} else if (ipxe_script_template(text_span(&source), &r->vars, &script, &error) == -EINVAL) {
+	} else if (machine_vars_render(text_span(&source), &r->vars, escape_ipxe, &script, &error) == -EINVAL) {
 		give_template_error(r, p->script.path, &error);
 	} else {
 		give_text(r->target, &script);

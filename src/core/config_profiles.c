@@ -3,7 +3,7 @@
  * Checks form only: whether a file is there, the machine must be asked.
  */
 #include "core/config_load_impl.h"
-#include "core/ipxe_script.h"
+#include "core/machine_vars.h"
 
 #include <errno.h>
 
@@ -119,7 +119,7 @@ static void read_cmdline(struct loading *l, const struct yaml *v, void *into)
 	if (!cmdline)
 		return;
 	r->profile.cmdline = cmdline;
-	if (ipxe_script_check(span_str(cmdline), &error) == -EINVAL)
+	if (machine_vars_check(span_str(cmdline), &error) == -EINVAL)
 		config_error_add(l->errs, v->pos, "the command line cannot be rendered: %s (bootsmith.yaml(5) lists the variables)",
 			error.message);
 }

@@ -9,107 +9,6 @@
 
 #define RETRY_S 10
 
-struct lookup {
-	const struct script_vars *vars;
-	struct text hostname; /* the client's own word: escaped here, so that {{{hostname}}} is harmless too */
-	char buf[64];
-};
-
-static bool give(struct template_value *ret, struct span text, bool trusted)
-{
-	*ret = (struct template_value){ .text = text, .trusted = trusted };
-	return true;
-}
-
-static bool lookup_machine_var(const struct machine *m, struct span name, struct template_value *ret)
-{
-	for (size_t i = 0; m && i < m->n_vars; i++)
-		if (span_eq(span_str(m->vars[i].name), name))
-			return give(ret, span_str(m->vars[i].value), true);
-	return false;
-}
-
-/* The machine's name: the configuration's, or its MAC where it has none. */
-static struct span machine_name(struct lookup *l)
-{
-	const struct script_vars *v = l->vars;
-
-	if (v->machine)
-		return span_str(v->machine->name);
-	if (!v->facts->has_mac)
-		return SPAN_LIT("unknown");
-	(void)snprintf(l->buf, sizeof(l->buf), "%s", mac_str_dashed(v->facts->mac).s);
-	return span_str(l->buf);
-}
-
-static bool lookup_var(void *ctx, struct span name, struct template_value *ret)
-{
-	const struct span vars_prefix = SPAN_LIT("vars.");
-	struct lookup *l = ctx;
-	const struct script_vars *v = l->vars;
-
-	if (span_has_prefix(name, vars_prefix))
-		return lookup_machine_var(v->machine, span_skip(name, vars_prefix.n), ret);
-	if (span_eq(name, SPAN_LIT("name")))
-		return give(ret, machine_name(l), false);
-	if (span_eq(name, SPAN_LIT("hostname")))
-		return give(ret, v->machine ? span_str(v->machine->name) : text_span(&l->hostname), false);
-	if (span_eq(name, SPAN_LIT("arch")))
-		return give(ret, span_str(arch_name(v->facts->arch)), false);
-	if (span_eq(name, SPAN_LIT("http")))
-		return give(ret, span_str(v->base.s), false);
-
-	l->buf[0] = '\0';
-	if (span_eq(name, SPAN_LIT("mac"))) {
-		if (v->facts->has_mac)
-			(void)snprintf(l->buf, sizeof(l->buf), "%s", mac_str(v->facts->mac).s);
-	} else if (span_eq(name, SPAN_LIT("uuid"))) {
-		if (v->facts->has_uuid)
-			(void)snprintf(l->buf, sizeof(l->buf), "%s", uuid_str(v->facts->uuid).s);
-	} else if (span_eq(name, SPAN_LIT("address"))) {
-		if (v->address.v)
-			(void)snprintf(l->buf, sizeof(l->buf), "%s", ip4_str(v->address).s);
-	} else if (span_eq(name, SPAN_LIT("server"))) {
-		(void)snprintf(l->buf, sizeof(l->buf), "%s", ip4_str(v->server).s);
-	} else {
-		return false;
-	}
-	return give(ret, span_str(l->buf), false);
-}
-
-int ipxe_script_template(struct span source, const struct script_vars *vars, struct text *out,
-	struct template_error *ret_error)
-{
-	struct lookup l = { .vars = vars };
-	int r;
-
-	escape_ipxe(&l.hostname, vars->facts->hostname);
-	r = l.hostname.failed ? -ENOMEM : template_render(source, lookup_var, &l, escape_ipxe, out, ret_error);
-	text_free(&l.hostname);
-	return r;
-}
-
-static bool lookup_any_var(void *ctx, struct span name, struct template_value *ret)
-{
-	const struct span vars_prefix = SPAN_LIT("vars.");
-
-	if (span_has_prefix(name, vars_prefix) && name.n > vars_prefix.n)
-		return give(ret, SPAN_NONE, true);
-	return lookup_var(ctx, name, ret);
-}
-
-int ipxe_script_check(struct span source, struct template_error *ret_error)
-{
-	const struct facts nobody = { .client = CLIENT_IPXE };
-	const struct script_vars vars = { .facts = &nobody };
-	struct lookup l = { .vars = &vars };
-	struct text out = { 0 };
-	int r = template_render(source, lookup_any_var, &l, escape_ipxe, &out, ret_error);
-
-	text_free(&out);
-	return r;
-}
-
 /* A file of the profile as iPXE fetches it: an absolute path of the server that
  * the script came from, or the URL as it is. */
 static void add_file(const struct file_ref *f, struct text *out)
@@ -122,7 +21,7 @@ static void add_file(const struct file_ref *f, struct text *out)
 	}
 }
 
-static int render_cmdline(const struct profile *p, const struct script_vars *vars, struct text *out,
+static int render_cmdline(const struct profile *p, const struct machine_vars *vars, struct text *out,
 	struct template_error *ret_error)
 {
 	size_t start = out->n;
@@ -131,7 +30,7 @@ static int render_cmdline(const struct profile *p, const struct script_vars *var
 	if (p->cmdline[0] == '\0')
 		return 0;
 	text_addc(out, ' ');
-	r = ipxe_script_template(span_str(p->cmdline), vars, out, ret_error);
+	r = machine_vars_render(span_str(p->cmdline), vars, escape_ipxe, out, ret_error);
 	/* YAML's block texts end in a newline, which would cut iPXE's line here. */
 	for (size_t i = start; i < out->n; i++)
 		if (out->p[i] == '\n' || out->p[i] == '\r')
@@ -142,7 +41,7 @@ static int render_cmdline(const struct profile *p, const struct script_vars *var
 /* A UEFI kernel finds its initrds by the initrd= names on its command line and
  * panics without them; on BIOS iPXE hands them over by itself and the names do
  * no harm.  Names of our own, because several initrds may be called alike. */
-static int render_kernel(const struct profile *p, const struct script_vars *vars, struct text *out,
+static int render_kernel(const struct profile *p, const struct machine_vars *vars, struct text *out,
 	struct template_error *ret_error)
 {
 	int r;
@@ -177,7 +76,7 @@ static void add_retry(const char *url, struct text *out)
 		RETRY_S, RETRY_S, url);
 }
 
-int ipxe_script_profile(const struct profile *p, const struct script_vars *vars, struct text *out,
+int ipxe_script_profile(const struct profile *p, const struct machine_vars *vars, struct text *out,
 	struct template_error *ret_error)
 {
 	int r;

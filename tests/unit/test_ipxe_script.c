@@ -1,4 +1,5 @@
 /* iPXE scripts: golden texts under vectors/ipxe, and what a stranger cannot do to them. */
+#include "base/escape.h"
 #include "core/ipxe_script.h"
 
 #include <errno.h>
@@ -61,9 +62,9 @@ static const struct {
 	{ "template-unknown-machine.ipxe", { .name = NULL }, ALL_VARS, &unknown, NULL },
 };
 
-static struct script_vars script_vars(const struct facts *f, const struct machine *m)
+static struct machine_vars machine_vars(const struct facts *f, const struct machine *m)
 {
-	return (struct script_vars){ .facts = f, .machine = m, .address = { f->has_mac ? 0xac182001 : 0 },
+	return (struct machine_vars){ .facts = f, .machine = m, .address = { f->has_mac ? 0xac182001 : 0 },
 		.server = { 0xac180001 }, .base = { "http://172.24.0.1" }, .url = URL };
 }
 
@@ -95,11 +96,11 @@ static void renders_as_the_golden_scripts(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(vectors); i++) {
-		struct script_vars v = script_vars(vectors[i].facts, vectors[i].machine);
+		struct machine_vars v = machine_vars(vectors[i].facts, vectors[i].machine);
 		struct template_error error = { 0 };
 		struct text out = { 0 };
 		int r = vectors[i].template
-			? ipxe_script_template(span_str(vectors[i].template), &v, &out, &error)
+			? machine_vars_render(span_str(vectors[i].template), &v, escape_ipxe, &out, &error)
 			: ipxe_script_profile(&vectors[i].profile, &v, &out, &error);
 
 		if (r != 0)
@@ -121,7 +122,7 @@ static void a_failed_boot_says_why_and_tries_again(void **state)
 
 static void names_the_wrong_variable(void **state)
 {
-	struct script_vars v = script_vars(&good, NULL);
+	struct machine_vars v = machine_vars(&good, NULL);
 	const struct profile p = KERNEL(.cmdline = "a\nb={{vars.disk}}"); /* this machine has no vars */
 	struct template_error error = { 0 };
 	struct text out = { 0 };
@@ -132,7 +133,7 @@ static void names_the_wrong_variable(void **state)
 	assert_non_null(strstr(error.message, "vars.disk"));
 	text_reset(&out);
 	v.machine = &web1;
-	assert_int_equal(ipxe_script_template(SPAN_LIT("{{vars.dis}}"), &v, &out, &error), -EINVAL);
+	assert_int_equal(machine_vars_render(SPAN_LIT("{{vars.dis}}"), &v, escape_ipxe, &out, &error), -EINVAL);
 	text_free(&out);
 }
 
@@ -142,16 +143,16 @@ static void checks_a_template_beforehand(void **state)
 	struct template_error error = { 0 };
 
 	(void)state;
-	assert_int_equal(ipxe_script_check(SPAN_LIT(ALL_VARS "{{vars.disk}}{{ vars.x }}"), &error), 0);
-	assert_int_equal(ipxe_script_check(SPAN_LIT("a\n{{host}}"), &error), -EINVAL);
+	assert_int_equal(machine_vars_check(SPAN_LIT(ALL_VARS "{{vars.disk}}{{ vars.x }}"), &error), 0);
+	assert_int_equal(machine_vars_check(SPAN_LIT("a\n{{host}}"), &error), -EINVAL);
 	assert_int_equal(error.line, 2);
-	assert_int_equal(ipxe_script_check(SPAN_LIT("{{vars.}}"), &error), -EINVAL);
-	assert_int_equal(ipxe_script_check(SPAN_LIT("{{#vars}}"), &error), -EINVAL);
+	assert_int_equal(machine_vars_check(SPAN_LIT("{{vars.}}"), &error), -EINVAL);
+	assert_int_equal(machine_vars_check(SPAN_LIT("{{#vars}}"), &error), -EINVAL);
 }
 
 static void says_when_memory_is_out(void **state)
 {
-	struct script_vars v = script_vars(&good, &web1);
+	struct machine_vars v = machine_vars(&good, &web1);
 	struct template_error error = { 0 };
 	struct text out = { .failed = true };
 
@@ -187,7 +188,7 @@ static void no_client_adds_a_line_or_an_expansion(void **state)
 		uint8_t name[64];
 		struct facts f = good, plain = good;
 		struct wr w = wr_of(name, sizeof(name));
-		struct script_vars v = script_vars(&f, NULL);
+		struct machine_vars v = machine_vars(&f, NULL);
 		struct template_error error = { 0 };
 		struct text is = { 0 }, should = { 0 };
 
