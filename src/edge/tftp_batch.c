@@ -169,12 +169,18 @@ void tftp_batch_end(struct tftp_batch *b, size_t packet_octets)
 
 /* ---- sending ---- */
 
-/* A device without checksums in hardware says EIO, one whose MTU is less than a
- * segment EINVAL or EMSGSIZE, a kernel before 4.18 or without it the others. */
-static bool says_no_segments(int err)
+/* The interface takes no segments: its device has no checksums in hardware (EIO), or
+ * the kernel has none of it. */
+static bool says_never(int err)
 {
-	return err == EIO || err == EINVAL || err == EMSGSIZE || err == ENOPROTOOPT ||
-	       err == EOPNOTSUPP;
+	return err == EIO || err == ENOPROTOOPT || err == EOPNOTSUPP;
+}
+
+/* The path's MTU is less than a segment by now.  That is true of this client alone,
+ * who can bring it about by a forged ICMP message: others must not pay for it. */
+static bool says_too_long(int err)
+{
+	return err == EINVAL || err == EMSGSIZE;
 }
 
 static void set_fate(struct tftp_batch *b, size_t from, size_t to, enum tftp_sent fate)
@@ -183,13 +189,18 @@ static void set_fate(struct tftp_batch *b, size_t from, size_t to, enum tftp_sen
 		b->list[i].sent = fate;
 }
 
+static void set_narrow(struct tftp_batch *b, uint32_t ifindex)
+{
+	if (!is_narrow(b, ifindex))
+		b->narrow[b->n_narrow++ % ARRAY_LEN(b->narrow)] = ifindex;
+}
+
 /* The first one that did not go; what stands behind it for the same owner would
  * overtake it.  Returns where to go on. */
 static size_t send_singly(struct tftp_batch *b, size_t i)
 {
 	size_t end = i + 1;
 
-	b->narrow[b->n_narrow++ % ARRAY_LEN(b->narrow)] = b->parts->ifindex[i];
 	while (end < b->n && b->list[end].owner == b->list[i].owner)
 		end++;
 	set_fate(b, i, end, TFTP_SENT_SINGLY);
@@ -210,7 +221,9 @@ void tftp_batch_send(struct tftp_batch *b, int fd)
 		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
 			set_fate(b, i, b->n, TFTP_SENT_LATER);
 			return;
-		} else if (p->segmented[i] && says_no_segments(errno)) {
+		} else if (p->segmented[i] && (says_never(errno) || says_too_long(errno))) {
+			if (says_never(errno))
+				set_narrow(b, p->ifindex[i]);
 			i = send_singly(b, i);
 		} else if (errno != EINTR) {
 			/* unreachable, no memory: a loss, which the session repairs */

@@ -3,8 +3,8 @@
  * A message is a packet, or up to 44 blocks of 1468 octets that the kernel or the
  * device cuts apart (UDP_SEGMENT).  Data is sent from where it lies: a message is a
  * list of headers and pieces of file blocks, and the batch holds these until it
- * was sent.  Where the path does not take segments, that is told and remembered, and
- * blocks go one by one.
+ * was sent.  Where the path does not take segments, that is told, and blocks go one by
+ * one; an interface that never takes any is remembered.
  */
 #pragma once
 

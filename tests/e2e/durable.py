@@ -22,7 +22,7 @@ from netlib import ACK, DISCOVER, NAK, OFFER, REQUEST, Lab, message, wait_for
 
 case = netlib.Cases()
 FAKETIME = "/usr/lib/%s/faketime/libfaketime.so.1" % (sys.implementation._multiarch)
-HANG_DISK = os.path.join(os.path.dirname(netlib.BOOTSMITH), "tests/hang_disk.so")
+HANG_DISK = netlib.tool("hang_disk.so")
 KILLS = int(os.environ.get("KILLS", "4"))
 CONFIG = "networks: [{interface: sv0, pools: [10.64.0.10-10.127.255.250], conflict_check: off}]\n"
 SERVER, RELAY = "10.64.0.1", "10.64.0.2"
@@ -379,13 +379,6 @@ def _():
             crowd.still_theirs(crowd.has)
 
 
-def preloaded(library, **more):
-    """The daemon with a library before libc's own; its sanitizer need not be the first."""
-    options = os.environ.get("ASAN_OPTIONS", "")
-    return ["env", "LD_PRELOAD=" + library, "ASAN_OPTIONS=%sverify_asan_link_order=0" % (options and options + ":"),
-            *("%s=%s" % item for item in more.items())]
-
-
 def answers_files(lab):
     assert netlib.tftp_get(lab.client, "file", host=SERVER) == b"there"
     assert lab.http_get("/file", host=SERVER)[0::2] == (200, b"there")
@@ -397,7 +390,7 @@ def _():
         for root in (lab.http, lab.tftp):
             lab.write(os.path.join(root, "file"), "there")
         hung = os.path.join(lab.dir, "hung")
-        d = lab.serve(config=CONFIG, prefix=preloaded(HANG_DISK, HANG_DISK=hung))
+        d = lab.serve(config=CONFIG, prefix=netlib.preloaded(HANG_DISK, HANG_DISK=hung))
         crowd.load(1, 50)
         lab.write(hung, "")
         end = time.monotonic() + 10
@@ -429,8 +422,8 @@ def _():
     year = 365 * 86400
     with BigLab() as lab, crowd_in(lab) as crowd:
         clock = lab.write("clock", "+0")
-        d = lab.serve(config=CONFIG, prefix=preloaded(FAKETIME, FAKETIME_TIMESTAMP_FILE=clock, FAKETIME_NO_CACHE="1",
-                                                      FAKETIME_DONT_FAKE_MONOTONIC="1"))
+        d = lab.serve(config=CONFIG, prefix=netlib.preloaded(FAKETIME, FAKETIME_TIMESTAMP_FILE=clock, FAKETIME_NO_CACHE="1",
+                                                             FAKETIME_DONT_FAKE_MONOTONIC="1"))
         crowd.load(1, 50)
         for step, said in ((year, "forward by 3153"), (-year, "back by 6307")):
             lab.write("clock", "%+d" % step)

@@ -572,6 +572,18 @@ class Daemon:
             raise AssertionError("exit code %d after signal %d: %s" % (code, number, self.errors()))
 
 
+def tool(name):
+    """One of tests/tools, built beside the daemon."""
+    return os.path.join(os.path.dirname(BOOTSMITH), "tests", name)
+
+
+def preloaded(library, **more):
+    """A prefix for serve(): a library before libc's own; the sanitizer's need not be the first."""
+    options = os.environ.get("ASAN_OPTIONS", "")
+    return ["env", "LD_PRELOAD=" + library, "ASAN_OPTIONS=%sverify_asan_link_order=0" % (options and options + ":"),
+            *("%s=%s" % item for item in more.items())]
+
+
 class Lab:
     """Two namespaces, the wire between them, and a directory for files.
 

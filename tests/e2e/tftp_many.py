@@ -2,8 +2,10 @@
 """TFTP for many at once, and what happens to files meanwhile: tftp_many.py [WORD...]
 
 single_port, long windows, half-open floods, ten thousand transfers and what they
-cost, files that change, files larger than the cache, no descriptors left.
+cost, files that change, files larger than the cache, no descriptors left, paths that take
+no UDP_SEGMENT.
 """
+import errno
 import os
 import random
 import select
@@ -40,8 +42,8 @@ class Wide(Lab):
         time.sleep(0.1)  # no longer young: shared between transfers
         return made
 
-    def many(self):
-        return self.serve(config=CONFIG)
+    def many(self, **more):
+        return self.serve(config=CONFIG, **more)
 
 
 def request(name, **options):
@@ -128,9 +130,9 @@ def memory_kib(d):
         return int(next(line for line in f if line.startswith("VmRSS")).split()[1])
 
 
-def single(lab):
+def single(lab, **more):
     config = "state_dir: %s\nhttp: {root: %s}\ntftp: {root: %s, single_port: true}\n" % (lab.state, lab.http, lab.tftp)
-    return lab.serve("-c", lab.write("single.yaml", config + CONFIG), interfaces=())
+    return lab.serve("-c", lab.write("single.yaml", config + CONFIG), interfaces=(), **more)
 
 
 @case("single_port: files intact, all from port 69, strangers hear nothing")
@@ -344,6 +346,56 @@ def _():
         assert running.rest() == made["f"]
         subprocess.run(["prlimit", "--pid=%d" % d.p.pid, "--nofile=20000:20000"], check=True)
         wait_for("service again", lambda: Fetch(lab, "g").rest() == made["g"])
+
+
+def refused_segments(lab, error, serve):
+    """Transfers where UDP_SEGMENT is refused: how often, after one and after five more."""
+    made = lab.files(f=(1 << 20) + 77)
+    count = lab.write("refused", b"")
+    d = serve(prefix=netlib.preloaded(netlib.tool("refuse_segments.so"), REFUSE_SEGMENTS=error, REFUSE_SEGMENTS_COUNT=count))
+    assert Fetch(lab, "f", blksize=1468, windowsize=16).rest() == made["f"]
+    first = os.path.getsize(count)
+    clients = [Fetch(lab, "f", source="10.77.128.1", blksize=1468, windowsize=w) for w in (4, 16, 16, 64, 256)]
+    while any(not f.done for f in clients):
+        for f in clients:
+            if not f.done:
+                f.step()
+    for f in clients:
+        assert b"".join(f.got) == made["f"], f.window
+    assert Fetch(lab, "f").rest() == made["f"]
+    assert d.count("[Ss]egment") <= 1, d.messages()
+    return first, os.path.getsize(count)
+
+
+@case("a device that takes no UDP_SEGMENT (EIO) is asked once, and all arrives")
+def _():
+    for port in (Wide.many, single):
+        with Wide() as lab:
+            got = refused_segments(lab, errno.EIO, lambda **more: port(lab, **more))
+            assert got == (1, 1), "%d refusals, then %d" % got
+
+
+@case("a path that takes no UDP_SEGMENT (EINVAL) is asked once for each transfer, and all arrives")
+def _():
+    for port in (Wide.many, single):
+        with Wide() as lab:
+            got = refused_segments(lab, errno.EINVAL, lambda **more: port(lab, **more))
+            assert got == (1, 6), "%d refusals, then %d" % got
+
+
+@case("a path's MTU sinks below a segment while it is used")
+def _():
+    with Wide() as lab:
+        made = lab.files(f=(1 << 20) + 77)
+        lab.many()
+        f = Fetch(lab, "f", blksize=1468, windowsize=16)
+        for _ in range(100):
+            f.step()
+        lab.server.ip("route add 10.77.0.2 dev sv0 mtu 600")
+        lab.server.ip("route add 10.77.128.0/24 dev sv0 mtu 600")
+        assert f.rest() == made["f"]
+        later = Fetch(lab, "f", source="10.77.128.1", blksize=1468, windowsize=16)
+        assert (later.agreed["blksize"], later.rest()) == (568, made["f"]), later.agreed
 
 
 if __name__ == "__main__":
