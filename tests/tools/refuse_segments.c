@@ -42,7 +42,8 @@ ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 {
 	if (is_segmented(m))
 		return refuse();
-	return ((ssize_t(*)(int, const struct msghdr *, int))dlsym(RTLD_NEXT, "sendmsg"))(fd, m, flags);
+	return ((ssize_t(*)(int, const struct msghdr *, int))dlsym(RTLD_NEXT, "sendmsg"))(
+		fd, m, flags);
 }
 
 /* As the kernel does: what stands before the one that fails is sent and counted. */
