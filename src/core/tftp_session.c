@@ -15,6 +15,15 @@
 /* After several resends and so long no copy of a packet is under way any more. */
 #define SILENT_BACKOFF 3
 #define SILENT_MS      7000
+/* A window longer than its client's receive buffer would lose its tail each time, and
+ * the client, which sees no gap, would wait for our timer.  So a long one leaves in
+ * pieces with pauses in between, which its rule (acknowledge a window's end) does not
+ * notice; RFC 7440 6 wants RFC 5405 3.1 obeyed.  BURST_FIRST full Ethernet frames fit
+ * into Linux's default buffer (208 KiB, 2304 octets each). */
+#define BURST_FIRST  64
+#define BURST_MIN    16
+#define BURST_GAP_MS 1
+#define PATIENCE_MAX 4096
 
 static bool is_separator(uint8_t c)
 {
@@ -178,6 +187,8 @@ static void set_deadline(struct tftp_session *s)
 		s->deadline_ms = earlier(s->deadline_ms, resend_at_ms(s));
 	if (s->restart_ms)
 		s->deadline_ms = earlier(s->deadline_ms, s->restart_ms);
+	if (s->burst_ms)
+		s->deadline_ms = earlier(s->deadline_ms, s->burst_ms);
 }
 
 static struct tftp_action send_nothing(struct tftp_session *s)
@@ -196,23 +207,55 @@ static struct tftp_action send_oack(struct tftp_session *s, uint64_t now_ms)
 	return (struct tftp_action){ .send = TFTP_SEND_OACK };
 }
 
-/* The whole window behind the last acknowledged block, new or again. */
-static struct tftp_action send_window(struct tftp_session *s, uint64_t now_ms)
+/* A window did not arrive whole: smaller pieces, and a longer time until larger ones
+ * are tried again, for that costs the wait of a timer. */
+static void shrink_burst(struct tftp_session *s)
+{
+	if (s->burst > BURST_MIN)
+		s->burst = s->burst / 2 > BURST_MIN ? s->burst / 2 : BURST_MIN;
+	s->patience = at_most(4 * (uint64_t)s->patience, PATIENCE_MAX);
+	s->clean = 0;
+}
+
+static void grow_burst(struct tftp_session *s)
+{
+	if (!s->fresh || s->burst >= s->terms.windowsize || ++s->clean < s->patience)
+		return;
+	s->burst = at_most(2 * (uint64_t)s->burst, s->terms.windowsize);
+	s->clean = 0;
+}
+
+/* The next piece of the window, or all that is left of it. */
+static struct tftp_action send_burst(struct tftp_session *s, uint64_t now_ms)
 {
 	struct tftp_action a = {
 		.send = TFTP_SEND_BLOCKS,
-		.first = s->acked + 1,
-		.last = earlier(s->acked + s->terms.windowsize, s->final),
+		.first = s->next,
+		.last = earlier(s->next + s->burst - 1, s->window_last),
 	};
 
-	s->fresh = s->sent == s->acked;
-	s->resent += s->sent - s->acked;
-	s->sent = a.last;
-	s->held = false;
+	if (a.first <= s->sent)
+		s->resent += earlier(a.last, s->sent) + 1 - a.first;
+	if (a.last > s->sent)
+		s->sent = a.last;
+	s->next = a.last + 1;
 	s->window_ms = now_ms;
-	s->restart_ms = 0;
+	s->burst_ms = s->next <= s->window_last ? now_ms + BURST_GAP_MS : 0;
 	set_deadline(s);
 	return a;
+}
+
+/* The window behind the last acknowledged block, new or again. */
+static struct tftp_action send_window(struct tftp_session *s, uint64_t now_ms)
+{
+	s->fresh = s->sent == s->acked;
+	if (!s->fresh)
+		shrink_burst(s);
+	s->next = s->acked + 1;
+	s->window_last = earlier(s->acked + s->terms.windowsize, s->final);
+	s->held = false;
+	s->restart_ms = 0;
+	return send_burst(s, now_ms);
 }
 
 static struct tftp_action restart_window(struct tftp_session *s, uint64_t now_ms)
@@ -230,6 +273,7 @@ static struct tftp_action restart_window_soon(struct tftp_session *s, uint64_t n
 	if (!s->held && now_ms >= s->window_ms + round_trip_ms(s))
 		return restart_window(s, now_ms);
 	s->restart_ms = s->window_ms + round_trip_ms(s);
+	s->burst_ms = 0; /* its client would drop what comes behind the gap */
 	return send_nothing(s);
 }
 
@@ -241,6 +285,8 @@ struct tftp_action tftp_session_start(
 		.final = terms->size / terms->blksize + 1,
 		.progress_ms = now_ms,
 		.resend_ms = terms->timeout_s * 1000,
+		.burst = at_most(terms->windowsize, BURST_FIRST),
+		.patience = 1,
 		.oack_open = tftp_session_has_options(terms),
 	};
 	return s->oack_open ? send_oack(s, now_ms) : send_window(s, now_ms);
@@ -314,8 +360,10 @@ struct tftp_action tftp_session_ack(struct tftp_session *s, uint16_t block, uint
 		return restart_window_soon(s, now_ms);
 	}
 	s->acked += further;
-	if (s->acked == s->sent)
+	if (s->acked == s->sent) {
 		learn_round_trip(s, now_ms);
+		grow_burst(s);
+	}
 	note_progress(s, now_ms);
 	if (s->acked == s->final) {
 		s->outcome = TFTP_SENT;
@@ -338,6 +386,8 @@ struct tftp_action tftp_session_tick(struct tftp_session *s, uint64_t now_ms)
 		return send_nothing(s);
 	if (s->restart_ms && now_ms >= s->restart_ms)
 		return restart_window(s, now_ms);
+	if (s->burst_ms && now_ms >= s->burst_ms)
+		return send_burst(s, now_ms);
 	if (!may_resend_by_timer(s) || now_ms < resend_at_ms(s))
 		return send_nothing(s);
 	s->backoff++;
@@ -369,6 +419,8 @@ void tftp_session_released(struct tftp_session *s, uint64_t now_ms)
 	s->window_ms = now_ms;
 	if (s->restart_ms)
 		s->restart_ms = now_ms + round_trip_ms(s);
+	if (s->burst_ms)
+		s->burst_ms = now_ms + BURST_GAP_MS;
 	set_deadline(s);
 }
 

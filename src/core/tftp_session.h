@@ -6,7 +6,7 @@
  * counted here from 1 without wrapping; on the wire they wrap from 65535 to 0.
  *
  * Sources: RFC 1350, RFC 1123 4.2.3 (Sorcerer's Apprentice, adaptive timeout),
- * RFC 2347 to 2349 (options), RFC 6298 (round trips), RFC 7440 (windowsize); the
+ * RFC 2347 to 2349 (options), RFC 6298 (round trips), RFC 7440 (windowsize, pace); the
  * promises T-6 to T-16.
  */
 #pragma once
@@ -78,6 +78,11 @@ struct tftp_session {
 	uint64_t progress_ms;      /* when the client last got further */
 	uint64_t window_ms;        /* when we last sent */
 	uint64_t restart_ms;       /* when to restart the window, 0 = not wanted */
+	uint64_t next;             /* the block that is to be sent next, up to window_last */
+	uint64_t window_last;      /* the window's last block */
+	uint64_t burst_ms;         /* when to send the next piece of it, 0 = none is left */
+	uint32_t burst;            /* blocks that leave at once */
+	uint32_t clean, patience;  /* windows that arrived whole; how many double the burst */
 	/* RFC 6298: the smoothed round trip times 8, its variation times 4 (0: not
 	 * measured yet), and how long to wait for an answer. */
 	uint32_t srtt8_ms, rttvar4_ms, resend_ms;

@@ -10,8 +10,8 @@
 
 #include "base/bytes.h"
 
-#define TIMER_WHEEL_TICK_MS 4
-#define TIMER_WHEEL_SLOTS   16384 /* 65 s: what is due later moves on once in that time */
+#define TIMER_WHEEL_TICK_MS 1
+#define TIMER_WHEEL_SLOTS   16384 /* 16 s: what is due later moves on once in that time */
 #define TIMER_WHEEL_IDLE    UINT64_MAX
 
 struct timer_node {

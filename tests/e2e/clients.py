@@ -199,6 +199,25 @@ for label, argv_of in FETCHERS.items():
     add_fetcher(label, argv_of)
 
 
+@case("atftp with a window that is longer than its receive buffer: little is sent twice")
+def _():
+    with Lab() as lab:
+        d = lab.serve()
+        data = os.urandom(24 << 20)
+        lab.write("tftp/long", data)
+        for windowsize in 256, 1000:
+            out = os.path.join(lab.dir, "got%d" % windowsize)
+            lab.client.run(["atftp", "--option", "blksize 1468", "--option", "windowsize %d" % windowsize, "--get", "-r", "long",
+                            "-l", out, SERVER], seconds=120)
+            with open(out, "rb") as f:
+                assert sha(f.read()) == sha(data)
+            line = d.wait_line(r"long.*windowsize %d" % windowsize)
+            blocks = len(data) // 1468
+            print("   windowsize %d: %d of %d blocks twice, %.1f MB/s" % (
+                windowsize, line["retransmissions"], blocks, line["octets_per_s"] / 1e6))
+            assert line["windowsize"] == windowsize and line["retransmissions"] < blocks // 5, line
+
+
 @case("curl: an aborted download is taken up again by Range")
 def _():
     with Lab() as lab:

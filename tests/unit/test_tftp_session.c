@@ -442,6 +442,80 @@ static void restarts_at_most_once_per_round_trip(void **state)
 	expect_blocks(tftp_session_tick(&s, s.deadline_ms), 7, 10);
 }
 
+/* Bursts of 64 at first, 1 ms apart; the client sees but one window. */
+static void a_long_window_leaves_in_pieces(void **state)
+{
+	struct tftp_session s = begin(1000000, 200, 0);
+
+	(void)state;
+	expect_blocks(tftp_session_ack(&s, 0, 10), 1, 64);
+	assert_int_equal(s.deadline_ms, 11);
+	expect_nothing(tftp_session_tick(&s, 10));
+	expect_blocks(tftp_session_tick(&s, 11), 65, 128);
+	expect_blocks(tftp_session_tick(&s, 12), 129, 192);
+	/* what is held back is waited for, the rest comes behind it */
+	tftp_session_hold(&s);
+	expect_nothing(tftp_session_tick(&s, 15));
+	tftp_session_released(&s, 16);
+	assert_int_equal(s.deadline_ms, 17);
+	expect_blocks(tftp_session_tick(&s, 17), 193, 200);
+	assert_int_equal(s.deadline_ms, 217);
+	/* it arrived: twice as much, then all at once */
+	expect_blocks(tftp_session_ack(&s, 200, 18), 201, 328);
+	expect_blocks(tftp_session_tick(&s, 19), 329, 400);
+	expect_blocks(tftp_session_ack(&s, 400, 20), 401, 600);
+	assert_int_equal(s.deadline_ms, 220);
+	assert_int_equal(s.resent, 0);
+}
+
+static void what_is_lost_makes_smaller_pieces(void **state)
+{
+	struct tftp_session s = begin(10000000, 64, 0);
+	uint64_t now = 428, acked = 204;
+
+	(void)state;
+	expect_blocks(tftp_session_ack(&s, 0, 10), 1, 64);
+	/* the tail is lost, without a gap that the client could see */
+	expect_blocks(tftp_session_tick(&s, 210), 1, 32);
+	expect_blocks(tftp_session_tick(&s, 211), 33, 64);
+	expect_blocks(tftp_session_ack(&s, 64, 212), 65, 96);
+	expect_blocks(tftp_session_tick(&s, 213), 97, 128);
+	/* only the ACK was lost: it is the answer to the first piece already */
+	expect_blocks(tftp_session_ack(&s, 128, 214), 129, 160);
+	expect_blocks(tftp_session_tick(&s, 215), 161, 192);
+	expect_blocks(tftp_session_tick(&s, 416), 129, 144);
+	expect_blocks(tftp_session_ack(&s, 192, 417), 193, 208);
+	assert_int_equal(s.resent, 64 + 16);
+	/* a gap: what is behind it would be for nothing */
+	expect_blocks(tftp_session_tick(&s, 418), 209, 224);
+	expect_nothing(tftp_session_ack(&s, 204, 419));
+	expect_nothing(tftp_session_tick(&s, 420));
+	assert_int_equal(s.deadline_ms, 428);
+	expect_blocks(tftp_session_tick(&s, 428), 205, 220);
+	/* no smaller than 16, and it takes 64 windows until 32 are tried again */
+	for (unsigned i = 0; i < 64; i++, acked += 64) {
+		assert_int_equal(s.burst, 16);
+		for (unsigned piece = 0; piece < 3; piece++)
+			assert_int_equal(tftp_session_tick(&s, ++now).send, TFTP_SEND_BLOCKS);
+		(void)tftp_session_ack(&s, (uint16_t)(acked + 64), ++now);
+	}
+	assert_int_equal(s.burst, 16); /* the first was sent twice, so it counts for nothing */
+	for (unsigned piece = 0; piece < 3; piece++)
+		(void)tftp_session_tick(&s, ++now);
+	expect_blocks(tftp_session_ack(&s, (uint16_t)(acked + 64), ++now), acked + 65, acked + 96);
+}
+
+/* So a firmware's windows leave as they always did. */
+static void a_short_window_leaves_at_once(void **state)
+{
+	struct tftp_session s = begin(50000, 16, 0);
+
+	(void)state;
+	expect_blocks(tftp_session_ack(&s, 0, 10), 1, 16);
+	expect_blocks(tftp_session_tick(&s, 210), 1, 16);
+	expect_blocks(tftp_session_ack(&s, 16, 220), 17, 32);
+}
+
 static void errors_end_it(void **state)
 {
 	struct tftp_session s = begin(2000, 1, 0);
@@ -534,6 +608,8 @@ struct world {
 
 	struct tftp_terms terms;
 	struct tftp_session server;
+	uint32_t burst; /* of the server, 0: its own choice */
+	uint64_t sent;  /* the furthest block of the server's last piece */
 	bool server_runs, server_ended;
 	unsigned data_sent[BLOCKS_MAX], timer_sent[BLOCKS_MAX];
 
@@ -598,9 +674,10 @@ static void server_do(struct world *w, struct tftp_action a, bool by_timer)
 		send_packet(w, OACK, 0);
 	if (a.send != TFTP_SEND_BLOCKS)
 		return;
-	if (a.first != w->server.acked + 1 || a.last > final_block(w) ||
-		a.last - a.first >= w->terms.windowsize)
+	if ((a.first != w->server.acked + 1 && a.first != w->sent + 1) || a.last > final_block(w) ||
+		a.last - w->server.acked > w->terms.windowsize)
 		fail_msg("%s: blocks %u to %u", w->name, (unsigned)a.first, (unsigned)a.last);
+	w->sent = a.last;
 	for (uint64_t b = a.first; b <= a.last; b++) {
 		w->data_sent[b]++;
 		w->timer_sent[b] += by_timer;
@@ -615,6 +692,8 @@ static void server_take(struct world *w, const struct packet *p)
 	if (p->kind == RRQ && !w->server_runs) {
 		w->server_runs = true;
 		server_do(w, tftp_session_start(&w->server, &w->terms, w->now), false);
+		if (w->burst)
+			w->server.burst = w->burst;
 	} else if (p->kind == RRQ) {
 		server_do(w, tftp_session_repeat(&w->server, w->now), true);
 	} else {
@@ -729,7 +808,8 @@ static void world_begin(uint64_t size, uint32_t windowsize, bool options)
 	/* what flies need not be cleared: there is a lot of it */
 	world.n_flying = world.n_packets = 0;
 	world.pattern = 0;
-	world.seed = 0;
+	world.seed = world.sent = 0;
+	world.burst = 0;
 	world.now = 1000;
 	world.terms = terms_of(size, windowsize, options);
 	world.server_runs = world.server_ended = world.started = world.finished = false;
@@ -739,12 +819,14 @@ static void world_begin(uint64_t size, uint32_t windowsize, bool options)
 	world.client_deadline = UINT64_MAX;
 }
 
-static void run_pattern(unsigned pattern, uint64_t size, uint32_t windowsize, bool options)
+static void run_pattern(
+	unsigned pattern, uint64_t size, uint32_t windowsize, uint32_t burst, bool options)
 {
 	world_begin(size, windowsize, options);
 	world.pattern = pattern;
-	(void)snprintf(world.name, sizeof(world.name), "pattern %u size %u window %u", pattern,
-		(unsigned)size, windowsize);
+	world.burst = burst;
+	(void)snprintf(world.name, sizeof(world.name), "pattern %u size %u window %u burst %u",
+		pattern, (unsigned)size, windowsize, burst);
 	run_world(&world, 10000);
 	/* At most seven packets were touched, so the last ACK arrives too. */
 	if (world.server.outcome != TFTP_SENT)
@@ -755,12 +837,14 @@ static void survives_every_pattern(void **state)
 {
 	(void)state;
 	for (unsigned pattern = 0; pattern < FATES_ALL; pattern++) {
-		run_pattern(pattern, SIZE, 1, false);
-		run_pattern(pattern, SIZE, 1, true);
-		run_pattern(pattern, SIZE, 2, true);
-		run_pattern(pattern, SIZE, 3, true);
-		run_pattern(pattern, 5 * 512, 4, true); /* ends with an empty block */
-		run_pattern(pattern, 9 * 512 + 1, 8, true);
+		run_pattern(pattern, SIZE, 1, 0, false);
+		run_pattern(pattern, SIZE, 1, 0, true);
+		run_pattern(pattern, SIZE, 2, 0, true);
+		run_pattern(pattern, SIZE, 3, 0, true);
+		run_pattern(pattern, 5 * 512, 4, 0, true); /* ends with an empty block */
+		run_pattern(pattern, 9 * 512 + 1, 8, 0, true);
+		run_pattern(pattern, SIZE, 3, 1, true); /* the window in pieces */
+		run_pattern(pattern, 9 * 512 + 1, 8, 3, true);
 	}
 }
 
@@ -779,6 +863,7 @@ static void survives_random_networks(void **state)
 		world_begin(rnd(&seed, (BLOCKS_MAX - 2) * 512), window, window > 1 || run % 2);
 		/* more of it, and one run in thousands ends by giving up after 60 s */
 		world.loss_percent = rnd(&seed, 16);
+		world.burst = run % 3 == 0 ? 1 + rnd(&seed, window) : 0;
 		(void)snprintf(world.name, sizeof(world.name), "seed %llu window %u loss %u %%",
 			(unsigned long long)seed, window, world.loss_percent);
 		world.seed = seed | 1;
@@ -805,6 +890,9 @@ int main(void)
 		cmocka_unit_test(ack_of_what_was_not_sent_is_ignored),
 		cmocka_unit_test(restarts_the_window),
 		cmocka_unit_test(restarts_at_most_once_per_round_trip),
+		cmocka_unit_test(a_long_window_leaves_in_pieces),
+		cmocka_unit_test(what_is_lost_makes_smaller_pieces),
+		cmocka_unit_test(a_short_window_leaves_at_once),
 		cmocka_unit_test(errors_end_it),
 		cmocka_unit_test(names_outcomes),
 		cmocka_unit_test(block_numbers_wrap),
