@@ -10,6 +10,8 @@
 #include "wire/dhcp4.h"
 #include "wire/pxe.h"
 
+struct machine_state; /* core/machine_state.h */
+
 enum transport {
 	TRANSPORT_NONE,
 	TRANSPORT_TFTP,
@@ -29,6 +31,7 @@ struct facts {
 	struct span vendor_class, user_class, hostname, circuit_id, remote_id;
 	struct span serial, asset; /* only iPXE can tell them */
 	const char *network;       /* struct network's name, or NULL */
+	const struct machine_state *state; /* what it has been through; NULL: nothing is known */
 };
 
 /* Reads the facts out of a client's message (design section 4):

@@ -1,0 +1,225 @@
+/* A hash by MAC, and two queues of those that may be forgotten. */
+#include "core/machine_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+#include <utlist.h>
+
+/* In which of the two queues, of those that may go: a stranger whose installation
+ * runs goes after all others. */
+enum queue {
+	QUEUE_NEW,
+	QUEUE_INSTALLING,
+	QUEUE_COUNT,
+	QUEUE_NONE = QUEUE_COUNT,
+};
+
+struct entry {
+	struct machine_state state;
+	uint64_t version, stored;
+	bool known;
+	enum queue queue;
+	struct entry *prev, *next; /* heard of longest ago first */
+	UT_hash_handle by_mac;
+};
+
+struct machine_table {
+	struct entry *by_mac;
+	struct entry *queues[QUEUE_COUNT];
+	size_t n_strangers;
+	uint64_t version; /* the last one given */
+};
+
+int machine_table_new(struct machine_table **ret)
+{
+	struct machine_table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	*ret = t;
+	return 0;
+}
+
+static struct entry *find(const struct machine_table *t, struct mac mac)
+{
+	struct entry *e = NULL;
+
+	HASH_FIND(by_mac, t->by_mac, &mac, sizeof(mac), e);
+	return e;
+}
+
+static enum queue queue_of(const struct entry *e)
+{
+	if (e->known || machine_state_is_kept(&e->state))
+		return QUEUE_NONE;
+	return e->state.phase == MACHINE_INSTALLING ? QUEUE_INSTALLING : QUEUE_NEW;
+}
+
+static void leave_queue(struct machine_table *t, struct entry *e)
+{
+	if (e->queue != QUEUE_NONE)
+		DL_DELETE(t->queues[e->queue], e);
+	e->queue = QUEUE_NONE;
+}
+
+static void join_queue(struct machine_table *t, struct entry *e)
+{
+	e->queue = queue_of(e);
+	if (e->queue != QUEUE_NONE)
+		DL_APPEND(t->queues[e->queue], e);
+}
+
+static void drop_entry(struct machine_table *t, struct entry *e)
+{
+	leave_queue(t, e);
+	HASH_DELETE(by_mac, t->by_mac, e);
+	t->n_strangers -= !e->known;
+	free(e);
+}
+
+void machine_table_free(struct machine_table *t)
+{
+	struct entry *e, *next;
+
+	if (!t)
+		return;
+	HASH_ITER(by_mac, t->by_mac, e, next)
+		drop_entry(t, e);
+	free(t);
+}
+
+const struct machine_state *machine_table_find(const struct machine_table *t, struct mac mac)
+{
+	const struct entry *e = find(t, mac);
+
+	return e ? &e->state : NULL;
+}
+
+const struct machine_state *machine_table_find_uuid(const struct machine_table *t, struct uuid uuid)
+{
+	const struct uuid other_order = uuid_swap(uuid);
+
+	for (const struct entry *e = t->by_mac; e; e = e->by_mac.next)
+		if (e->state.has_uuid && (uuid_eq(e->state.uuid, uuid) || uuid_eq(e->state.uuid, other_order)))
+			return &e->state;
+	return NULL;
+}
+
+/* Room for one more stranger. */
+static int make_room(struct machine_table *t, struct machine_put *ret)
+{
+	struct entry *e = t->queues[QUEUE_NEW] ? t->queues[QUEUE_NEW] : t->queues[QUEUE_INSTALLING];
+
+	if (t->n_strangers < MACHINE_TABLE_STRANGERS_MAX)
+		return 0;
+	if (!e)
+		return -ENOSPC;
+	ret->evicted = true;
+	ret->victim = e->state.mac;
+	drop_entry(t, e);
+	return 0;
+}
+
+static int add(struct machine_table *t, struct mac mac, bool known, struct machine_put *ret, struct entry **ret_entry)
+{
+	struct entry *e, *added = NULL;
+	int r = known ? 0 : make_room(t, ret);
+
+	if (r < 0)
+		return r;
+	e = calloc(1, sizeof(*e));
+	if (!e)
+		return -ENOMEM;
+	e->state.mac = mac;
+	e->known = known;
+	e->queue = QUEUE_NONE;
+	HASH_ADD(by_mac, t->by_mac, state.mac, sizeof(e->state.mac), e);
+	HASH_FIND(by_mac, t->by_mac, &mac, sizeof(mac), added);
+	if (!added) {
+		free(e);
+		return -ENOMEM;
+	}
+	t->n_strangers += !known;
+	*ret_entry = e;
+	return 0;
+}
+
+static void set_known(struct machine_table *t, struct entry *e, bool known)
+{
+	t->n_strangers -= !e->known;
+	e->known = known;
+	t->n_strangers += !known;
+}
+
+int machine_table_put(struct machine_table *t, const struct machine_state *s, bool known, struct machine_put *ret)
+{
+	struct machine_put put = { .evicted = false };
+	struct entry *e = find(t, s->mac);
+	int r = e ? 0 : add(t, s->mac, known, &put, &e);
+
+	if (r < 0)
+		return r;
+	leave_queue(t, e);
+	set_known(t, e, known);
+	if (&e->state != s)
+		e->state = *s;
+	e->version = put.version = ++t->version;
+	join_queue(t, e);
+	*ret = put;
+	return 0;
+}
+
+void machine_table_stored(struct machine_table *t, struct mac mac, uint64_t version)
+{
+	struct entry *e = find(t, mac);
+
+	if (e && version > e->stored)
+		e->stored = version;
+}
+
+void machine_table_unstored(const struct machine_table *t,
+	void (*each)(void *ctx, const struct machine_state *s, uint64_t version), void *ctx)
+{
+	for (const struct entry *e = t->by_mac; e; e = e->by_mac.next)
+		if (e->stored < e->version)
+			each(ctx, &e->state, e->version);
+}
+
+/* Who has become a stranger may be one too many: the next one that comes does not
+ * make the table longer, and one that goes is not replaced. */
+void machine_table_sort(struct machine_table *t, bool (*is_known)(void *ctx, const struct machine_state *s),
+	void *ctx)
+{
+	for (struct entry *e = t->by_mac; e; e = e->by_mac.next) {
+		bool known = is_known(ctx, &e->state);
+
+		if (known == e->known)
+			continue;
+		leave_queue(t, e);
+		set_known(t, e, known);
+		join_queue(t, e);
+	}
+}
+
+static int by_octets(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct mac));
+}
+
+int machine_table_macs(const struct machine_table *t, struct mac **ret, size_t *ret_n)
+{
+	size_t n = 0, cap = HASH_CNT(by_mac, t->by_mac);
+	struct mac *list = malloc((cap + 1) * sizeof(*list));
+
+	if (!list)
+		return -ENOMEM;
+	for (const struct entry *e = t->by_mac; e; e = e->by_mac.next)
+		list[n++] = e->state.mac;
+	qsort(list, n, sizeof(*list), by_octets);
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}

@@ -1,0 +1,47 @@
+/* The states of all machines, by MAC.
+ *
+ * Records go in and out by value: find, change a copy (core/machine_state.h), put
+ * it back.  Strangers can make it grow, so those that the configuration does not
+ * know have a limit: whoever was heard of longest ago makes room, machines that
+ * were being installed after those that were not.  What machine_state_is_kept()
+ * stays: a machine that was forgotten would be installed again.
+ */
+#pragma once
+
+#include "core/machine_state.h"
+
+#define MACHINE_TABLE_STRANGERS_MAX 16384u
+
+struct machine_table;
+
+int machine_table_new(struct machine_table **ret) WARN_UNUSED;
+void machine_table_free(struct machine_table *t);
+
+/* Valid until the table changes; NULL: it is not there. */
+const struct machine_state *machine_table_find(const struct machine_table *t, struct mac mac);
+/* The one that has this UUID, in either octet order; NULL: none.  Looks at all. */
+const struct machine_state *machine_table_find_uuid(const struct machine_table *t, struct uuid uuid);
+
+struct machine_put {
+	uint64_t version; /* of this record now: for machine_table_stored() */
+	bool evicted;     /* another one made room: *victim is gone */
+	struct mac victim;
+};
+
+/* Adds or replaces it.  known: the configuration has it.  -ENOSPC: there is no room
+ * for one more stranger, all that are here must stay; -ENOMEM. */
+int machine_table_put(struct machine_table *t, const struct machine_state *s, bool known,
+	struct machine_put *ret) WARN_UNUSED;
+/* The store has what was put as that version. */
+void machine_table_stored(struct machine_table *t, struct mac mac, uint64_t version);
+/* Calls each() for what was put and is not stored: after the store was out of order. */
+void machine_table_unstored(const struct machine_table *t,
+	void (*each)(void *ctx, const struct machine_state *s, uint64_t version), void *ctx);
+
+/* Another configuration: asks anew of each record whether it is known. */
+void machine_table_sort(struct machine_table *t, bool (*is_known)(void *ctx, const struct machine_state *s),
+	void *ctx);
+
+/* The MACs of all, in order, for a walk over a table that changes meanwhile; the
+ * caller frees them.  -ENOMEM. */
+int machine_table_macs(const struct machine_table *t, struct mac **ret, size_t *ret_n) WARN_UNUSED;

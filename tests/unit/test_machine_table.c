@@ -1,0 +1,209 @@
+/* The table of machines' states: strangers give way, nobody else does. */
+#include "core/machine_table.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static struct machine_state machine(uint32_t n)
+{
+	return (struct machine_state){ .mac = { { 2, 0, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n } } };
+}
+
+static struct machine_put put(struct machine_table *t, struct machine_state s, bool known)
+{
+	struct machine_put p;
+
+	assert_int_equal(machine_table_put(t, &s, known, &p), 0);
+	return p;
+}
+
+static bool has(const struct machine_table *t, uint32_t n)
+{
+	return machine_table_find(t, machine(n).mac) != NULL;
+}
+
+static struct machine_table *begin(void **state)
+{
+	struct machine_table *t;
+
+	(void)state;
+	assert_int_equal(machine_table_new(&t), 0);
+	return t;
+}
+
+static void fill(struct machine_table *t)
+{
+	for (uint32_t i = 0; i < MACHINE_TABLE_STRANGERS_MAX; i++)
+		assert_false(put(t, machine(i), false).evicted);
+}
+
+static void finds_what_was_put(void **state)
+{
+	struct machine_table *t = begin(state);
+	struct machine_state s = machine(1);
+	struct mac *macs;
+	size_t n;
+
+	s.has_uuid = true;
+	s.uuid.b[0] = 9;
+	s.phase = MACHINE_LOCAL;
+	(void)put(t, s, true);
+	(void)put(t, machine(2), false);
+	assert_false(has(t, 3));
+	assert_int_equal(machine_table_find(t, s.mac)->phase, MACHINE_LOCAL);
+	assert_true(mac_eq(machine_table_find_uuid(t, s.uuid)->mac, s.mac));
+	assert_true(mac_eq(machine_table_find_uuid(t, uuid_swap(s.uuid))->mac, s.mac));
+	assert_null(machine_table_find_uuid(t, (struct uuid){ { 1 } }));
+	s.phase = MACHINE_HOLD;
+	(void)put(t, s, true);
+	assert_int_equal(machine_table_find(t, s.mac)->phase, MACHINE_HOLD);
+	assert_int_equal(machine_table_macs(t, &macs, &n), 0);
+	assert_int_equal(n, 2);
+	assert_true(memcmp(&macs[0], &macs[1], sizeof(macs[0])) < 0);
+	free(macs);
+	machine_table_free(t);
+}
+
+/* A flood of made-up MACs takes nothing from machines that matter. */
+static void strangers_make_room(void **state)
+{
+	struct machine_table *t = begin(state);
+	struct machine_state installed = machine(0), installing = machine(1), held = machine(2), once = machine(3);
+	struct machine_put p;
+
+	fill(t);
+	installed.phase = MACHINE_INSTALLED;
+	installing.phase = MACHINE_INSTALLING;
+	held.phase = MACHINE_HOLD;
+	(void)snprintf(once.boot_once, sizeof(once.boot_once), "live");
+	(void)put(t, installed, false);
+	(void)put(t, installing, false);
+	(void)put(t, held, false);
+	(void)put(t, once, false);
+	(void)put(t, machine(4), true);
+	(void)put(t, machine(5), false); /* heard of just now */
+	p = put(t, machine(1u << 20), false); /* 4 is known: there was room */
+	assert_false(p.evicted);
+	p = put(t, machine((1u << 20) + 1), false);
+	assert_true(p.evicted && mac_eq(p.victim, machine(6).mac));
+	for (uint32_t i = 2; i < 2 * MACHINE_TABLE_STRANGERS_MAX; i++)
+		(void)put(t, machine((1u << 20) + i), false);
+	for (uint32_t i = 0; i < 5; i++)
+		assert_true(has(t, i));
+	assert_false(has(t, 5));
+	machine_table_free(t);
+}
+
+static void who_installs_goes_last(void **state)
+{
+	struct machine_table *t = begin(state);
+	struct machine_put p;
+
+	for (uint32_t i = 0; i < MACHINE_TABLE_STRANGERS_MAX; i++) {
+		struct machine_state s = machine(i);
+
+		s.phase = i == 7 ? MACHINE_NEW : MACHINE_INSTALLING;
+		(void)put(t, s, false);
+	}
+	p = put(t, machine(1u << 20), false);
+	assert_true(p.evicted && mac_eq(p.victim, machine(7).mac));
+	p = put(t, machine((1u << 20) + 1), false);
+	assert_true(p.evicted && mac_eq(p.victim, machine(1u << 20).mac));
+	machine_table_free(t);
+}
+
+static void full_of_what_must_stay(void **state)
+{
+	struct machine_table *t = begin(state);
+	struct machine_state s;
+	struct machine_put p;
+
+	for (uint32_t i = 0; i < MACHINE_TABLE_STRANGERS_MAX; i++) {
+		s = machine(i);
+		s.phase = MACHINE_INSTALLED;
+		(void)put(t, s, false);
+	}
+	s = machine(1u << 20);
+	assert_int_equal(machine_table_put(t, &s, false, &p), -ENOSPC);
+	assert_false(has(t, 1u << 20));
+	(void)put(t, s, true); /* the configuration's own have room always */
+	s = machine(3);
+	s.phase = MACHINE_HOLD;
+	(void)put(t, s, false);
+	machine_table_free(t);
+}
+
+static bool is_even(void *ctx, const struct machine_state *s)
+{
+	(void)ctx;
+	return s->mac.b[5] % 2 == 0;
+}
+
+static void another_configuration(void **state)
+{
+	struct machine_table *t = begin(state);
+	struct machine_put p;
+
+	fill(t);
+	machine_table_sort(t, is_even, NULL);
+	for (uint32_t i = 0; i < MACHINE_TABLE_STRANGERS_MAX / 2; i++)
+		assert_false(put(t, machine((1u << 20) + i), false).evicted);
+	p = put(t, machine(1u << 21), false);
+	assert_true(p.evicted && p.victim.b[5] % 2 == 1);
+	machine_table_free(t);
+}
+
+struct unstored {
+	unsigned n;
+	uint64_t version;
+};
+
+static void on_unstored(void *ctx, const struct machine_state *s, uint64_t version)
+{
+	struct unstored *u = ctx;
+
+	(void)s;
+	u->n++;
+	u->version = version;
+}
+
+static void knows_what_is_stored(void **state)
+{
+	struct machine_table *t = begin(state);
+	struct unstored u = { 0 };
+	uint64_t first = put(t, machine(1), true).version, second = put(t, machine(1), true).version;
+
+	(void)put(t, machine(2), true);
+	machine_table_stored(t, machine(1).mac, first);
+	machine_table_unstored(t, on_unstored, &u);
+	assert_int_equal(u.n, 2);
+	machine_table_stored(t, machine(1).mac, second);
+	machine_table_stored(t, machine(1).mac, first); /* a late one takes nothing back */
+	machine_table_stored(t, machine(9).mac, second);
+	u = (struct unstored){ 0 };
+	machine_table_unstored(t, on_unstored, &u);
+	assert_int_equal(u.n, 1);
+	machine_table_stored(t, machine(2).mac, u.version);
+	u = (struct unstored){ 0 };
+	machine_table_unstored(t, on_unstored, &u);
+	assert_int_equal(u.n, 0);
+	machine_table_free(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_what_was_put),	 cmocka_unit_test(strangers_make_room),
+		cmocka_unit_test(who_installs_goes_last), cmocka_unit_test(full_of_what_must_stay),
+		cmocka_unit_test(another_configuration), cmocka_unit_test(knows_what_is_stored),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
