@@ -117,26 +117,29 @@ static void say_root(struct site *site, const char *what, const char *path)
 			what, path, path);
 }
 
-static void say_loaders(struct site *site)
+/* "iPXE: bios /usr/lib/ipxe/undionly.kpxe, …".  Without iPXE most machines get an address
+ * only; the other families are needed where a profile asks for them, and then said there. */
+static void say_loaders(struct site *site, enum loader_family f)
 {
 	const struct config *cfg = site->cfg;
 	struct text found = { 0 };
 
 	for (enum arch a = ARCH_BIOS; a < ARCH_OTHER; a++) {
+		const struct loader_file *l = &cfg->loaders.file[f][a];
 		char path[4096];
 
-		if (!cfg->loaders.file[a])
+		if (!l->path)
 			continue;
-		site_loader_path(cfg, a, path, sizeof(path));
-		if (cfg->loaders.present[a])
+		site_loader_path(cfg, l->path, path, sizeof(path));
+		if (l->present)
 			text_addf(&found, "%s%s %s", found.n ? ", " : "", arch_name(a), path);
-		else
+		else if (f == FAMILY_IPXE)
 			log_say(site->log, LOG_WARNING, "files",
 				"the loader for %s is missing: %s (`apt install ipxe` brings it; loaders: names another one); such machines get an address only",
 				arch_name(a), path);
 	}
 	if (found.n)
-		log_say(site->log, LOG_INFO, "files", "iPXE loaders: %s", text_str(&found));
+		log_say(site->log, LOG_INFO, "files", "loaders, %s: %s", loader_family_name(f), text_str(&found));
 	text_free(&found);
 }
 
@@ -183,7 +186,8 @@ void banner_say(struct site *site)
 		cfg->n_rules, cfg->default_profile ? cfg->default_profile->name : "none");
 	say_root(site, "HTTP", cfg->http_root);
 	say_root(site, "TFTP", cfg->tftp_root);
-	say_loaders(site);
+	for (enum loader_family f = 0; f < FAMILY_COUNT; f++)
+		say_loaders(site, f);
 	say_try(site);
 	say_certificates(site);
 }

@@ -215,6 +215,7 @@ static void check_profiles(const struct config *cfg, const struct root *tftp,
 			check_http_file(http, &p->kernel, errs);
 			for (size_t j = 0; j < p->n_initrds; j++)
 				check_http_file(http, &p->initrds[j], errs);
+			check_bootfile(tftp, http, &p->bootfile, errs);
 			break;
 		case PROFILE_SCRIPT:
 			check_http_file(http, &p->script, errs);
@@ -229,30 +230,34 @@ static void check_profiles(const struct config *cfg, const struct root *tftp,
 	}
 }
 
+static void check_loader(const struct loaders *loaders, const struct root *dir, enum loader_family f, enum arch a,
+	struct config_errors *errs)
+{
+	const struct loader_file *l = &loaders->file[f][a];
+	struct text path = { 0 };
+	struct stat st;
+	int fd, r;
+
+	if (l->pos.line == 0 || (l->path[0] != '/' && dir->reported))
+		return;
+	text_addf(&path, "%s%s%s", l->path[0] == '/' ? "" : loaders->dir, l->path[0] == '/' ? "" : "/", l->path);
+	r = path.failed ? -ENOMEM : files_open_path(text_str(&path), &fd, &st);
+	if (r == 0)
+		(void)close(fd);
+	else
+		config_error_add(errs, l->pos, "%s for %s, %s, %s: install it%s, or correct the path",
+			loader_family_name(f), arch_name(a), text_str(&path), why_not(r), package_hint(l->path));
+	text_free(&path);
+}
+
 static void check_loaders(const struct loaders *loaders, struct config_errors *errs)
 {
 	struct root dir = root_open(loaders->dir, "loaders.dir", loaders->pos, errs);
 
 	root_close(&dir);
-	for (enum arch a = 0; a < ARCH_COUNT; a++) {
-		const char *file = loaders->file[a];
-		struct text path = { 0 };
-		struct stat st;
-		int fd, r;
-
-		if (!file || loaders->file_pos[a].line == 0 || (file[0] != '/' && dir.reported))
-			continue;
-		text_addf(&path, "%s%s%s", file[0] == '/' ? "" : loaders->dir,
-			file[0] == '/' ? "" : "/", file);
-		r = path.failed ? -ENOMEM : files_open_path(text_str(&path), &fd, &st);
-		if (r == 0)
-			(void)close(fd);
-		else
-			config_error_add(errs, loaders->file_pos[a],
-				"the loader for %s, %s, %s: install it%s, or correct the path",
-				arch_name(a), text_str(&path), why_not(r), package_hint(file));
-		text_free(&path);
-	}
+	for (enum loader_family f = 0; f < FAMILY_COUNT; f++)
+		for (enum arch a = 0; a < ARCH_COUNT; a++)
+			check_loader(loaders, &dir, f, a, errs);
 }
 
 static void check_https(const struct config *cfg, struct config_errors *errs)

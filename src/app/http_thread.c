@@ -190,54 +190,31 @@ static void on_opened(struct serving_thread *t, void *asker, int error, int fd, 
 	http_server_answer(asker, &target);
 }
 
-/* The question comes back, answered. */
-static void read_answer(struct letter *l)
+static void answered(struct serving_thread *t, struct question *q)
 {
-	struct http_question *q = (struct http_question *)l;
+	struct http_target target = { .content_type = q->given.content_type };
 
-	if (q->asker)
-		http_server_answer(q->asker, &q->target);
-	else if (q->target.kind == HTTP_TARGET_FILE)
-		close(q->target.fd);
-	else if (q->target.kind == HTTP_TARGET_TEXT)
-		text_free(&q->target.text);
-	free(q);
+	(void)t;
+	switch (q->given.kind) {
+	case GIVEN_ERROR:
+		give_error(&target, q->given.error);
+		if (q->given.sentence[0])
+			target.message = q->given.sentence;
+		break;
+	case GIVEN_FILE:
+		give_file(&target, 0, q->given.fd, &q->given.st);
+		break;
+	case GIVEN_TEXT:
+		target.kind = HTTP_TARGET_TEXT;
+		target.text = q->given.text;
+		break;
+	}
+	http_server_answer(q->asker, &target);
 }
 
-void http_thread_answer(struct http_question *q)
+static void asked(struct serving_thread *t, struct question *q)
 {
-	q->letter.read = read_answer;
-	mailbox_post(worker_inbox(q->thread->serving.worker), &q->letter);
-}
-
-static void read_question(struct letter *l)
-{
-	struct http_question *q = (struct http_question *)l;
-
-	q->thread->hooks->question(q->thread->serving.ctx, q);
-}
-
-static bool ask(struct http_thread *t, struct http_conn *conn, const struct http_peer *peer,
-	const struct virtual_name *name, struct span query, void **ret_later)
-{
-	struct http_question *q = malloc(sizeof(*q) + query.n);
-
-	if (!q)
-		return false;
-	*q = (struct http_question){
-		.letter.read = read_question,
-		.thread = t,
-		.asker = conn,
-		.peer = *peer,
-		.kind = name->kind,
-		.mac = name->mac,
-		.query_n = query.n,
-	};
-	if (query.n)
-		memcpy(q->query, query.p, query.n);
-	*ret_later = &q->asker;
-	mailbox_post(t->serving.home, &q->letter);
-	return true;
+	of_serving(t)->hooks->question(t->ctx, q);
 }
 
 static bool resolve(void *ctx, struct http_conn *conn, const struct http_peer *peer, const struct http_request *req,
@@ -246,7 +223,7 @@ static bool resolve(void *ctx, struct http_conn *conn, const struct http_peer *p
 	struct http_thread *t = ctx;
 	uint64_t now_ms = uv_now(worker_loop(t->serving.worker));
 	struct serving_opening *opening;
-	struct virtual_name name;
+	struct question *q;
 	struct hot_file hot;
 	struct stat st;
 	int fd = -1, r;
@@ -255,14 +232,17 @@ static bool resolve(void *ctx, struct http_conn *conn, const struct http_peer *p
 		give_hot(ret_target, &hot);
 		return true;
 	}
-	r = serving_thread_open(&t->serving, path, conn, on_opened, &name, &fd, &st, &opening);
+	r = serving_thread_open(&t->serving, path, conn, on_opened, &fd, &st, &opening);
 	if (r == -EINPROGRESS) {
 		*ret_later = &opening->asker;
 		return false;
 	}
-	if (name.kind == VIRTUAL_MACHINE_SCRIPT || name.kind == VIRTUAL_SITE_SCRIPT) {
-		if (ask(t, conn, peer, &name, req->query, ret_later))
+	if (r == -ENOTUNIQ) {
+		q = question_ask(&t->serving, conn, TRANSPORT_HTTP, peer->addr, peer->local_addr, path, req->query);
+		if (q) {
+			*ret_later = &q->asker;
 			return false;
+		}
 		r = -ENOMEM;
 	}
 	if (r == 0 && hot_files_keep(t->hot, path, fd, &st, now_ms, &hot))
@@ -332,7 +312,7 @@ static void closed(struct serving_thread *t)
 }
 
 static const struct serving_kind kind = { .root = root_of, .adopted = adopted, .listen = listen_on,
-	.unlisten = unlisten, .close = close_server, .starved = starved, .closed = closed };
+	.unlisten = unlisten, .close = close_server, .answered = answered, .asked = asked, .starved = starved, .closed = closed };
 
 int http_thread_new(struct mailbox *home, const struct http_thread_hooks *hooks, void *ctx, unsigned number,
 	struct http_limits limits, struct snapshot *now, struct http_thread **ret)

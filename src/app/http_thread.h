@@ -6,25 +6,10 @@
  */
 #pragma once
 
-#include "app/serving_thread.h"
-#include "core/locate.h"
+#include "app/question.h"
 #include "edge/http_server.h"
 
 struct http_thread;
-
-/* A request that the main thread answers: it fills target and gives it back by
- * http_thread_answer(), on its own thread. */
-struct http_question {
-	struct letter letter;
-	struct http_thread *thread;
-	void *asker; /* the HTTP thread's; NULL: gone meanwhile */
-	struct http_peer peer;
-	enum virtual_kind kind;
-	struct mac mac;
-	struct http_target target;
-	size_t query_n;
-	uint8_t query[];
-};
 
 /* A request after its end, or on its way: struct http_access, copied; long texts are cut. */
 struct http_report {
@@ -39,9 +24,10 @@ struct http_report {
 	uint8_t octets[];
 };
 
-/* What is told on the main thread; question and report own what they get (free()). */
+/* What is told on the main thread; the question is answered by
+ * question_answer(), the report freed. */
 struct http_thread_hooks {
-	void (*question)(void *ctx, struct http_question *q);
+	void (*question)(void *ctx, struct question *q);
 	void (*report)(void *ctx, struct http_report *r);
 	void (*refused)(void *ctx, const struct http_peer *peer, enum drop why);
 	void (*starved)(void *ctx);
@@ -55,5 +41,4 @@ int http_thread_new(struct mailbox *home, const struct http_thread_hooks *hooks,
 	struct http_limits limits, struct snapshot *now, struct http_thread **ret) WARN_UNUSED;
 /* For what is the same for every protocol (adopt, listen, unlisten, close). */
 struct serving_thread *http_thread_serving(struct http_thread *t);
-void http_thread_answer(struct http_question *q);
 void http_thread_join(struct http_thread *t);

@@ -2,10 +2,10 @@
  * and tells the log what they report.  Files are app/http_thread.c's. */
 #include "app/service_http.h"
 
-#include "app/http_script.h"
 #include "app/http_thread.h"
 #include "app/listeners.h"
 #include "app/progress.h"
+#include "app/virtual_files.h"
 #include "base/escape.h"
 
 #include <errno.h>
@@ -29,15 +29,11 @@ struct service_http {
 	void *closed_ctx;
 };
 
-static void on_question(void *ctx, struct http_question *q)
+static void on_question(void *ctx, struct question *q)
 {
 	struct service_http *s = ctx;
 
-	if (q->kind == VIRTUAL_MACHINE_SCRIPT)
-		http_script_of_machine(s->site, &q->peer, q->mac, (struct span){ q->query, q->query_n }, &q->target);
-	else
-		http_script_of_site(s->site, &q->peer, &q->target);
-	http_thread_answer(q);
+	virtual_files_answer(s->site, q);
 }
 
 static void say_request(const struct http_report *a, struct text *out)

@@ -5,6 +5,7 @@
 #include "app/listeners.h"
 #include "app/progress.h"
 #include "app/tftp_thread.h"
+#include "app/virtual_files.h"
 #include "base/escape.h"
 
 #include <errno.h>
@@ -129,6 +130,13 @@ static void on_report(void *ctx, struct tftp_report *r)
 			lost);
 }
 
+static void on_question(void *ctx, struct question *q)
+{
+	struct service_tftp *s = ctx;
+
+	virtual_files_answer(s->site, q);
+}
+
 static void on_dropped(void *ctx, enum drop why, const struct tftp_peer *peer)
 {
 	struct service_tftp *s = ctx;
@@ -196,7 +204,7 @@ static void close_listener(void *ctx, int id)
 
 int service_tftp_new(uv_loop_t *loop, struct site *site, struct service_tftp **ret)
 {
-	static const struct tftp_thread_hooks thread_hooks = { .report = on_report, .dropped = on_dropped,
+	static const struct tftp_thread_hooks thread_hooks = { .question = on_question, .report = on_report, .dropped = on_dropped,
 		.starved = on_starved, .closed = on_thread_closed };
 	struct service_tftp *s = calloc(1, sizeof(*s));
 	int r;

@@ -115,7 +115,15 @@ static void read_closed(struct letter *l)
 	struct serving_thread *t = o->thread;
 
 	free(o);
-	t->kind->closed(t);
+	t->has_ended = true;
+	if (t->n_asked == 0)
+		t->kind->closed(t);
+}
+
+void serving_thread_answered(struct serving_thread *t)
+{
+	if (--t->n_asked == 0 && t->has_ended)
+		t->kind->closed(t);
 }
 
 void serving_thread_adopt(struct serving_thread *t, struct snapshot *now)
@@ -214,24 +222,30 @@ static int open_in_root(struct serving_thread *t, struct span path, void *asker,
 }
 
 int serving_thread_open(struct serving_thread *t, struct span path, void *asker, serving_opened opened,
-	struct virtual_name *ret_name, int *ret_fd, struct stat *ret_st, struct serving_opening **ret_opening)
+	int *ret_fd, struct stat *ret_st, struct serving_opening **ret_opening)
 {
 	const struct snapshot *now = t->now;
+	struct virtual_name name;
 
-	locate_path(now->cfg, path, ret_name);
-	switch (ret_name->kind) {
+	locate_path(now->cfg, path, &name);
+	switch (name.kind) {
 	case VIRTUAL_LOADER:
-		return site_open_again(now->files->loader[ret_name->arch], ret_fd, ret_st);
+		return site_open_again(now->files->loader[name.family][name.arch], ret_fd, ret_st);
 	case VIRTUAL_NAMED_FILE:
-		return site_open_again(now->files->named[ret_name->named - now->cfg->named_files], ret_fd, ret_st);
+		return site_open_again(now->files->named[name.named - now->cfg->named_files], ret_fd, ret_st);
 	case VIRTUAL_NONE:
 		return open_in_root(t, path, asker, opened, ret_fd, ret_st, ret_opening);
-	case VIRTUAL_MACHINE_SCRIPT:
-	case VIRTUAL_SITE_SCRIPT:
 	case VIRTUAL_MISSING:
+		return -ENOENT;
+	case VIRTUAL_MACHINE_FILE:
+	case VIRTUAL_PROFILE_FILE:
+	case VIRTUAL_SITE_SCRIPT:
+	case VIRTUAL_GRUB_CFG:
+	case VIRTUAL_PXELINUX_CFG:
+	case VIRTUAL_BESIDE:
 		break;
 	}
-	return -ENOENT;
+	return -ENOTUNIQ;
 }
 
 void serving_thread_ended(struct serving_thread *t)

@@ -15,6 +15,7 @@
 #define SERVING_REPORTS_MAX 20000 /* letters that may wait for the main thread: some 10 MB */
 
 struct serving_thread;
+struct question; /* app/question.h */
 
 struct serving_listener {
 	int fd, id; /* fd moves in on success */
@@ -31,6 +32,10 @@ struct serving_kind {
 	void (*unlisten)(struct serving_thread *t, int id);
 	/* Ends the server; serving_thread_ended() when nothing of it is left. */
 	void (*close)(struct serving_thread *t, uint64_t grace_ms);
+	/* The answer to a question whose asker is still there. */
+	void (*answered)(struct serving_thread *t, struct question *q);
+	/* On the main thread: question_answer() it, now or later. */
+	void (*asked)(struct serving_thread *t, struct question *q);
 	/* On the main thread: a listener could not be taken for want of memory. */
 	void (*starved)(struct serving_thread *t);
 	/* On the main thread, at the very end: serving_thread_join() and free it. */
@@ -44,6 +49,8 @@ struct serving_thread {
 	struct mailbox *home;
 	void *ctx;             /* of the main thread's hooks */
 	unsigned long lost;    /* atomic */
+	unsigned n_asked;      /* the main thread's: questions without an answer */
+	bool has_ended;        /* the main thread's: the thread is through, only they are left */
 	/* The thread's own from here on. */
 	struct snapshot *now;
 	struct root root;
@@ -72,14 +79,16 @@ void serving_thread_join(struct serving_thread *t);
 /* How many reports were not made because too many waited; zero from then on. */
 unsigned long serving_thread_take_lost(struct serving_thread *t);
 
+/* For app/question.c: one question less. */
+void serving_thread_answered(struct serving_thread *t);
+
 /* The thread's: a letter for the main thread that may be lost.  False when it was,
  * and stays the caller's. */
 bool serving_thread_report(struct serving_thread *t, struct letter *letter) WARN_UNUSED;
 /* Looks up a name, and opens the file that it means: a loader, a named file, one below
- * the root.  0; -ENOENT, also for names whose text is made for a machine (*ret_name says
- * which); another error; or -EINPROGRESS: it takes a disk, and opened() comes later with
+ * the root.  0; -ENOENT; -ENOTUNIQ for names that depend on who asks (question_ask());
+ * another error; or -EINPROGRESS: it takes a disk, and opened() comes later with
  * whatever (*ret_opening)->asker is then. */
 int serving_thread_open(struct serving_thread *t, struct span path, void *asker, serving_opened opened,
-	struct virtual_name *ret_name, int *ret_fd, struct stat *ret_st,
-	struct serving_opening **ret_opening) WARN_UNUSED;
+	int *ret_fd, struct stat *ret_st, struct serving_opening **ret_opening) WARN_UNUSED;
 void serving_thread_ended(struct serving_thread *t);

@@ -21,7 +21,7 @@ struct site {
 	struct snapshot *now;
 	const struct config *cfg;      /* of now */
 	const struct served_set *nets; /* of now */
-	struct root http_root;         /* of the main thread, which reads scripts there */
+	struct root http_root, tftp_root; /* of the main thread, which reads scripts there */
 	struct lease_table *leases;
 	struct clients *clients;
 	struct forms *forms;
@@ -31,6 +31,9 @@ struct site {
 
 /* Puts a snapshot in force, whose reference moves in; NULL at the end of all. */
 void site_adopt(struct site *s, struct snapshot *next);
+
+/* Where files by TFTP, or by HTTP, lie. */
+struct root *site_root(struct site *s, enum transport t);
 
 /* The machine fetched a file, or runs what it fetched: the form of answer that it
  * was given works for its firmware.  Says so when that was not known. */

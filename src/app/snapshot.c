@@ -15,29 +15,48 @@ struct snapshot_setup {
 	unsigned refs; /* atomic */
 };
 
-void site_loader_path(const struct config *cfg, enum arch a, char *buf, size_t size)
+void site_loader_path(const struct config *cfg, const char *path, char *buf, size_t size)
 {
-	const char *file = cfg->loaders.file[a];
-
-	if (file[0] == '/')
-		(void)snprintf(buf, size, "%s", file);
+	if (path[0] == '/')
+		(void)snprintf(buf, size, "%s", path);
 	else
-		(void)snprintf(buf, size, "%s/%s", cfg->loaders.dir, file);
+		(void)snprintf(buf, size, "%s/%s", cfg->loaders.dir, path);
 }
 
-static void open_loaders(struct config *cfg, struct site_files *f)
+static bool open_loader(const struct config *cfg, const char *file, int *fd)
 {
-	for (enum arch a = 0; a < ARCH_COUNT; a++) {
-		char path[4096];
-		struct stat st;
+	char path[4096];
+	struct stat st;
 
-		f->loader[a] = -1;
-		cfg->loaders.present[a] = false;
-		if (!cfg->loaders.file[a])
-			continue;
-		site_loader_path(cfg, a, path, sizeof(path));
-		cfg->loaders.present[a] = files_open_path(path, &f->loader[a], &st) == 0;
+	site_loader_path(cfg, file, path, sizeof(path));
+	return files_open_path(path, fd, &st) == 0;
+}
+
+static void open_default(struct config *cfg, enum loader_family f, enum arch a, int *fd)
+{
+	struct loader_file *l = &cfg->loaders.file[f][a];
+	const char *place;
+
+	for (unsigned i = 0; !l->present && (place = config_loader_place(f, a, i)); i++) {
+		l->present = open_loader(cfg, place, fd);
+		if (l->present)
+			l->path = place;
 	}
+}
+
+static void open_loaders(struct config *cfg, struct site_files *files)
+{
+	for (enum loader_family f = 0; f < FAMILY_COUNT; f++)
+		for (enum arch a = 0; a < ARCH_COUNT; a++) {
+			struct loader_file *l = &cfg->loaders.file[f][a];
+
+			files->loader[f][a] = -1;
+			l->present = false;
+			if (l->pos.line == 0)
+				open_default(cfg, f, a, &files->loader[f][a]);
+			else
+				l->present = open_loader(cfg, l->path, &files->loader[f][a]);
+		}
 }
 
 int site_files_open(struct config *cfg, struct site_files *ret, const char **ret_missing)
@@ -75,9 +94,10 @@ int site_files_open(struct config *cfg, struct site_files *ret, const char **ret
 
 void site_files_close(struct site_files *f)
 {
-	for (size_t a = 0; a < ARCH_COUNT; a++)
-		if (f->loader[a] >= 0)
-			close(f->loader[a]);
+	for (size_t i = 0; i < FAMILY_COUNT; i++)
+		for (size_t a = 0; a < ARCH_COUNT; a++)
+			if (f->loader[i][a] >= 0)
+				close(f->loader[i][a]);
 	for (size_t i = 0; i < f->n_named; i++)
 		close(f->named[i]);
 	free(f->named);

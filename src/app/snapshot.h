@@ -15,7 +15,7 @@
 
 /* What was made of the files that the configuration names. */
 struct site_files {
-	int loader[ARCH_COUNT]; /* -1: missing */
+	int loader[FAMILY_COUNT][ARCH_COUNT]; /* -1: missing */
 	int *named;             /* as cfg->named_files */
 	size_t n_named;
 	struct ssl_ctx_st *tls;       /* NULL: no HTTPS */
@@ -33,13 +33,13 @@ struct snapshot {
 };
 
 /* Opens the loaders and named files of cfg and marks the loaders that are present
- * in it.  -ENOENT or -EINVAL with *ret_missing (borrowed from cfg): a named file,
+ * in it; of a default's places, the first where something is.  -ENOENT or -EINVAL with *ret_missing (borrowed from cfg): a named file,
  * without which there is nothing to serve, or a certificate gone bad since the check. */
 int site_files_open(struct config *cfg, struct site_files *ret, const char **ret_missing) WARN_UNUSED;
 void site_files_close(struct site_files *f);
 
-/* The whole path of a loader, in a buffer of the caller's. */
-void site_loader_path(const struct config *cfg, enum arch a, char *buf, size_t size);
+/* The whole path of a loader's file, in a buffer of the caller's. */
+void site_loader_path(const struct config *cfg, const char *path, char *buf, size_t size);
 
 /* One of these files once more, and its state as it is now: it may have been
  * written anew since.  -ENOENT for -1, else -errno. */

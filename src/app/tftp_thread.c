@@ -154,16 +154,47 @@ static void on_opened(struct serving_thread *serving, void *asker, int error, in
 		close(fd);
 }
 
+static void answered(struct serving_thread *serving, struct question *q)
+{
+	struct tftp_thread *t = of_serving(serving);
+	struct tftp_target target = { .kind = TFTP_TARGET_ERROR };
+
+	if (!t->server) {
+		given_free(&q->given);
+		return;
+	}
+	switch (q->given.kind) {
+	case GIVEN_ERROR:
+		give_error(&target, q->given.error);
+		break;
+	case GIVEN_FILE:
+		target.kind = TFTP_TARGET_FILE;
+		target.fd = q->given.fd;
+		break;
+	case GIVEN_TEXT:
+		target.kind = TFTP_TARGET_TEXT;
+		target.text = q->given.text;
+		break;
+	}
+	tftp_server_answer(t->server, q->asker, &target);
+}
+
+static void asked(struct serving_thread *serving, struct question *q)
+{
+	of_serving(serving)->hooks->question(serving->ctx, q);
+}
+
 static void resolve(void *ctx, struct tftp_pending *request, const struct tftp_peer *peer, struct span path)
 {
 	struct tftp_thread *t = ctx;
 	struct serving_opening *opening;
-	struct virtual_name name;
 	struct stat st;
-	int fd = -1, r = serving_thread_open(&t->serving, path, request, on_opened, &name, &fd, &st, &opening);
+	int fd = -1, r = serving_thread_open(&t->serving, path, request, on_opened, &fd, &st, &opening);
 
-	(void)peer;
-	if (r == -EINPROGRESS)
+	if (r == -ENOTUNIQ &&
+		!question_ask(&t->serving, request, TRANSPORT_TFTP, peer->remote, peer->local, path, SPAN_NONE))
+		r = -ENOMEM;
+	if (r == -EINPROGRESS || r == -ENOTUNIQ)
 		return;
 	answer(t, request, r, fd);
 }
@@ -251,7 +282,8 @@ static void closed(struct serving_thread *serving)
 }
 
 static const struct serving_kind kind = { .root = root_of, .adopted = adopted, .listen = listen_on,
-	.unlisten = unlisten, .close = close_server, .starved = starved, .closed = closed };
+	.unlisten = unlisten, .close = close_server, .answered = answered, .asked = asked, .starved = starved,
+	.closed = closed };
 
 int tftp_thread_new(struct mailbox *home, const struct tftp_thread_hooks *hooks, void *ctx, struct snapshot *now,
 	struct tftp_thread **ret)

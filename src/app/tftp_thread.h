@@ -1,11 +1,12 @@
 /* The thread that serves TFTP: files of the root, loaders, named files.
  *
- * It sends by itself and tells the main thread what happened; app/service_tftp.c is
+ * It sends by itself, asks the main thread for what depends on the machine, and tells
+ * it what happened; app/service_tftp.c is
  * the other end.  It logs nothing.
  */
 #pragma once
 
-#include "app/serving_thread.h"
+#include "app/question.h"
 #include "edge/tftp_server.h"
 
 struct tftp_thread;
@@ -26,6 +27,7 @@ struct tftp_report {
 
 /* Called on the main thread; report owns what it gets (free()). */
 struct tftp_thread_hooks {
+	void (*question)(void *ctx, struct question *q); /* question_answer() it */
 	void (*report)(void *ctx, struct tftp_report *r);
 	void (*dropped)(void *ctx, enum drop why, const struct tftp_peer *peer);
 	void (*starved)(void *ctx);

@@ -5,6 +5,53 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define LOADER_PLACES_MAX 4
+
+const char *config_loader_place(enum loader_family f, enum arch a, unsigned i)
+{
+	/* Packages: ipxe (BIOS and x64 only); grub-efi-*-signed, grub-efi-*-bin;
+	 * shim-signed; debian-installer-12-netboot-*; systemd-boot-efi. */
+	static const char *const places[FAMILY_COUNT][ARCH_COUNT][LOADER_PLACES_MAX] = {
+		[FAMILY_IPXE] = { [ARCH_BIOS] = { "undionly.kpxe" }, [ARCH_X64] = { "ipxe.efi" } },
+		[FAMILY_GRUB] = {
+			[ARCH_IA32] = { "/usr/lib/grub/i386-efi-signed/grubnetia32.efi.signed",
+				"/usr/lib/grub/i386-efi/monolithic/grubnetia32.efi" },
+			[ARCH_X64] = { "/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed",
+				"/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64/grubx64.efi",
+				"/usr/lib/grub/x86_64-efi/monolithic/grubnetx64.efi" },
+			[ARCH_ARM64] = { "/usr/lib/grub/arm64-efi-signed/grubnetaa64.efi.signed",
+				"/usr/lib/debian-installer/images/12/arm64/text/debian-installer/arm64/grubaa64.efi",
+				"/usr/lib/grub/arm64-efi/monolithic/grubnetaa64.efi" },
+		},
+		[FAMILY_SHIM] = {
+			[ARCH_IA32] = { "/usr/lib/shim/shimia32.efi.signed" },
+			[ARCH_X64] = { "/usr/lib/shim/shimx64.efi.signed",
+				"/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64/bootnetx64.efi" },
+			[ARCH_ARM64] = { "/usr/lib/shim/shimaa64.efi.signed",
+				"/usr/lib/debian-installer/images/12/arm64/text/debian-installer/arm64/bootnetaa64.efi" },
+		},
+		[FAMILY_STUB] = {
+			[ARCH_IA32] = { "/usr/lib/systemd/boot/efi/linuxia32.efi.stub" },
+			[ARCH_X64] = { "/usr/lib/systemd/boot/efi/linuxx64.efi.stub" },
+			[ARCH_ARM64] = { "/usr/lib/systemd/boot/efi/linuxaa64.efi.stub" },
+		},
+	};
+
+	return i < LOADER_PLACES_MAX ? places[f][a][i] : NULL;
+}
+
+const char *loader_family_name(enum loader_family f)
+{
+	static const char *const names[] = {
+		[FAMILY_IPXE] = "iPXE",
+		[FAMILY_GRUB] = "GRUB",
+		[FAMILY_SHIM] = "shim",
+		[FAMILY_STUB] = "the EFI stub",
+	};
+
+	return f < FAMILY_COUNT ? names[f] : "?";
+}
+
 int config_new(struct config **ret_config)
 {
 	struct config *cfg = calloc(1, sizeof(*cfg));
@@ -19,9 +66,9 @@ int config_new(struct config **ret_config)
 	cfg->tftp_port = 69;
 	cfg->http_port = 80;
 	cfg->loaders.dir = CONFIG_LOADERS_DIR_DEFAULT;
-	/* Debian's package ipxe has binaries for these two only. */
-	cfg->loaders.file[ARCH_BIOS] = "undionly.kpxe";
-	cfg->loaders.file[ARCH_X64] = "ipxe.efi";
+	for (enum loader_family f = 0; f < FAMILY_COUNT; f++)
+		for (enum arch a = 0; a < ARCH_COUNT; a++)
+			cfg->loaders.file[f][a].path = config_loader_place(f, a, 0);
 	*ret_config = cfg;
 	return 0;
 }

@@ -62,9 +62,13 @@ struct network {
 	struct src_pos pos;
 };
 
+/* The way from firmware to a profile's kernel: the words of `loader:`. */
 enum loader {
-	LOADER_AUTO,
+	LOADER_AUTO, /* what suits the firmware, and is there */
 	LOADER_IPXE,
+	LOADER_GRUB,
+	LOADER_SHIM, /* shim, then GRUB: the way that Secure Boot allows */
+	LOADER_UKI,  /* a unified kernel image, for firmware that loads by HTTP */
 };
 
 enum profile_kind {
@@ -85,12 +89,13 @@ struct profile {
 	const char *name;
 	enum profile_kind kind;
 	enum loader loader;
+	bool secure_boot; /* nothing unsigned on the way */
 	struct file_ref kernel;
 	const struct file_ref *initrds;
 	size_t n_initrds;
 	const char *cmdline;      /* "" when none; may hold {{variables}} */
 	struct file_ref script;   /* PROFILE_SCRIPT: below http.root */
-	struct file_ref bootfile; /* PROFILE_BOOTFILE: below tftp.root or http.root */
+	struct file_ref bootfile; /* PROFILE_BOOTFILE: below tftp.root or http.root; with a kernel, the user's own loader for it */
 	struct option_list options;
 	struct src_pos pos;
 };
@@ -155,12 +160,25 @@ struct rule {
 	struct src_pos pos;
 };
 
+/* Kinds of binaries that we hand out of our own accord. */
+enum loader_family {
+	FAMILY_IPXE,
+	FAMILY_GRUB,
+	FAMILY_SHIM,
+	FAMILY_STUB, /* no loader: the head of a unified kernel image */
+	FAMILY_COUNT,
+};
+
+struct loader_file {
+	const char *path;   /* absolute, or iPXE's below loaders.dir; NULL: none is known */
+	bool present;       /* it could be opened when the configuration was loaded */
+	struct src_pos pos; /* line 0: the default, whose absence is no error */
+};
+
 struct loaders {
 	const char *dir;
-	const char *file[ARCH_COUNT]; /* by enum arch, below dir or absolute; NULL: none is known for it */
-	bool present[ARCH_COUNT];     /* it could be opened when the configuration was loaded */
-	struct src_pos pos;                  /* of dir; line 0: the default */
-	struct src_pos file_pos[ARCH_COUNT]; /* line 0: the default, whose absence is no error */
+	struct src_pos pos; /* of dir; line 0: the default */
+	struct loader_file file[FAMILY_COUNT][ARCH_COUNT];
 };
 
 /* A file outside the roots that clients reach by a virtual name only. */
@@ -212,10 +230,16 @@ struct config {
 #define CONFIG_LEASE_TIME_DEFAULT_S   3600u
 #define CONFIG_SCRIPT_MAX             (1u << 20) /* octets of a script profile's file */
 
-/* A config with nothing but defaults: no networks, no profiles, Debian's loader
- * names (undionly.kpxe, ipxe.efi).  -ENOMEM. */
+/* A config with nothing but defaults: no networks, no profiles, and the places where
+ * Debian's packages put loaders.  -ENOMEM. */
 int config_new(struct config **ret_config) WARN_UNUSED;
 void config_free(struct config *cfg);
+
+/* The i-th place where Debian's packages put such a file, the best first; NULL behind
+ * the last.  iPXE's are below loaders.dir. */
+const char *config_loader_place(enum loader_family f, enum arch a, unsigned i);
+/* "iPXE", "GRUB", "shim", "the EFI stub" */
+const char *loader_family_name(enum loader_family f);
 
 /* By name, or NULL. */
 const struct profile *config_find_profile(const struct config *cfg, struct span name);

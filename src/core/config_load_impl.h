@@ -44,6 +44,8 @@ bool ip4_is_host(struct ip4 a);
 /* An index into words, which stand in the message. */
 bool load_word(
 	struct loading *l, const struct yaml *v, const char *const *words, size_t n, unsigned *ret);
+/* Has a path `..` as one of its steps? */
+bool load_has_parent_step(struct span path);
 /* An absolute path of this machine. */
 const char *load_absolute_path(struct loading *l, const struct yaml *v);
 /* Names of profiles and machines: [A-Za-z0-9._-]{1,63}; reported at pos. */

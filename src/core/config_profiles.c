@@ -1,4 +1,4 @@
-/* Profiles: what machines boot; and loaders: what brings them to iPXE first.
+/* Profiles: what machines boot.
  *
  * Checks form only: whether a file is there, the machine must be asked.
  */
@@ -9,7 +9,7 @@
 
 struct reading {
 	struct profile profile;
-	struct src_pos initrd_pos, cmdline_pos;
+	struct src_pos initrd_pos, cmdline_pos, loader_pos, secure_boot_pos;
 	bool has_kernel, has_script, has_bootfile, local_boot;
 };
 
@@ -18,19 +18,6 @@ static bool is_url(struct span s)
 	for (size_t i = 0; i + 2 < s.n; i++)
 		if (memcmp(s.p + i, "://", 3) == 0)
 			return true;
-	return false;
-}
-
-static bool has_parent_step(struct span s)
-{
-	while (s.n > 0) {
-		const uint8_t *slash = memchr(s.p, '/', s.n);
-		size_t n = slash ? (size_t)(slash - s.p) : s.n;
-
-		if (n == 2 && s.p[0] == '.' && s.p[1] == '.')
-			return true;
-		s = span_skip(s, slash ? n + 1 : n);
-	}
 	return false;
 }
 
@@ -70,7 +57,7 @@ static bool read_file(struct loading *l, const struct yaml *v, struct file_ref *
 		load_unexpected(l, v, expected);
 		return false;
 	}
-	if (has_parent_step(span_str(path))) {
+	if (load_has_parent_step(span_str(path))) {
 		config_error_add(l->errs, v->pos,
 			"`..` leads out of the root: only files below it are served");
 		return false;
@@ -160,12 +147,16 @@ static void read_loader(struct loading *l, const struct yaml *v, void *into)
 
 	if (!load_word(l, v, words, ARRAY_LEN(words), &word))
 		return;
-	if (word <= 1)
-		r->profile.loader = word == 0 ? LOADER_AUTO : LOADER_IPXE;
-	else
-		config_error_add(l->errs, v->pos,
-			"the loader `%s` is not in this version yet: use auto or ipxe",
-			words[word]);
+	r->loader_pos = v->pos;
+	r->profile.loader = (enum loader)word;
+}
+
+static void read_secure_boot(struct loading *l, const struct yaml *v, void *into)
+{
+	struct reading *r = into;
+
+	if (load_bool(l, v, &r->profile.secure_boot) && r->profile.secure_boot)
+		r->secure_boot_pos = v->key_pos;
 }
 
 static void read_options(struct loading *l, const struct yaml *v, void *into)
@@ -183,12 +174,33 @@ static const struct load_key profile_keys[] = {
 	{ "bootfile", read_bootfile },
 	{ "local_boot", read_local_boot },
 	{ "loader", read_loader },
+	{ "secure_boot", read_secure_boot },
 	{ "options", read_options },
 };
 
+/* What a profile may have only beside a kernel. */
+static void check_belongs_to_kernel(struct loading *l, struct src_pos pos, const char *what)
+{
+	if (pos.line != 0)
+		config_error_add(l->errs, pos, "%s belongs to a kernel, and this profile has none", what);
+}
+
+/* iPXE has no signature, nor has an image that is made here. */
+static void check_secure_boot(struct loading *l, const struct reading *r)
+{
+	static const char *const unsigned_ways[] = { [LOADER_IPXE] = "ipxe", [LOADER_UKI] = "uki" };
+	enum loader way = r->profile.loader;
+
+	if (r->profile.secure_boot && (way == LOADER_IPXE || way == LOADER_UKI))
+		config_error_add(l->errs, r->loader_pos,
+			"Secure Boot refuses what `%s` would load, since it is not signed: use loader: shim with secure_boot: true",
+			unsigned_ways[way]);
+}
+
 static void finish_profile(struct loading *l, struct reading *r, const struct yaml *v)
 {
-	int kinds = r->has_kernel + r->has_script + r->has_bootfile + r->local_boot;
+	/* A kernel may have a boot file beside it, which is its loader then. */
+	int kinds = r->has_kernel + r->has_script + (r->has_bootfile && !r->has_kernel) + r->local_boot;
 
 	if (kinds == 0)
 		config_error_add(l->errs, v->key_pos,
@@ -200,12 +212,12 @@ static void finish_profile(struct loading *l, struct reading *r, const struct ya
 			"the profile `%.63s` has more than one of kernel, script, bootfile and "
 			"local_boot: keep one",
 			r->profile.name);
-	if (kinds == 1 && !r->has_kernel && r->initrd_pos.line != 0)
-		config_error_add(l->errs, r->initrd_pos,
-			"initrd belongs to a kernel, and this profile has none");
-	if (kinds == 1 && !r->has_kernel && r->cmdline_pos.line != 0)
-		config_error_add(l->errs, r->cmdline_pos,
-			"cmdline belongs to a kernel, and this profile has none");
+	if (kinds == 1 && !r->has_kernel) {
+		check_belongs_to_kernel(l, r->initrd_pos, "initrd");
+		check_belongs_to_kernel(l, r->cmdline_pos, "cmdline");
+		check_belongs_to_kernel(l, r->secure_boot_pos, "secure_boot");
+	}
+	check_secure_boot(l, r);
 	r->profile.kind = r->has_kernel	    ? PROFILE_KERNEL
 			  : r->has_script   ? PROFILE_SCRIPT
 			  : r->has_bootfile ? PROFILE_BOOTFILE
@@ -265,44 +277,4 @@ const struct profile *load_profile_ref(struct loading *l, const struct yaml *v)
 			"no profile is called `%.63s`: define it under `profiles`",
 			(const char *)name.p);
 	return NULL;
-}
-
-static void read_loaders_dir(struct loading *l, const struct yaml *v, void *into)
-{
-	const char *dir = load_absolute_path(l, v);
-
-	(void)into;
-	if (!dir)
-		return;
-	l->cfg->loaders.dir = dir;
-	l->cfg->loaders.pos = v->pos;
-}
-
-static void read_loader_file(struct loading *l, const struct yaml *v, void *into)
-{
-	const char *file =
-		load_text(l, v, "an iPXE binary, by its name below `dir` or its absolute path");
-	enum arch arch;
-
-	(void)into;
-	if (!file || arch_parse(v->key, &arch) < 0)
-		return;
-	if (file[0] != '/' && has_parent_step(span_str(file))) {
-		config_error_add(l->errs, v->pos,
-			"`..` leads out of loaders.dir: give the absolute path instead");
-		return;
-	}
-	l->cfg->loaders.file[arch] = file;
-	l->cfg->loaders.file_pos[arch] = v->pos;
-}
-
-void load_loaders(struct loading *l, const struct yaml *v, void *unused)
-{
-	struct load_key keys[ARCH_COUNT] = { { "dir", read_loaders_dir } };
-	size_t n = 1;
-
-	(void)unused;
-	for (enum arch a = ARCH_BIOS; a < ARCH_OTHER; a++)
-		keys[n++] = (struct load_key){ arch_name(a), read_loader_file };
-	(void)load_map(l, v, "loaders", keys, n, NULL);
 }

@@ -220,6 +220,19 @@ bool load_word(
 	return false;
 }
 
+bool load_has_parent_step(struct span s)
+{
+	while (s.n > 0) {
+		const uint8_t *slash = memchr(s.p, '/', s.n);
+		size_t n = slash ? (size_t)(slash - s.p) : s.n;
+
+		if (n == 2 && s.p[0] == '.' && s.p[1] == '.')
+			return true;
+		s = span_skip(s, slash ? n + 1 : n);
+	}
+	return false;
+}
+
 const char *load_absolute_path(struct loading *l, const struct yaml *v)
 {
 	static const char expected[] = "an absolute path of this machine, one that starts with /";

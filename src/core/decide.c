@@ -138,11 +138,14 @@ static void choose_profile(const struct config *cfg, const struct facts *f, stru
  * iPXE asks, and giving it again would loop for ever. */
 static bool is_ipxe_itself(const struct config *cfg, const char *path)
 {
-	struct span name = span_str(locate_loader_name(path));
+	struct span name = span_str(locate_file_name(path));
 
-	for (size_t i = 0; i < ARCH_COUNT; i++)
-		if (cfg->loaders.file[i] && span_eq(name, span_str(locate_loader_name(cfg->loaders.file[i]))))
+	for (size_t i = 0; i < ARCH_COUNT; i++) {
+		const char *ipxe = cfg->loaders.file[FAMILY_IPXE][i].path;
+
+		if (ipxe && span_eq(name, span_str(locate_file_name(ipxe))))
 			return true;
+	}
 	return false;
 }
 
@@ -175,25 +178,146 @@ static void answer_ipxe(const struct config *cfg, struct answer *a)
 	}
 }
 
-static void no_loader(const struct config *cfg, const struct facts *f, struct answer *a)
+static bool is_there(const struct config *cfg, enum loader_family family, enum arch arch)
 {
-	const char *arch = f->arch == ARCH_OTHER || f->arch == ARCH_UNKNOWN ? facts_arch_name(f)
-									    : arch_name(f->arch);
+	return cfg->loaders.file[family][arch].present;
+}
+
+static bool has_shim_and_grub(const struct config *cfg, enum arch arch)
+{
+	return is_there(cfg, FAMILY_SHIM, arch) && is_there(cfg, FAMILY_GRUB, arch);
+}
+
+static bool takes_image(const struct config *cfg, const struct facts *f)
+{
+	return f->transport == TRANSPORT_HTTP && is_there(cfg, FAMILY_STUB, f->arch);
+}
+
+/* What suits the firmware, and is there.  Debian has no iPXE for ia32 and ARM.  Its
+ * arm64 GRUB asks for nothing when it came by HTTP (seen), so there the image is first. */
+static enum loader_family suitable_family(const struct config *cfg, const struct facts *f)
+{
+	if (is_there(cfg, FAMILY_IPXE, f->arch))
+		return FAMILY_IPXE;
+	if (takes_image(cfg, f))
+		return FAMILY_STUB;
+	if (has_shim_and_grub(cfg, f->arch))
+		return FAMILY_SHIM;
+	if (is_there(cfg, FAMILY_GRUB, f->arch))
+		return FAMILY_GRUB;
+	/* Nothing is: the one that could be. */
+	return cfg->loaders.file[FAMILY_IPXE][f->arch].path ? FAMILY_IPXE : FAMILY_GRUB;
+}
+
+/* The binary that this firmware is to have first.  GRUB and images boot kernels only:
+ * scripts, and whatever stands where no profile applies, are iPXE's. */
+static enum loader_family family_of(const struct config *cfg, const struct profile *p, const struct facts *f)
+{
+	bool uefi = f->arch != ARCH_BIOS;
+
+	if (!p || p->kind != PROFILE_KERNEL)
+		return FAMILY_IPXE;
+	if (p->secure_boot && uefi)
+		return FAMILY_SHIM;
+	switch (p->loader) {
+	case LOADER_IPXE:
+		return FAMILY_IPXE;
+	case LOADER_GRUB:
+		return FAMILY_GRUB;
+	case LOADER_SHIM:
+		return uefi ? FAMILY_SHIM : suitable_family(cfg, f);
+	case LOADER_UKI:
+		return f->transport == TRANSPORT_HTTP ? FAMILY_STUB : suitable_family(cfg, f);
+	case LOADER_AUTO:
+		break;
+	}
+	return suitable_family(cfg, f);
+}
+
+static const char *package_of(enum loader_family family, enum arch arch)
+{
+	switch (family) {
+	case FAMILY_IPXE:
+		return "ipxe";
+	case FAMILY_GRUB:
+		return arch == ARCH_IA32 ? "grub-efi-ia32-bin" : arch == ARCH_ARM64 ? "debian-installer-12-netboot-arm64"
+										     : "grub-efi-amd64-signed";
+	case FAMILY_SHIM:
+		return arch == ARCH_ARM64 ? "debian-installer-12-netboot-arm64" : "shim-signed";
+	case FAMILY_STUB:
+	case FAMILY_COUNT:
+		break;
+	}
+	return "systemd-boot-efi";
+}
+
+/* "{arm64: FILE}", "{grub: {arm64: FILE}}": what names a loader in the configuration. */
+static void say_key(enum loader_family family, enum arch arch, char *buf, size_t size)
+{
+	static const char *const keys[] = { [FAMILY_GRUB] = "grub", [FAMILY_SHIM] = "shim", [FAMILY_STUB] = "stub" };
+
+	if (family == FAMILY_IPXE)
+		(void)snprintf(buf, size, "{%s: FILE}", arch_name(arch));
+	else
+		(void)snprintf(buf, size, "{%s: {%s: FILE}}", keys[family], arch_name(arch));
+}
+
+static void no_loader(const struct config *cfg, enum loader_family family, const struct facts *f, struct answer *a)
+{
+	const char *path = cfg->loaders.file[family][f->arch].path;
+	char key[48];
 
 	a->kind = ANSWER_ADDRESS;
 	a->missing_loader = true;
-	if (cfg->loaders.file[f->arch])
-		WHY(a, "the loader %.64s for %s was not found: install Debian's package ipxe, or set loaders: in the configuration",
-			cfg->loaders.file[f->arch], arch);
-	else if (f->arch == ARCH_OTHER || f->arch == ARCH_UNKNOWN)
+	say_key(family, f->arch, key, sizeof(key));
+	if (f->arch == ARCH_OTHER || f->arch == ARCH_UNKNOWN)
 		WHY(a, "there is no loader for the architecture %s: give such machines a bootfile profile by a rule",
-			arch);
+			facts_arch_name(f));
+	else if (path)
+		WHY(a, "%s for %s was not found (%.60s): install Debian's package %s, or name a file with loaders: %s",
+			loader_family_name(family), arch_name(f->arch), path, package_of(family, f->arch), key);
 	else
-		WHY(a, "no loader for %s: Debian's package ipxe has iPXE for BIOS and x64 only; name one with loaders: {%s: FILE}",
-			arch, arch);
+		WHY(a, "no %s for %s: Debian has none; name one with loaders: %s, or give such machines another loader",
+			loader_family_name(family), arch_name(f->arch), key);
 }
 
-/* Firmware that is not iPXE: the profile's own file, or our iPXE, or nothing. */
+static const char *why_family(enum loader_family family)
+{
+	static const char *const clauses[] = {
+		[FAMILY_IPXE] = "iPXE first: this firmware cannot run its scripts",
+		[FAMILY_GRUB] = "GRUB first: it loads the kernel",
+		[FAMILY_SHIM] = "shim first, then GRUB: the way that Secure Boot allows",
+		[FAMILY_STUB] = "kernel, initrd and command line in one image, which this firmware loads by itself",
+	};
+
+	return clauses[family];
+}
+
+static void answer_loader(const struct config *cfg, const struct facts *f, struct answer *a)
+{
+	enum loader_family family = family_of(cfg, a->profile, f), missing = family;
+	bool there = is_there(cfg, family, f->arch);
+
+	if (family == FAMILY_SHIM && there && !is_there(cfg, FAMILY_GRUB, f->arch)) {
+		missing = FAMILY_GRUB;
+		there = false;
+	}
+	if (!there) {
+		no_loader(cfg, missing, f, a);
+		return;
+	}
+	a->kind = family == FAMILY_STUB ? ANSWER_IMAGE : ANSWER_LOADER;
+	a->family = family;
+	a->arch = f->arch;
+	WHY(a, "%s", why_family(family));
+}
+
+static bool has_bootfile(const struct profile *p)
+{
+	return p && p->bootfile.path;
+}
+
+/* Firmware that is not iPXE: the profile's own file, or a loader, or nothing. */
 static void answer_firmware(const struct config *cfg, const struct facts *f, struct answer *a)
 {
 	const struct profile *p = a->profile;
@@ -202,17 +326,12 @@ static void answer_firmware(const struct config *cfg, const struct facts *f, str
 	if (p && p->kind == PROFILE_LOCAL) {
 		a->kind = ANSWER_ADDRESS;
 		WHY(a, "it is to boot its local disk: no boot file");
-	} else if (p && p->kind == PROFILE_BOOTFILE &&
-		   !(p->bootfile.is_url && f->transport == TRANSPORT_TFTP)) {
+	} else if (has_bootfile(p) && !(p->bootfile.is_url && f->transport == TRANSPORT_TFTP)) {
 		a->kind = ANSWER_BOOTFILE;
 		WHY(a, "the profile's own boot file");
-	} else if (cfg->loaders.present[f->arch]) {
-		/* Also for a bootfile profile with a URL: a PXE ROM cannot follow one, iPXE can. */
-		a->kind = ANSWER_LOADER;
-		a->file = cfg->loaders.file[f->arch];
-		WHY(a, "iPXE first: this firmware cannot run its scripts");
 	} else {
-		no_loader(cfg, f, a);
+		/* Also for a bootfile profile with a URL: a PXE ROM cannot follow one, iPXE can. */
+		answer_loader(cfg, f, a);
 	}
 }
 
@@ -244,6 +363,7 @@ const char *answer_kind_name(enum answer_kind k)
 		[ANSWER_SCRIPT] = "script",
 		[ANSWER_SITE_SCRIPT] = "site-script",
 		[ANSWER_BOOTFILE] = "bootfile",
+		[ANSWER_IMAGE] = "image",
 	};
 
 	return names[k];

@@ -12,10 +12,11 @@
 
 enum answer_kind {
 	ANSWER_ADDRESS,     /* address and network options; nothing to boot */
-	ANSWER_LOADER,      /* our iPXE binary for this architecture */
+	ANSWER_LOADER,      /* iPXE, GRUB or shim for this architecture */
 	ANSWER_SCRIPT,      /* an iPXE script rendered for this machine */
 	ANSWER_SITE_SCRIPT, /* boot.ipxe of the HTTP root, as it is */
 	ANSWER_BOOTFILE,    /* the profile's own file, as it is */
+	ANSWER_IMAGE,       /* a unified kernel image, made for this machine */
 };
 
 enum rule_kind {
@@ -32,14 +33,15 @@ struct answer {
 	enum rule_kind rule_kind;
 	const struct rule *rule;       /* RULE_RULE */
 	enum transport transport;      /* how the file is fetched */
-	const char *file;              /* ANSWER_LOADER: its file name as configured */
+	enum loader_family family;     /* ANSWER_LOADER, ANSWER_IMAGE: which binary */
+	enum arch arch;                /* and for what */
 	bool missing_loader;           /* there should have been a loader: worth a line in the log */
-	char why[192];                 /* one clause for people; plain ASCII, no client text */
+	char why[224];                 /* one clause for people; plain ASCII, no client text */
 };
 
 void boot_decide(const struct config *cfg, const struct facts *facts, struct answer *ret_answer);
 
-/* "address", "loader", "script", "site-script", "bootfile": stable words. */
+/* "address", "loader", "script", "site-script", "bootfile", "image": stable words. */
 const char *answer_kind_name(enum answer_kind k);
 /* "machine web1", "rule 2 (line 31)", "default_profile", "none". */
 #define RULE_TEXT_MAX 128

@@ -212,9 +212,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	w->now_s = 1000;
 	w->cfg = (struct config){ .http_port = 80, .networks = nets, .n_networks = ARRAY_LEN(nets), .machines = machines,
 		.n_machines = ARRAY_LEN(machines) };
-	w->cfg.loaders.file[ARCH_BIOS] = "undionly.kpxe";
-	w->cfg.loaders.file[ARCH_X64] = "ipxe.efi";
-	w->cfg.loaders.present[ARCH_BIOS] = w->cfg.loaders.present[ARCH_X64] = true;
+	w->cfg.loaders.file[FAMILY_IPXE][ARCH_BIOS].path = "undionly.kpxe";
+	w->cfg.loaders.file[FAMILY_IPXE][ARCH_X64].path = "ipxe.efi";
+	w->cfg.loaders.file[FAMILY_IPXE][ARCH_BIOS].present = w->cfg.loaders.file[FAMILY_IPXE][ARCH_X64].present = true;
 	CHECK(served_build(&w->cfg, ifaces, ARRAY_LEN(ifaces), &w->set) == 0);
 	CHECK(lease_table_new(&leases) == 0 && forms_new(&forms) == 0);
 	w->server = (struct dhcp4_server){ .cfg = &w->cfg, .nets = w->set, .leases = leases, .forms = forms };

@@ -23,9 +23,9 @@ static void has_the_contracts_defaults(void **state)
 	assert_false(cfg->tftp_single_port);
 	assert_int_equal(cfg->http_port, 80);
 	assert_string_equal(cfg->loaders.dir, "/usr/lib/ipxe");
-	assert_string_equal(cfg->loaders.file[ARCH_BIOS], "undionly.kpxe");
-	assert_string_equal(cfg->loaders.file[ARCH_X64], "ipxe.efi");
-	assert_null(cfg->loaders.file[ARCH_ARM64]);
+	assert_string_equal(cfg->loaders.file[FAMILY_IPXE][ARCH_BIOS].path, "undionly.kpxe");
+	assert_string_equal(cfg->loaders.file[FAMILY_IPXE][ARCH_X64].path, "ipxe.efi");
+	assert_null(cfg->loaders.file[FAMILY_IPXE][ARCH_ARM64].path);
 	assert_null(cfg->default_profile);
 	assert_int_equal(cfg->n_networks + cfg->n_profiles + cfg->n_machines + cfg->n_rules, 0);
 	config_free(cfg);

@@ -258,10 +258,15 @@ static const struct vector profiles[] = {
 		{ { 2, 18, "initrd belongs to a kernel" },
 			{ 3, 25, "cmdline belongs to a kernel" } } },
 	{ "loaders",
-		"profiles:\n  a: {kernel: k, loader: grub}\n  b: {kernel: k, loader: uki}\n  c: "
-		"{kernel: k, loader: shm}\n",
-		{ { 2, 26, "`grub` is not in this version" }, { 3, 26, "`uki`" },
-			{ 4, 26, "did you mean `shim`" } } },
+		"profiles:\n  a: {kernel: k, loader: ipxe, secure_boot: true}\n  b: {kernel: k, loader: uki, secure_boot: true}\n  c: "
+		"{kernel: k, loader: shm}\n  d: {script: s, secure_boot: true}\n  e: {kernel: k, secure_boot: maybe}\n",
+		{ { 2, 26, "Secure Boot refuses what `ipxe` would load" }, { 3, 26, "`uki`" },
+			{ 4, 26, "did you mean `shim`" }, { 5, 18, "secure_boot belongs to a kernel" },
+			{ 6, 31, "true or false" } } },
+	{ "other loaders",
+		"loaders: {grub: {x64: a, arm64: /b, x65: /c}, shim: {bios: /d}, stub: [x]}\n",
+		{ { 1, 23, "absolute path" }, { 1, 37, "did you mean `x64`" }, { 1, 54, "unknown key `bios` in loaders.shim" },
+			{ 1, 71, "loaders.stub" } } },
 	{ "paths",
 		"profiles:\n  a: {kernel: ../k}\n  b: {kernel: a/../../k}\n  c: {kernel: /}\n  d: "
 		"{kernel: a/}\n  e: {script: a/..}\n",
@@ -450,7 +455,7 @@ static const char contract[] =
 	"tftp: {root: /srv/t, port: 6969, single_port: true}\n"
 	"http: {root: /srv/h, port: 8080}\n"
 	"https: {port: 8443, certificate: [/c/rsa.pem, /c/ec.pem], key: [/c/rsa.key, /c/ec.key], for: [all]}\n"
-	"loaders: {dir: /usr/lib/ipxe2, bios: undionly.kkpxe, arm64: /opt/ipxe-arm64.efi}\n"
+	"loaders: {dir: /usr/lib/ipxe2, bios: undionly.kkpxe, arm64: /opt/ipxe-arm64.efi, grub: {arm64: /opt/grubaa64.efi}}\n"
 	"profiles:\n"
 	"  debian:   {kernel: debian/linux, initrd: [debian/initrd.gz, 'http://h/x.gz'], cmdline: "
 	"console=ttyS0}\n"
@@ -525,12 +530,14 @@ static void contract_services(void **state)
 	assert_int_equal(cfg->https_clients, 1u << CLIENT_HTTP | 1u << CLIENT_IPXE);
 	assert_int_equal(cfg->http_root_pos.col, 14);
 	assert_string_equal(cfg->loaders.dir, "/usr/lib/ipxe2");
-	assert_string_equal(cfg->loaders.file[ARCH_BIOS], "undionly.kkpxe");
-	assert_string_equal(cfg->loaders.file[ARCH_X64], "ipxe.efi");
-	assert_string_equal(cfg->loaders.file[ARCH_ARM64], "/opt/ipxe-arm64.efi");
-	assert_null(cfg->loaders.file[ARCH_IA32]);
-	assert_int_equal(cfg->loaders.file_pos[ARCH_BIOS].line, 19);
-	assert_int_equal(cfg->loaders.file_pos[ARCH_X64].line, 0);
+	assert_string_equal(cfg->loaders.file[FAMILY_IPXE][ARCH_BIOS].path, "undionly.kkpxe");
+	assert_string_equal(cfg->loaders.file[FAMILY_IPXE][ARCH_X64].path, "ipxe.efi");
+	assert_string_equal(cfg->loaders.file[FAMILY_IPXE][ARCH_ARM64].path, "/opt/ipxe-arm64.efi");
+	assert_null(cfg->loaders.file[FAMILY_IPXE][ARCH_IA32].path);
+	assert_string_equal(cfg->loaders.file[FAMILY_GRUB][ARCH_ARM64].path, "/opt/grubaa64.efi");
+	assert_string_equal(cfg->loaders.file[FAMILY_SHIM][ARCH_X64].path, "/usr/lib/shim/shimx64.efi.signed");
+	assert_int_equal(cfg->loaders.file[FAMILY_IPXE][ARCH_BIOS].pos.line, 19);
+	assert_int_equal(cfg->loaders.file[FAMILY_IPXE][ARCH_X64].pos.line, 0);
 	config_free(cfg);
 }
 

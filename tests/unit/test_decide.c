@@ -29,9 +29,9 @@ static struct config config_with(const struct profile *p, bool loaders)
 {
 	struct config cfg = { .http_port = 80, .default_profile = p };
 
-	cfg.loaders.file[ARCH_BIOS] = "undionly.kpxe";
-	cfg.loaders.file[ARCH_X64] = "/opt/ipxe/ipxe.efi";
-	cfg.loaders.present[ARCH_BIOS] = cfg.loaders.present[ARCH_X64] = loaders;
+	cfg.loaders.file[FAMILY_IPXE][ARCH_BIOS].path = "undionly.kpxe";
+	cfg.loaders.file[FAMILY_IPXE][ARCH_X64].path = "/opt/ipxe/ipxe.efi";
+	cfg.loaders.file[FAMILY_IPXE][ARCH_BIOS].present = cfg.loaders.file[FAMILY_IPXE][ARCH_X64].present = loaders;
 	return cfg;
 }
 
@@ -69,16 +69,16 @@ static const struct {
 	{ "PXEClient", 0, NULL, &url, true, ANSWER_LOADER, "loaders/undionly.kpxe", false, "" },
 	{ "PXEClient", 0, NULL, &url, false, ANSWER_ADDRESS, "", true, "package ipxe" },
 	{ "PXEClient", 0, NULL, &local, true, ANSWER_ADDRESS, "", false, "local disk" },
-	{ "PXEClient", 0, NULL, &kernel, false, ANSWER_ADDRESS, "", true, "undionly.kpxe for bios was not found" },
+	{ "PXEClient", 0, NULL, &kernel, false, ANSWER_ADDRESS, "", true, "iPXE for bios was not found (undionly.kpxe)" },
 	/* UEFI PXE */
 	{ "PXEClient", 7, NULL, &kernel, true, ANSWER_LOADER, "loaders/ipxe.efi", false, "" },
 	{ "PXEClient", 9, NULL, NULL, true, ANSWER_LOADER, "loaders/ipxe.efi", false, "" },
 	{ "PXEClient", 7, NULL, &bootfile, true, ANSWER_BOOTFILE, "pxelinux/pxelinux.0", false, "" },
 	{ "PXEClient", 7, NULL, &chain, true, ANSWER_BOOTFILE, "old/ipxe.efi", false, "" },
-	{ "PXEClient", 7, NULL, &kernel, false, ANSWER_ADDRESS, "", true, "ipxe.efi for x64 was not found" },
-	{ "PXEClient", 6, NULL, &kernel, true, ANSWER_ADDRESS, "", true, "no loader for ia32: Debian's package ipxe" },
+	{ "PXEClient", 7, NULL, &kernel, false, ANSWER_ADDRESS, "", true, "iPXE for x64 was not found (/opt/ipxe/ipxe.efi)" },
+	{ "PXEClient", 6, NULL, &kernel, true, ANSWER_ADDRESS, "", true, "no GRUB for ia32: Debian has none; name one with loaders: {grub: {ia32: FILE}}" },
 	{ "PXEClient", 10, NULL, &kernel, true, ANSWER_ADDRESS, "", true, "arm32" },
-	{ "PXEClient", 11, NULL, &kernel, true, ANSWER_ADDRESS, "", true, "loaders: {arm64: FILE}" },
+	{ "PXEClient", 11, NULL, &kernel, true, ANSWER_ADDRESS, "", true, "loaders: {grub: {arm64: FILE}}" },
 	{ "PXEClient", 11, NULL, &bootfile, true, ANSWER_BOOTFILE, "pxelinux/pxelinux.0", false, "" },
 	{ "PXEClient", 0x1b, NULL, &kernel, true, ANSWER_ADDRESS, "", true, "riscv64-uefi" },
 	{ "PXEClient", 999, NULL, &kernel, true, ANSWER_ADDRESS, "", true, "architecture unknown" },
@@ -125,6 +125,76 @@ static void answers_as_the_table_says(void **state)
 	}
 }
 
+/* --- loaders of every family --- */
+
+#define GRUB  (1u << FAMILY_GRUB)
+#define SHIM  (1u << FAMILY_SHIM)
+#define STUB  (1u << FAMILY_STUB)
+#define IPXE  (1u << FAMILY_IPXE)
+
+#define KERNEL(...) { .name = "k", .kind = PROFILE_KERNEL, .kernel = { .path = "linux" }, .cmdline = "", __VA_ARGS__ }
+static const struct profile auto_ = KERNEL(.loader = LOADER_AUTO), by_ipxe = KERNEL(.loader = LOADER_IPXE),
+	by_grub = KERNEL(.loader = LOADER_GRUB), by_shim = KERNEL(.loader = LOADER_SHIM), by_uki = KERNEL(.loader = LOADER_UKI),
+	secure = KERNEL(.secure_boot = true), own = KERNEL(.bootfile = { .path = "pxelinux.0" });
+
+/* class, number, what is installed for every architecture; where it goes. */
+static const struct {
+	const char *class;
+	int arch;
+	const struct profile *profile;
+	unsigned installed;
+	const char *bootfile, *why;
+} families[] = {
+	{ "PXEClient", 7, &auto_, IPXE | GRUB | SHIM | STUB, "loaders/ipxe", "iPXE first" },
+	{ "PXEClient", 7, &auto_, GRUB | SHIM | STUB, "loaders/shim", "Secure Boot" },
+	{ "PXEClient", 7, &auto_, GRUB | STUB, "loaders/grub", "GRUB first" },
+	{ "PXEClient", 7, &auto_, SHIM | STUB, "", "iPXE for x64 was not found" },
+	{ "HTTPClient", 19, &auto_, GRUB | SHIM | STUB, "http://10.0.0.1/machines/52-54-00-12-34-56/boot.efi", "one image" },
+	{ "HTTPClient", 19, &auto_, GRUB | SHIM, "http://10.0.0.1/loaders/shim", "" },
+	{ "PXEClient", 11, &auto_, GRUB | SHIM | STUB, "loaders/shim", "" },
+	{ "PXEClient", 7, &by_ipxe, GRUB | SHIM, "", "iPXE for x64" },
+	{ "PXEClient", 7, &by_grub, IPXE | GRUB | SHIM, "loaders/grub", "" },
+	{ "PXEClient", 0, &by_grub, IPXE | GRUB, "loaders/grub", "" },
+	{ "PXEClient", 7, &by_grub, IPXE, "", "GRUB for x64 was not found" },
+	{ "PXEClient", 7, &by_shim, IPXE | GRUB | SHIM, "loaders/shim", "" },
+	{ "PXEClient", 7, &by_shim, IPXE | SHIM, "", "GRUB for x64 was not found" },
+	{ "PXEClient", 0, &by_shim, IPXE | GRUB | SHIM, "loaders/ipxe", "" }, /* BIOS knows no Secure Boot */
+	{ "HTTPClient", 16, &by_uki, IPXE | STUB, "http://10.0.0.1/machines/52-54-00-12-34-56/boot.efi", "" },
+	{ "HTTPClient", 16, &by_uki, IPXE, "", "the EFI stub for x64 was not found" },
+	{ "PXEClient", 7, &by_uki, IPXE | STUB, "loaders/ipxe", "" }, /* an image of 60 MB by TFTP is no way */
+	{ "PXEClient", 7, &secure, IPXE | GRUB | SHIM, "loaders/shim", "" },
+	{ "HTTPClient", 16, &secure, IPXE | GRUB | SHIM | STUB, "http://10.0.0.1/loaders/shim", "" },
+	{ "PXEClient", 7, &secure, IPXE | STUB, "", "shim for x64 was not found" },
+	{ "PXEClient", 0, &secure, IPXE, "loaders/ipxe", "" },
+	{ "PXEClient", 0, &own, IPXE | GRUB, "pxelinux.0", "own boot file" },
+	{ "PXEClient", 7, &script, GRUB | SHIM | STUB, "", "iPXE for x64" }, /* scripts are iPXE's */
+	{ "PXEClient", 7, NULL, GRUB | SHIM | STUB, "", "iPXE for x64" },
+};
+
+static void brings_each_firmware_to_its_kernel(void **state)
+{
+	static const char *const names[] = { [FAMILY_IPXE] = "/l/ipxe", [FAMILY_GRUB] = "/l/grub", [FAMILY_SHIM] = "/l/shim",
+		[FAMILY_STUB] = "/l/stub" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		struct config cfg = { .http_port = 80, .default_profile = families[i].profile };
+		struct facts f = client_with(families[i].class, families[i].arch, NULL);
+		struct text where = { 0 };
+		struct answer a;
+
+		for (enum loader_family family = 0; family < FAMILY_COUNT; family++)
+			cfg.loaders.file[family][f.arch] = (struct loader_file){ .path = names[family],
+				.present = (families[i].installed & 1u << family) != 0 };
+		boot_decide(&cfg, &f, &a);
+		locate_bootfile(&cfg, &f, &a, (struct ip4){ 0x0a000001 }, &where);
+		if (strcmp(text_str(&where), families[i].bootfile) != 0 || !strstr(a.why, families[i].why) ||
+			a.missing_loader != (families[i].bootfile[0] == '\0'))
+			fail_msg("row %zu: \"%s\", why: %s", i, text_str(&where), a.why);
+		text_free(&where);
+	}
+}
+
 /* P-3, P-4 and totality, for every architecture number x class x profile x loaders. */
 static void holds_for_every_client(void **state)
 {
@@ -147,7 +217,7 @@ static void holds_for_every_client(void **state)
 					boot_decide(&cfg, &f, &a);
 					locate_bootfile(&cfg, &f, &a, (struct ip4){ 1 }, &where);
 					has_url = strstr(text_str(&where), "://") != NULL;
-					if (a.why[0] == '\0' || a.kind > ANSWER_BOOTFILE ||
+					if (a.why[0] == '\0' || a.kind > ANSWER_IMAGE ||
 						(a.kind == ANSWER_ADDRESS) != (where.n == 0))
 						fail_msg("%d %s: no answer", arch, classes[c]);
 					if (ipxe && (a.kind == ANSWER_LOADER || strstr(text_str(&where), "ipxe.efi") ||
@@ -161,7 +231,7 @@ static void holds_for_every_client(void **state)
 						fail_msg("%d %s: an HTTP client is given a path", arch, classes[c]);
 					if (f.client == CLIENT_DHCP && a.kind != ANSWER_ADDRESS)
 						fail_msg("%d %s: a plain client is told to boot", arch, classes[c]);
-					if (a.kind == ANSWER_LOADER && !cfg.loaders.present[f.arch])
+					if (a.kind == ANSWER_LOADER && !cfg.loaders.file[FAMILY_IPXE][f.arch].present)
 						fail_msg("%d %s: a loader that is not there", arch, classes[c]);
 					if ((a.kind == ANSWER_SCRIPT || a.kind == ANSWER_SITE_SCRIPT) && !ipxe)
 						fail_msg("%d %s: a script to firmware", arch, classes[c]);
@@ -383,6 +453,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_as_the_table_says),
+		cmocka_unit_test(brings_each_firmware_to_its_kernel),
 		cmocka_unit_test(holds_for_every_client),
 		cmocka_unit_test(every_key_matches),
 		cmocka_unit_test(all_keys_of_a_rule_must_fit),

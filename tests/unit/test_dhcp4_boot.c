@@ -55,14 +55,16 @@ static const struct {
 		"http://172.24.0.1/boot.ipxe", true },
 };
 
+static const struct loaders loaders = { .file[FAMILY_IPXE][ARCH_BIOS].path = "undionly.kpxe" };
+
 static void each_client_has_its_form(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(vectors); i++) {
-		const struct config cfg = { .http_port = 80 };
+		const struct config cfg = { .http_port = 80, .loaders = loaders };
 		const struct facts facts = { .client = vectors[i].client };
 		const struct answer answer = { .kind = vectors[i].kind, .profile = vectors[i].profile,
-			.file = "undionly.kpxe",
+			.family = FAMILY_IPXE, .arch = ARCH_BIOS,
 			.transport = vectors[i].client == CLIENT_PXE ? TRANSPORT_TFTP : TRANSPORT_HTTP };
 		struct dhcp4_msg request = { 0 };
 		struct dhcp4_out out = { 0 };
@@ -99,9 +101,9 @@ static void each_client_has_its_form(void **state)
 
 static void says_when_memory_is_out(void **state)
 {
-	const struct config cfg = { .http_port = 80 };
+	const struct config cfg = { .http_port = 80, .loaders = loaders };
 	const struct facts facts = { .client = CLIENT_PXE };
-	const struct answer answer = { .kind = ANSWER_LOADER, .file = "a", .transport = TRANSPORT_TFTP };
+	const struct answer answer = { .kind = ANSWER_LOADER, .arch = ARCH_BIOS, .transport = TRANSPORT_TFTP };
 	const struct dhcp4_msg request = { 0 };
 	struct dhcp4_out out = { 0 };
 	struct form_choice form;

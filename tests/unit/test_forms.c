@@ -229,7 +229,7 @@ static void world_init(struct world *w, bool proxy)
 	*w = (struct world){ .now_s = 100000, .proxy = proxy };
 	(void)snprintf(text, sizeof(text), yaml, proxy ? "proxy" : "server");
 	assert_int_equal(config_load("yaml", span_str(text), &errs, &w->cfg), 0);
-	w->cfg->loaders.present[ARCH_BIOS] = w->cfg->loaders.present[ARCH_X64] = true;
+	w->cfg->loaders.file[FAMILY_IPXE][ARCH_BIOS].present = w->cfg->loaders.file[FAMILY_IPXE][ARCH_X64].present = true;
 	assert_int_equal(served_build(w->cfg, &iface, 1, &w->nets), 0);
 	assert_int_equal(lease_table_new(&w->leases), 0);
 	assert_int_equal(forms_new(&w->forms), 0);

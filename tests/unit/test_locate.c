@@ -14,13 +14,22 @@ static const struct named_file named[] = { { "boot/0/vmlinuz", "/tmp/vmlinuz" },
 static const struct facts ipxe = { .client = CLIENT_IPXE, .has_mac = true, .mac = { { 0x52, 0x54, 0, 0xab, 0xcd, 0xef } } };
 static const struct facts nameless = { .client = CLIENT_IPXE };
 
+static const struct file_ref initrds[] = { { .path = "a" }, { .path = "b" } };
+static const struct profile profiles[] = {
+	{ .name = "rancher", .kind = PROFILE_SCRIPT },
+	{ .name = "debian", .kind = PROFILE_KERNEL, .kernel.path = "linux", .initrds = initrds, .n_initrds = 2 },
+};
+
 static struct config config_on(uint16_t port)
 {
-	struct config cfg = { .http_port = port, .named_files = named, .n_named_files = 2 };
+	struct config cfg = { .http_port = port, .named_files = named, .n_named_files = 2,
+		.profiles = profiles, .n_profiles = 2 };
 
-	cfg.loaders.file[ARCH_BIOS] = "undionly.kpxe";
-	cfg.loaders.file[ARCH_X64] = "/opt/ipxe/snponly.efi";
-	cfg.loaders.file[ARCH_ARM64] = "sub/arm.efi";
+	cfg.loaders.file[FAMILY_IPXE][ARCH_BIOS].path = "undionly.kpxe";
+	cfg.loaders.file[FAMILY_IPXE][ARCH_X64].path = "/opt/ipxe/snponly.efi";
+	cfg.loaders.file[FAMILY_IPXE][ARCH_ARM64].path = "sub/arm.efi";
+	cfg.loaders.file[FAMILY_GRUB][ARCH_X64].path = "/g/grubnetx64.efi.signed";
+	cfg.loaders.file[FAMILY_STUB][ARCH_X64].path = "/s/linuxx64.efi.stub";
 	return cfg;
 }
 
@@ -66,19 +75,46 @@ static void finds_what_is_ours(void **state)
 		{ "loaders/sub/arm.efi", VIRTUAL_MISSING, 0 },
 		{ "loaders/opt/ipxe/snponly.efi", VIRTUAL_MISSING, 0 },
 		{ "loaders/ipxe.efi", VIRTUAL_MISSING, 0 },
+		{ "loaders/arm64-snponly.efi", VIRTUAL_MISSING, 0 },
+		{ "loaders/grubnetx64.efi", VIRTUAL_LOADER, ARCH_X64 },
+		{ "loaders/grubnetx64.efi.signed", VIRTUAL_MISSING, 0 },
+		{ "loaders/grubx64.efi", VIRTUAL_BESIDE, 0 },
+		{ "loaders/linuxx64.efi.stub", VIRTUAL_MISSING, 0 },
+		{ "profiles/debian/kernel", VIRTUAL_PROFILE_FILE, 0 },
+		{ "profiles/debian/initrd0", VIRTUAL_PROFILE_FILE, 0 },
+		{ "profiles/debian/initrd1", VIRTUAL_PROFILE_FILE, 0 },
+		{ "profiles/debian/initrd2", VIRTUAL_MISSING, 0 },
+		{ "profiles/debian/initrd00", VIRTUAL_MISSING, 0 },
+		{ "profiles/debian/initrd", VIRTUAL_MISSING, 0 },
+		{ "profiles/debian/", VIRTUAL_MISSING, 0 },
+		{ "profiles/rancher/kernel", VIRTUAL_MISSING, 0 },
+		{ "profiles/", VIRTUAL_MISSING, 0 },
+		{ "grubx64.efi", VIRTUAL_BESIDE, 0 },
+		{ "revocations_sbat.efi", VIRTUAL_BESIDE, 0 },
+		{ "shim_certificate_0.efi", VIRTUAL_BESIDE, 0 },
+		{ "autoexec.ipxe", VIRTUAL_BESIDE, 0 },
+		{ "debian/grubx64.efi", VIRTUAL_NONE, 0 },
+		{ "grub/grub.cfg", VIRTUAL_GRUB_CFG, 0 },
+		{ "grub.cfg", VIRTUAL_GRUB_CFG, 0 },
+		{ "debian-installer/arm64/grub/grub.cfg", VIRTUAL_GRUB_CFG, 0 },
+		{ "grub/grub.cfg-01-52-54-00-ab-cd-ef", VIRTUAL_GRUB_CFG, 0 },
+		{ "grub/grub.cfg-AC182001", VIRTUAL_GRUB_CFG, 0 },
+		{ "grub/grub.cfg.old", VIRTUAL_NONE, 0 },
+		{ "pxelinux.cfg/01-52-54-00-ab-cd-ef", VIRTUAL_PXELINUX_CFG, 0 },
+		{ "boot/pxelinux.cfg/default", VIRTUAL_PXELINUX_CFG, 0 },
+		{ "pxelinux.cfg/AC18", VIRTUAL_PXELINUX_CFG, 0 },
+		{ "pxelinux.cfg", VIRTUAL_NONE, 0 },
 		{ "loaders/", VIRTUAL_MISSING, 0 },
 		{ "loaders/undionly.kpxe/", VIRTUAL_MISSING, 0 },
 		{ "loaders", VIRTUAL_NONE, 0 },
 		{ "loadersundionly.kpxe", VIRTUAL_NONE, 0 },
 		{ "undionly.kpxe", VIRTUAL_NONE, 0 },
-		{ "machines/52-54-00-ab-cd-ef/boot.ipxe", VIRTUAL_MACHINE_SCRIPT, 0 },
-		{ "machines/52:54:00:AB:CD:EF/boot.ipxe", VIRTUAL_MACHINE_SCRIPT, 0 },
-		{ "machines/525400abcdef/boot.ipxe", VIRTUAL_MACHINE_SCRIPT, 0 },
-		{ "machines/52-54-00-ab-cd-ef/other.ipxe", VIRTUAL_MISSING, 0 },
-		{ "machines/52-54-00-ab-cd-ef/boot.ipxe/x", VIRTUAL_MISSING, 0 },
+		{ "machines/52-54-00-ab-cd-ef/boot.ipxe", VIRTUAL_MACHINE_FILE, 0 },
+		{ "machines/52:54:00:AB:CD:EF/boot.ipxe", VIRTUAL_MACHINE_FILE, 0 },
+		{ "machines/525400abcdef/boot.ipxe", VIRTUAL_MACHINE_FILE, 0 },
+		{ "machines/52-54-00-ab-cd-ef/boot.ipxe/x", VIRTUAL_MACHINE_FILE, 0 },
 		{ "machines/52-54-00-ab-cd-ef/", VIRTUAL_MISSING, 0 },
 		{ "machines/52-54-00-ab-cd-ef", VIRTUAL_MISSING, 0 },
-		{ "machines/52-54-00-ab-cd/boot.ipxe", VIRTUAL_MISSING, 0 },
 		{ "machines//boot.ipxe", VIRTUAL_MISSING, 0 },
 		{ "machines/", VIRTUAL_MISSING, 0 },
 		{ "machines", VIRTUAL_NONE, 0 },
@@ -100,11 +136,59 @@ static void finds_what_is_ours(void **state)
 
 		locate_path(&cfg, span_str(vectors[i].path), &v);
 		if (v.kind != vectors[i].kind || (v.kind == VIRTUAL_LOADER && v.arch != (enum arch)vectors[i].arch) ||
-			(v.kind == VIRTUAL_MACHINE_SCRIPT && !mac_eq(v.mac, ipxe.mac)) ||
+			(v.kind == VIRTUAL_MACHINE_FILE && (!v.has_mac || !mac_eq(v.mac, ipxe.mac))) ||
 			(v.kind == VIRTUAL_NAMED_FILE && strcmp(v.named->name, vectors[i].path) != 0))
 			fail_msg("\"%s\": kind %d, arch %d", vectors[i].path, v.kind, v.arch);
 	}
 	locate_path(&cfg, SPAN_NONE, &(struct virtual_name){ 0 });
+}
+
+static const struct mac its_mac = { { 0x52, 0x54, 0, 0xab, 0xcd, 0xef } };
+
+static void reads_names_that_loaders_ask_for(void **state)
+{
+	struct config cfg = config_on(80);
+	struct virtual_name v;
+
+	(void)state;
+	locate_path(&cfg, SPAN_LIT("grub/grub.cfg"), &v);
+	assert_false(v.optional || v.has_mac);
+	locate_path(&cfg, SPAN_LIT("grub/grub.cfg-01-52-54-00-ab-cd-ef"), &v);
+	assert_true(v.optional && v.has_mac && mac_eq(v.mac, its_mac));
+	locate_path(&cfg, SPAN_LIT("pxelinux.cfg/01-52-54-00-ab-cd-ef"), &v);
+	assert_true(v.optional && v.has_mac && mac_eq(v.mac, its_mac) && !v.has_uuid);
+	locate_path(&cfg, SPAN_LIT("pxelinux.cfg/44454c4c-4b00-1038-8043-b7c04f4a3432"), &v);
+	assert_true(v.has_uuid && !v.has_mac);
+	locate_path(&cfg, SPAN_LIT("grub/x86_64-efi/command.lst"), &v);
+	assert_true(v.kind == VIRTUAL_NONE && v.optional);
+	locate_path(&cfg, SPAN_LIT("grub/i386-pc/fs.lst"), &v);
+	assert_true(v.kind == VIRTUAL_NONE && v.optional);
+	locate_path(&cfg, SPAN_LIT("files/fs.lst"), &v);
+	assert_false(v.optional);
+	locate_path(&cfg, SPAN_LIT("machines/web1/user-data"), &v);
+	assert_true(v.kind == VIRTUAL_MACHINE_FILE && !v.has_mac && span_eq(v.who, SPAN_LIT("web1")) &&
+		span_eq(v.file, SPAN_LIT("user-data")));
+	locate_path(&cfg, SPAN_LIT("profiles/debian/initrd1"), &v);
+	assert_string_equal(v.ref->path, "b");
+}
+
+/* Two architectures' iPXE are called alike as iPXE's own build calls them. */
+static void tells_loaders_apart_that_are_called_alike(void **state)
+{
+	struct config cfg = config_on(80);
+	struct virtual_name v;
+	char name[LOADER_NAME_MAX];
+
+	(void)state;
+	cfg.loaders.file[FAMILY_IPXE][ARCH_ARM64].path = "/opt/arm64/snponly.efi";
+	locate_loader_name(&cfg, FAMILY_IPXE, ARCH_X64, name);
+	assert_string_equal(name, "snponly.efi");
+	locate_loader_name(&cfg, FAMILY_IPXE, ARCH_ARM64, name);
+	assert_string_equal(name, "arm64-snponly.efi");
+	locate_path(&cfg, SPAN_LIT("loaders/arm64-snponly.efi"), &v);
+	assert_int_equal(v.arch, ARCH_ARM64);
+	locate_path(&cfg, SPAN_LIT("loaders/snponly.efi"), &v);
+	assert_int_equal(v.arch, ARCH_X64);
 }
 
 /* Finds the name again that a client was told: the path of a URL, without its query. */
@@ -150,19 +234,19 @@ static void finds_what_it_told(void **state)
 			cfg.rules = &rule;
 			cfg.n_rules = report;
 			v = find_again(&cfg, &ipxe, &a);
-			assert_int_equal(v.kind, VIRTUAL_MACHINE_SCRIPT);
+			assert_int_equal(v.kind, VIRTUAL_MACHINE_FILE);
 			assert_true(mac_eq(v.mac, ipxe.mac));
 			assert_int_equal(find_again(&cfg, &nameless, &a).kind, VIRTUAL_SITE_SCRIPT);
 			a.kind = ANSWER_SITE_SCRIPT;
 			/* a rule that asks for what only iPXE can tell needs the machine's own URL */
 			assert_int_equal(find_again(&cfg, &ipxe, &a).kind,
-				report ? VIRTUAL_MACHINE_SCRIPT : VIRTUAL_SITE_SCRIPT);
+				report ? VIRTUAL_MACHINE_FILE : VIRTUAL_SITE_SCRIPT);
 			assert_int_equal(find_again(&cfg, &nameless, &a).kind, VIRTUAL_SITE_SCRIPT);
 			a.kind = ANSWER_LOADER;
 			for (enum arch arch = ARCH_BIOS; arch < ARCH_OTHER; arch++) {
-				a.file = cfg.loaders.file[arch];
-				if (!a.file)
+				if (!cfg.loaders.file[FAMILY_IPXE][arch].path)
 					continue;
+				a.arch = arch;
 				a.transport = TRANSPORT_HTTP;
 				v = find_again(&cfg, &ipxe, &a);
 				assert_int_equal(v.kind, VIRTUAL_LOADER);
@@ -235,6 +319,8 @@ int main(void)
 		cmocka_unit_test(the_url_names_the_port_when_it_must),
 		cmocka_unit_test(https_is_for_those_that_were_named),
 		cmocka_unit_test(finds_what_is_ours),
+		cmocka_unit_test(reads_names_that_loaders_ask_for),
+		cmocka_unit_test(tells_loaders_apart_that_are_called_alike),
 		cmocka_unit_test(finds_what_it_told),
 		cmocka_unit_test(asks_for_a_report_only_when_a_rule_needs_it),
 		cmocka_unit_test(names_a_profiles_file),

@@ -57,7 +57,7 @@ struct story {
 	int64_t now_s;
 	struct iface_view ifaces[IFACES_MAX];
 	size_t n_ifaces;
-	bool present[ARCH_COUNT];
+	bool present[FAMILY_COUNT][ARCH_COUNT];
 	struct config *cfg;
 	struct served_set *nets;
 	struct lease_table *leases;
@@ -227,7 +227,9 @@ static void rebuild(struct story *s)
 	s->nets = NULL;
 	if (!s->cfg)
 		return;
-	memcpy(s->cfg->loaders.present, s->present, sizeof(s->present));
+	for (size_t f = 0; f < FAMILY_COUNT; f++)
+		for (size_t a = 0; a < ARCH_COUNT; a++)
+			s->cfg->loaders.file[f][a].present = s->present[f][a];
 	if (served_build(s->cfg, s->ifaces, s->n_ifaces, &s->nets) < 0)
 		complain(s, "out of memory");
 }
@@ -276,16 +278,32 @@ static void do_iface(struct story *s, struct word *w, size_t n)
 	rebuild(s);
 }
 
+/* "x64", "grub:arm64"; iPXE's need no family. */
+static const char *take_family(const char *word, enum loader_family *ret)
+{
+	static const char *const families[] = { [FAMILY_IPXE] = "ipxe:", [FAMILY_GRUB] = "grub:", [FAMILY_SHIM] = "shim:",
+		[FAMILY_STUB] = "stub:" };
+
+	*ret = FAMILY_IPXE;
+	for (enum loader_family f = 0; f < FAMILY_COUNT; f++)
+		if (strncmp(word, families[f], 5) == 0) {
+			*ret = f;
+			return word + 5;
+		}
+	return word;
+}
+
 static void do_loaders(struct story *s, struct word *w, size_t n)
 {
+	enum loader_family f;
 	enum arch a;
 
 	memset(s->present, 0, sizeof(s->present));
 	for (size_t i = 1; i < n; i++) {
-		if (arch_parse(span_str(w[i].key), &a) < 0)
+		if (arch_parse(span_str(take_family(w[i].key, &f)), &a) < 0)
 			complain(s, "`%s` is no architecture", w[i].key);
 		else
-			s->present[a] = true;
+			s->present[f][a] = true;
 	}
 	rebuild(s);
 }
@@ -724,7 +742,7 @@ static void do_line(struct story *s, char *line)
 
 static unsigned run_story(const char *path, const char *name)
 {
-	struct story s = { .file = name, .now_s = 1000, .present = { [ARCH_BIOS] = true, [ARCH_X64] = true } };
+	struct story s = { .file = name, .now_s = 1000, .present[FAMILY_IPXE] = { [ARCH_BIOS] = true, [ARCH_X64] = true } };
 	struct text line = { 0 };
 	unsigned at = 0;
 	char buf[2048];

@@ -1,5 +1,5 @@
-/* Scripts for iPXE by HTTP: whose, and with what in it. */
-#include "app/http_script.h"
+/* What a machine is to run, as text: whose, and with what in it. */
+#include "app/boot_text.h"
 
 #include "base/escape.h"
 #include "edge/files.h"
@@ -10,36 +10,20 @@
 
 #define SCRIPT_TYPE "text/plain; charset=utf-8"
 
-static void give_file(struct http_target *t, int fd, const struct stat *st)
-{
-	t->kind = HTTP_TARGET_FILE;
-	t->fd = fd;
-	t->st = *st;
-}
-
 /* One request for a machine's script. */
 struct script_request {
 	struct site *site;
-	const struct http_peer *peer;
+	const struct question *question;
 	struct facts facts;
 	struct answer answer;
 	struct machine_vars vars;
 	char url[192]; /* of the script itself */
-	struct http_target *target;
+	struct given *given;
 };
 
-static void give_text(struct http_target *t, struct text *text)
+static void give_text(struct script_request *r, struct text *text)
 {
-	if (text->failed) {
-		text_free(text);
-		t->status = 503;
-		t->message = "the server is out of memory: try again";
-		return;
-	}
-	t->kind = HTTP_TARGET_TEXT;
-	t->text = *text;
-	t->content_type = SCRIPT_TYPE;
-	*text = (struct text){ 0 };
+	given_text(r->given, text, SCRIPT_TYPE);
 }
 
 /* A value of the query, its escapes decoded into buf; empty when not there. */
@@ -81,10 +65,10 @@ static void take_report(struct site *site, struct mac mac, struct span query)
 		query_value(query, SPAN_LIT("asset"), asset, sizeof(asset)));
 }
 
-static void script_request_init(struct script_request *r, struct site *site, const struct http_peer *peer,
-	const struct facts *facts, struct ip4 address, const char *path, struct http_target *target)
+static void script_request_init(struct script_request *r, struct site *site, struct question *q,
+	const struct facts *facts, struct ip4 address, const char *path)
 {
-	*r = (struct script_request){ .site = site, .peer = peer, .facts = *facts, .target = target };
+	*r = (struct script_request){ .site = site, .question = q, .facts = *facts, .given = &q->given };
 	/* Whoever asks for a script runs iPXE, whatever it was when DHCP last heard it. */
 	r->facts.client = CLIENT_IPXE;
 	r->facts.transport = TRANSPORT_HTTP;
@@ -93,8 +77,8 @@ static void script_request_init(struct script_request *r, struct site *site, con
 		.facts = &r->facts,
 		.machine = r->answer.machine,
 		.address = address,
-		.server = peer->local_addr,
-		.base = locate_base_url(site->cfg, CLIENT_IPXE, peer->local_addr),
+		.server = q->local,
+		.base = locate_base_url(site->cfg, CLIENT_IPXE, q->local),
 		.url = r->url,
 	};
 	(void)snprintf(r->url, sizeof(r->url), "%s/%s", r->vars.base.s, path);
@@ -106,7 +90,7 @@ static void give_reason(struct script_request *r, const char *reason)
 	struct text script = { 0 };
 	struct text who = { 0 };
 
-	site_machine_text(r->site, &r->facts, r->peer->addr, &who);
+	site_machine_text(r->site, &r->facts, r->question->peer, &who);
 
 	const struct mac_text mac = mac_str(r->facts.mac);
 	const struct log_field fields[] = { FIELD_STR("mac", r->facts.has_mac ? mac.s : NULL) };
@@ -114,7 +98,7 @@ static void give_reason(struct script_request *r, const char *reason)
 	log_event(r->site->log, LOG_WARNING, "http", fields, ARRAY_LEN(fields), "%s has nothing to run: %s", text_str(&who), reason);
 	text_free(&who);
 	ipxe_script_retry(reason, r->url, &script);
-	give_text(r->target, &script);
+	give_text(r, &script);
 }
 
 static void give_template_error(struct script_request *r, const char *file, const struct template_error *e)
@@ -145,7 +129,7 @@ static void give_script_file(struct script_request *r, const struct profile *p)
 	} else if (machine_vars_render(text_span(&source), &r->vars, escape_ipxe, &script, &error) == -EINVAL) {
 		give_template_error(r, p->script.path, &error);
 	} else {
-		give_text(r->target, &script);
+		give_text(r, &script);
 	}
 	text_free(&source);
 	text_free(&script);
@@ -165,25 +149,30 @@ static void give_profile(struct script_request *r, const struct profile *p)
 		give_template_error(r, "cmdline", &error);
 		return;
 	}
-	give_text(r->target, &script);
+	give_text(r, &script);
 }
 
-/* boot.ipxe of the root, byte for byte, or the reason why there is nothing. */
+/* boot.ipxe of the root, byte for byte; false where there is none. */
+static bool give_site_file(struct site *site, struct given *given)
+{
+	struct stat st;
+	int fd;
+
+	if (root_open_file(&site->http_root, SPAN_LIT("boot.ipxe"), &fd, &st) < 0)
+		return false;
+	given_file(given, fd, &st);
+	given->content_type = SCRIPT_TYPE;
+	return true;
+}
+
 static void give_site_script(struct script_request *r)
 {
-	struct site *site = r->site;
 	char reason[320];
-	struct stat st;
-	int fd, e;
 
-	e = root_open_file(&site->http_root, SPAN_LIT("boot.ipxe"), &fd, &st);
-	if (e == 0) {
-		give_file(r->target, fd, &st);
-		r->target->content_type = SCRIPT_TYPE;
+	if (give_site_file(r->site, r->given))
 		return;
-	}
 	(void)snprintf(reason, sizeof(reason),
-		"no profile applies to this machine and there is no readable %.200s/boot.ipxe", site->cfg->http_root);
+		"no profile applies to this machine and there is no readable %.200s/boot.ipxe", r->site->cfg->http_root);
 	give_reason(r, reason);
 }
 
@@ -196,11 +185,11 @@ static void give_bootfile(struct script_request *r, const struct profile *p)
 	if (p->bootfile.is_url) {
 		text_adds(&script, p->bootfile.path);
 	} else {
-		text_addf(&script, "tftp://%s/", ip4_str(r->peer->local_addr).s);
+		text_addf(&script, "tftp://%s/", ip4_str(r->question->local).s);
 		escape_url_path(&script, span_str(p->bootfile.path));
 	}
 	text_addc(&script, '\n');
-	give_text(r->target, &script);
+	give_text(r, &script);
 }
 
 static void give_script(struct script_request *r)
@@ -215,42 +204,37 @@ static void give_script(struct script_request *r)
 	case ANSWER_SITE_SCRIPT:
 	case ANSWER_ADDRESS: /* not for iPXE; total all the same */
 	case ANSWER_LOADER:
+	case ANSWER_IMAGE:
 		give_site_script(r);
 		break;
 	}
 }
 
-void http_script_of_machine(struct site *site, const struct http_peer *peer, struct mac mac,
-	struct span query, struct http_target *target)
+void boot_text_of_machine(struct site *site, struct question *q, struct mac mac)
 {
 	struct facts facts = { .client = CLIENT_IPXE };
 	struct script_request r;
-	struct ip4 address = peer->addr;
+	struct ip4 address = q->peer;
 	char path[64];
 
-	take_report(site, mac, query);
+	take_report(site, mac, q->query);
 	if (!clients_find(site->clients, mac, &facts, &address)) {
 		facts.has_mac = true;
 		facts.mac = mac;
 	}
-	(void)snprintf(path, sizeof(path), "machines/%s/boot.ipxe", mac_str_dashed(mac).s);
-	script_request_init(&r, site, peer, &facts, address, path, target);
+	(void)snprintf(path, sizeof(path), "machines/%s/" MACHINE_SCRIPT, mac_str_dashed(mac).s);
+	script_request_init(&r, site, q, &facts, address, path);
 	give_script(&r);
 }
 
-void http_script_of_site(struct site *site, const struct http_peer *peer, struct http_target *target)
+void boot_text_of_site(struct site *site, struct question *q)
 {
 	struct script_request r;
 	struct facts facts;
-	struct stat st;
-	int fd;
 
-	if (root_open_file(&site->http_root, SPAN_LIT("boot.ipxe"), &fd, &st) == 0) {
-		give_file(target, fd, &st);
-		target->content_type = SCRIPT_TYPE;
+	if (give_site_file(site, &q->given))
 		return;
-	}
-	(void)site_facts_of_address(site, peer->addr, &facts);
-	script_request_init(&r, site, peer, &facts, peer->addr, "boot.ipxe", target);
+	(void)site_facts_of_address(site, q->peer, &facts);
+	script_request_init(&r, site, q, &facts, q->peer, "boot.ipxe");
 	give_script(&r);
 }

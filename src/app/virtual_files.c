@@ -1,0 +1,157 @@
+/* Virtual names, for whoever asks; see virtual_files.h. */
+#include "app/virtual_files.h"
+
+#include "app/boot_text.h"
+#include "edge/files.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static void give_opened(struct question *q, int r, int fd, const struct stat *st)
+{
+	if (r < 0)
+		given_error(&q->given, r, "%s", "");
+	else
+		given_file(&q->given, fd, st);
+}
+
+static void give_root_file(struct site *site, struct question *q, struct span path)
+{
+	struct stat st;
+	int fd = -1, r = root_open_file(site_root(site, q->transport), path, &fd, &st);
+
+	give_opened(q, r, fd, &st);
+}
+
+/* --- machines/WHO/FILE --- */
+
+static const struct machine *machine_by_name(const struct config *cfg, struct span name)
+{
+	for (size_t i = 0; i < cfg->n_machines; i++)
+		if (span_eq(span_str(cfg->machines[i].name), name))
+			return &cfg->machines[i];
+	return NULL;
+}
+
+static void give_machine_file(struct site *site, struct question *q, struct virtual_name *name)
+{
+	const struct machine *m = name->has_mac ? NULL : machine_by_name(site->cfg, name->who);
+
+	if (m && m->has_mac) {
+		name->has_mac = true;
+		name->mac = m->mac;
+	}
+	if (name->has_mac && span_eq(name->file, SPAN_LIT(MACHINE_SCRIPT)))
+		boot_text_of_machine(site, q, name->mac);
+}
+
+/* --- profiles/NAME/FILE --- */
+
+static void give_profile_file(struct site *site, struct question *q, const struct virtual_name *name)
+{
+	struct stat st;
+	int fd = -1, r;
+
+	if (name->ref->is_url)
+		return;
+	r = root_open_file(&site->http_root, span_str(name->ref->path), &fd, &st);
+	give_opened(q, r, fd, &st);
+}
+
+/* --- what loaders look for beside themselves --- */
+
+/* In the directory that a path is in. */
+static void give_beside_bootfile(struct site *site, struct question *q, const char *bootfile, struct span name)
+{
+	struct text path = { 0 };
+
+	text_add(&path, (struct span){ (const uint8_t *)bootfile, (size_t)(locate_file_name(bootfile) - bootfile) });
+	text_add(&path, name);
+	if (path.failed)
+		given_error(&q->given, -ENOMEM, "%s", "");
+	else
+		give_root_file(site, q, text_span(&path));
+	text_free(&path);
+}
+
+/* Of our own loaders, the directory on this machine: there stand what a distribution
+ * ships with its shim.  The name is one step, of known forms (core/locate.c). */
+static void give_beside_loader(struct site *site, struct question *q, const struct answer *a, struct span name)
+{
+	const struct loader_file *l = &site->cfg->loaders.file[a->family][a->arch];
+	char path[4096];
+	struct stat st;
+	size_t n;
+	int fd = -1, r;
+
+	site_loader_path(site->cfg, l->path, path, sizeof(path));
+	n = (size_t)(locate_file_name(path) - path);
+	(void)snprintf(path + n, sizeof(path) - n, "%.*s", (int)name.n, (const char *)name.p);
+	r = files_open_path(path, &fd, &st);
+	give_opened(q, r, fd, &st);
+}
+
+static bool is_second_stage(const struct answer *a, struct span name)
+{
+	return a->kind == ANSWER_LOADER && a->family == FAMILY_SHIM && span_has_prefix(name, SPAN_LIT("grub"));
+}
+
+static bool is_script_of_ipxe(const struct answer *a, struct span name)
+{
+	return span_eq(name, SPAN_LIT("autoexec.ipxe")) &&
+		(a->kind == ANSWER_SCRIPT || (a->kind == ANSWER_LOADER && a->family == FAMILY_IPXE));
+}
+
+static void give_beside(struct site *site, struct question *q, const struct virtual_name *name)
+{
+	struct answer a = { .kind = ANSWER_ADDRESS };
+	struct facts facts;
+	struct stat st;
+	int fd = -1, r;
+
+	if (site_facts_of_address(site, q->peer, &facts))
+		boot_decide(site->cfg, &facts, &a);
+	if (is_second_stage(&a, name->file)) {
+		r = site_open_again(site->now->files->loader[FAMILY_GRUB][a.arch], &fd, &st);
+		give_opened(q, r, fd, &st);
+	} else if (is_script_of_ipxe(&a, name->file) && facts.has_mac) {
+		boot_text_of_machine(site, q, facts.mac);
+	} else if (a.kind == ANSWER_LOADER) {
+		give_beside_loader(site, q, &a, name->file);
+	} else if (a.kind == ANSWER_BOOTFILE && !a.profile->bootfile.is_url) {
+		give_beside_bootfile(site, q, a.profile->bootfile.path, name->file);
+	} else {
+		give_root_file(site, q, q->path);
+	}
+}
+
+void virtual_files_answer(struct site *site, struct question *q)
+{
+	struct virtual_name name;
+
+	locate_path(site->cfg, q->path, &name);
+	switch (name.kind) {
+	case VIRTUAL_MACHINE_FILE:
+		give_machine_file(site, q, &name);
+		break;
+	case VIRTUAL_PROFILE_FILE:
+		give_profile_file(site, q, &name);
+		break;
+	case VIRTUAL_SITE_SCRIPT:
+		boot_text_of_site(site, q);
+		break;
+	case VIRTUAL_BESIDE:
+		give_beside(site, q, &name);
+		break;
+	case VIRTUAL_GRUB_CFG:
+	case VIRTUAL_PXELINUX_CFG:
+	case VIRTUAL_NONE: /* these three: another configuration came in force meanwhile */
+	case VIRTUAL_LOADER:
+	case VIRTUAL_NAMED_FILE:
+		give_root_file(site, q, q->path);
+		break;
+	case VIRTUAL_MISSING:
+		break;
+	}
+	question_answer(q);
+}

@@ -1,0 +1,13 @@
+/* Names that mean something else for each machine: what is behind them for the one
+ * that asks.  The main thread's end of questions (app/question.h), for all protocols.
+ *
+ * Finds out who asks and whose file it is; each kind of content has a file of its own
+ * (app/boot_text.c, …).
+ */
+#pragma once
+
+#include "app/question.h"
+#include "app/site.h"
+
+/* Answers, now or later. */
+void virtual_files_answer(struct site *site, struct question *q);
