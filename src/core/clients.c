@@ -63,14 +63,16 @@ static struct client_memo *find_by_address(struct clients *c, struct ip4 a)
 
 static void forget_address(struct clients *c, struct client_memo *m)
 {
-	if (m && find_by_address(c, m->address) == m)
-		HASH_DELETE(by_address, c->by_address, m);
+	if (!m || !m->by_address.tbl)
+		return;
+	HASH_DELETE(by_address, c->by_address, m);
+	m->by_address.tbl = NULL;
 }
 
 /* Without memory for it, it is not found by its address. */
 static void set_address(struct clients *c, struct client_memo *m, struct ip4 a)
 {
-	if (ip4_eq(m->address, a))
+	if (m->by_address.tbl && ip4_eq(m->address, a))
 		return;
 	forget_address(c, m);
 	forget_address(c, find_by_address(c, a)); /* who had it before */

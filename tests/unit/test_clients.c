@@ -102,6 +102,21 @@ static void the_next_stage_replaces_it(void **state)
 	clients_free(c);
 }
 
+/* An address goes from one machine to the other and back: the last one told has it. */
+static void an_address_is_the_last_ones(void **state)
+{
+	struct clients *c = new_clients();
+	struct facts f;
+
+	(void)state;
+	for (uint32_t turn = 0; turn < 4; turn++) {
+		remember(c, 1 + turn % 2, (struct ip4){ 77 });
+		assert_true(clients_find_address(c, (struct ip4){ 77 }, &f));
+		assert_true(mac_eq(f.mac, mac(1 + turn % 2)));
+	}
+	clients_free(c);
+}
+
 static void cuts_long_texts(void **state)
 {
 	struct clients *c = new_clients();
@@ -224,6 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gives_back_what_it_was_told),
 		cmocka_unit_test(the_next_stage_replaces_it),
+		cmocka_unit_test(an_address_is_the_last_ones),
 		cmocka_unit_test(cuts_long_texts),
 		cmocka_unit_test(without_a_mac_there_is_nothing_to_know),
 		cmocka_unit_test(the_longest_silent_makes_room),
