@@ -24,9 +24,12 @@ enum text_index {
 	T_COUNT,
 };
 
+/* What look-ups touch stands first, close together. */
 struct client_memo {
+	UT_hash_handle by_mac, by_address; /* tbl is NULL while it is not in that table */
 	struct mac mac;
 	struct ip4 address;
+	struct client_memo *prev, *next; /* oldest first */
 	struct facts facts; /* its spans are rebuilt from texts */
 	struct ip4 boot_address; /* the last one given to it while it booted, and when */
 	int64_t boot_ms;
@@ -34,8 +37,6 @@ struct client_memo {
 	int64_t solicited_ms; /* the first time since then that it asked for a router; 0: not yet */
 	char network[64];
 	struct memo text[T_COUNT];
-	struct client_memo *prev, *next; /* oldest first */
-	UT_hash_handle by_mac, by_address; /* the latter only with an address */
 };
 
 struct clients {
@@ -80,13 +81,14 @@ static void set_address(struct clients *c, struct client_memo *m, struct ip4 a)
 	HASH_ADD(by_address, c->by_address, address, sizeof(m->address), m);
 }
 
-static void drop_memo(struct clients *c, struct client_memo *m)
+/* Out of the tables: its memory is the caller's. */
+static struct client_memo *take_out(struct clients *c, struct client_memo *m)
 {
 	forget_address(c, m);
 	HASH_DELETE(by_mac, c->by_mac, m);
 	DL_DELETE(c->queue, m);
 	c->n--;
-	free(m);
+	return m;
 }
 
 void clients_free(struct clients *c)
@@ -94,7 +96,7 @@ void clients_free(struct clients *c)
 	if (!c)
 		return;
 	while (c->queue)
-		drop_memo(c, c->queue);
+		free(take_out(c, c->queue));
 	free(c);
 }
 
@@ -120,22 +122,19 @@ static struct client_memo *find(struct clients *c, struct mac mac)
 
 static struct client_memo *find_or_make(struct clients *c, struct mac mac)
 {
-	struct client_memo *m = find(c, mac), *added = NULL;
+	struct client_memo *m = find(c, mac);
 
 	if (m) {
 		DL_DELETE(c->queue, m);
 		DL_APPEND(c->queue, m);
 		return m;
 	}
-	if (c->n == CLIENTS_MAX)
-		drop_memo(c, c->queue);
-	m = calloc(1, sizeof(*m));
+	m = c->n < CLIENTS_MAX ? malloc(sizeof(*m)) : take_out(c, c->queue);
 	if (!m)
 		return NULL;
-	m->mac = mac;
+	*m = (struct client_memo){ .mac = mac };
 	HASH_ADD(by_mac, c->by_mac, mac, sizeof(m->mac), m);
-	HASH_FIND(by_mac, c->by_mac, &mac, sizeof(mac), added);
-	if (!added) {
+	if (!m->by_mac.tbl) {
 		free(m);
 		return NULL;
 	}
