@@ -81,10 +81,45 @@ static inline size_t rd_left(const struct rd *r)
 }
 
 /* The next n octets, or an empty span and r marked bad. */
-struct span rd_span(struct rd *r, size_t n);
-uint8_t rd_u8(struct rd *r);
-uint16_t rd_u16(struct rd *r); /* network order */
-uint32_t rd_u32(struct rd *r); /* network order */
+static inline struct span rd_span(struct rd *r, size_t n)
+{
+	struct span s;
+
+	if (r->bad || n > rd_left(r)) {
+		r->bad = true;
+		return SPAN_NONE;
+	}
+	s = (struct span){ r->p, n };
+	if (n)
+		r->p += n;
+	return s;
+}
+
+/* The next n, at most 4, in network order. */
+static inline uint32_t rd_be(struct rd *r, size_t n)
+{
+	struct span s = rd_span(r, n);
+	uint32_t v = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		v = v << 8 | s.p[i];
+	return v;
+}
+
+static inline uint8_t rd_u8(struct rd *r)
+{
+	return (uint8_t)rd_be(r, 1);
+}
+
+static inline uint16_t rd_u16(struct rd *r)
+{
+	return (uint16_t)rd_be(r, 2);
+}
+
+static inline uint32_t rd_u32(struct rd *r)
+{
+	return rd_be(r, 4);
+}
 
 struct wr {
 	uint8_t *p;
@@ -97,11 +132,38 @@ static inline struct wr wr_of(void *buf, size_t cap)
 	return (struct wr){ buf, 0, cap, false };
 }
 
-void wr_span(struct wr *w, struct span s);
+static inline void wr_span(struct wr *w, struct span s)
+{
+	if (w->full || s.n > w->cap - w->n) {
+		w->full = true;
+		return;
+	}
+	if (s.n)
+		memcpy(w->p + w->n, s.p, s.n);
+	w->n += s.n;
+}
+
 void wr_fill(struct wr *w, uint8_t octet, size_t n);
-void wr_u8(struct wr *w, uint8_t v);
-void wr_u16(struct wr *w, uint16_t v); /* network order */
-void wr_u32(struct wr *w, uint32_t v); /* network order */
+
+static inline void wr_u8(struct wr *w, uint8_t v)
+{
+	wr_span(w, (struct span){ &v, 1 });
+}
+
+/* In network order, as all numbers here. */
+static inline void wr_u16(struct wr *w, uint16_t v)
+{
+	uint8_t b[2] = { (uint8_t)(v >> 8), (uint8_t)v };
+
+	wr_span(w, (struct span){ b, sizeof(b) });
+}
+
+static inline void wr_u32(struct wr *w, uint32_t v)
+{
+	uint8_t b[4] = { (uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v };
+
+	wr_span(w, (struct span){ b, sizeof(b) });
+}
 
 static inline struct span wr_done(const struct wr *w)
 {
