@@ -7,6 +7,8 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 #include <utlist.h>
+#undef HASH_BKT_CAPACITY_THRESH
+#define HASH_BKT_CAPACITY_THRESH 4u /* short chains: each link is memory that nothing has touched lately */
 
 struct memo {
 	uint8_t n;
