@@ -544,8 +544,3 @@ void file_blocks_next_turn(struct file_blocks *c)
 {
 	c->turn++;
 }
-
-size_t file_blocks_octets(const struct file_blocks *c)
-{
-	return c->octets;
-}

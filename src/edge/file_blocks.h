@@ -62,6 +62,3 @@ int block_file_hold(struct block_file *file, uint64_t offset, struct block_wait 
 	const struct file_block **ret_block) WARN_UNUSED;
 void block_release(const struct file_block *block);
 void block_wait_cancel(struct block_wait *w);
-
-/* Octets of blocks in memory. */
-size_t file_blocks_octets(const struct file_blocks *cache);
