@@ -186,7 +186,7 @@ static int open_listener(void *ctx, struct ip4 addr, uint16_t port, int *ret_id)
 {
 	struct service_tftp *s = ctx;
 	struct serving_listener l = { .addr = addr, .id = s->last_id + 1 };
-	int r = tftp_socket_open_serving(addr, port, "", &l.fd);
+	int r = tftp_socket_open_serving(addr, port, &l.fd);
 
 	if (r < 0)
 		return r;

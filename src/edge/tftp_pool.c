@@ -204,7 +204,7 @@ static int open_port(struct transfer *t)
 		port = t->listener;
 		tftp_port_share(port);
 	} else {
-		int err = tftp_ports_use(t->pool->ports, &t->peer, t->listener->device, &port);
+		int err = tftp_ports_use(t->pool->ports, &t->peer, &port);
 
 		if (err < 0)
 			return err;
@@ -455,7 +455,7 @@ static void transfer_begin(struct transfer *t, struct block_file *file)
 	(void)tftp_decode(
 		(struct span){ t->request, t->request_len }, &packet); /* went well before */
 	if (tftp_option_find(&packet.request, SPAN_LIT("blksize")))
-		mtu = tftp_socket_path_mtu(&t->peer, t->port->device);
+		mtu = tftp_socket_path_mtu(&t->peer);
 	terms = tftp_session_negotiate(&packet.request, block_file_size(file), mtu);
 	transfer_do(t, tftp_session_start(&t->session, &terms, uv_now(pool->loop)));
 }
@@ -542,7 +542,7 @@ void tftp_pool_refuse(struct tftp_pool *pool, const struct tftp_incoming *in,
 
 	if (in->single_port) {
 		tftp_socket_send_error(port->fd, &in->peer, code, sentence);
-	} else if (tftp_ports_use(pool->ports, &in->peer, in->listener->device, &port) == 0) {
+	} else if (tftp_ports_use(pool->ports, &in->peer, &port) == 0) {
 		tftp_socket_send_error(port->fd, &in->peer, code, sentence);
 		tftp_port_leave(port);
 	}

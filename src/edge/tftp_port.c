@@ -15,7 +15,6 @@
 struct port_group {
 	struct port_group *prev, *next;
 	struct ip4 local;
-	char device[IFNAMSIZ];
 	unsigned n_open;
 	struct tftp_port *list[TFTP_PORTS_PER_ADDRESS]; /* NULL: not open */
 };
@@ -67,7 +66,7 @@ static void on_closed(uv_handle_t *handle)
 }
 
 /* fd moves in on success. */
-static int port_new(struct tftp_ports *p, int fd, struct ip4 local, const char *device, struct tftp_port **ret_port)
+static int port_new(struct tftp_ports *p, int fd, struct ip4 local, struct tftp_port **ret_port)
 {
 	struct tftp_port *port = calloc(1, sizeof(*port));
 	int err;
@@ -76,7 +75,6 @@ static int port_new(struct tftp_ports *p, int fd, struct ip4 local, const char *
 		return -ENOMEM;
 	port->ports = p;
 	port->local = local;
-	memcpy(port->device, device, strlen(device) + 1);
 	err = uv_poll_init(p->loop, &port->poll, fd);
 	if (err < 0) {
 		free(port);
@@ -91,13 +89,13 @@ static int port_new(struct tftp_ports *p, int fd, struct ip4 local, const char *
 	return 0;
 }
 
-static int open_port(struct tftp_ports *p, struct ip4 local, const char *device, struct tftp_port **ret_port)
+static int open_port(struct tftp_ports *p, struct ip4 local, struct tftp_port **ret_port)
 {
-	int fd, err = tftp_socket_open_serving(local, 0, device, &fd);
+	int fd, err = tftp_socket_open_serving(local, 0, &fd);
 
 	if (err < 0)
 		return err;
-	err = port_new(p, fd, local, device, ret_port);
+	err = port_new(p, fd, local, ret_port);
 	if (err < 0)
 		close(fd);
 	return err;
@@ -113,7 +111,7 @@ static void close_port(struct tftp_port *port)
 int tftp_ports_listen(struct tftp_ports *p, int fd, struct ip4 addr, int id)
 {
 	struct tftp_port *port;
-	int err = port_new(p, fd, addr, "", &port);
+	int err = port_new(p, fd, addr, &port);
 
 	if (err < 0)
 		return err;
@@ -130,18 +128,17 @@ void tftp_port_close(struct tftp_port *port)
 
 /* ---- sharing ---- */
 
-static struct port_group *find_group(struct tftp_ports *p, struct ip4 local, const char *device)
+static struct port_group *find_group(struct tftp_ports *p, struct ip4 local)
 {
 	struct port_group *g;
 
 	DL_FOREACH(p->groups, g)
-		if (ip4_eq(g->local, local) && strcmp(g->device, device) == 0)
+		if (ip4_eq(g->local, local))
 			return g;
 	g = calloc(1, sizeof(*g));
 	if (!g)
 		return NULL;
 	g->local = local;
-	memcpy(g->device, device, strlen(device) + 1);
 	DL_APPEND(p->groups, g);
 	return g;
 }
@@ -177,10 +174,9 @@ static struct tftp_port *open_one(const struct port_group *g, unsigned from, uns
 	return NULL;
 }
 
-int tftp_ports_use(struct tftp_ports *p, const struct tftp_peer *peer, const char *device,
-	struct tftp_port **ret_port)
+int tftp_ports_use(struct tftp_ports *p, const struct tftp_peer *peer, struct tftp_port **ret_port)
 {
-	struct port_group *g = find_group(p, peer->local, device);
+	struct port_group *g = find_group(p, peer->local);
 	uint8_t *last = latest(p, peer);
 	struct tftp_port *port;
 	unsigned i;
@@ -193,7 +189,7 @@ int tftp_ports_use(struct tftp_ports *p, const struct tftp_peer *peer, const cha
 	} while (i + 1 == *last);
 	port = g->list[i];
 	if (!port) {
-		err = open_port(p, peer->local, device, &port);
+		err = open_port(p, peer->local, &port);
 		if (err == 0) {
 			port->group = g;
 			port->index = i;

@@ -19,32 +19,18 @@ static struct sockaddr_in to_sockaddr(struct ip4 addr, uint16_t port)
 	};
 }
 
-static int set_socket(int fd, const char *device)
-{
-	/* Fragments are better than silence where a path is narrower than ours. */
-	int dont = IP_PMTUDISC_DONT;
-
-	if (setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &dont, sizeof(dont)) < 0)
-		return -errno;
-	if (device[0] == '\0')
-		return 0;
-	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device)) < 0)
-		return -errno;
-	return 0;
-}
-
-int tftp_socket_open(struct ip4 addr, uint16_t port, const char *device, int *ret_fd)
+int tftp_socket_open(struct ip4 addr, uint16_t port, int *ret_fd)
 {
 	struct sockaddr_in sa = to_sockaddr(addr, port);
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int err;
+	/* Fragments are better than silence where a path is narrower than ours. */
+	int dont = IP_PMTUDISC_DONT, err;
 
 	if (fd < 0)
 		return -errno;
-	err = set_socket(fd, device);
-	if (err == 0 && bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+	if (setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &dont, sizeof(dont)) < 0 ||
+		bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0) {
 		err = -errno;
-	if (err < 0) {
 		close(fd);
 		return err;
 	}
@@ -59,9 +45,9 @@ static void set_buffer(int fd, int forced, int plain, int room)
 		(void)setsockopt(fd, SOL_SOCKET, plain, &room, sizeof(room));
 }
 
-int tftp_socket_open_serving(struct ip4 addr, uint16_t port, const char *device, int *ret_fd)
+int tftp_socket_open_serving(struct ip4 addr, uint16_t port, int *ret_fd)
 {
-	int on = 1, fd, err = tftp_socket_open(addr, port, device, &fd);
+	int on = 1, fd, err = tftp_socket_open(addr, port, &fd);
 
 	if (err < 0)
 		return err;
@@ -110,13 +96,13 @@ void tftp_socket_send_error(
 	send_packet(fd, peer, wr_done(&w));
 }
 
-unsigned tftp_socket_path_mtu(const struct tftp_peer *peer, const char *device)
+unsigned tftp_socket_path_mtu(const struct tftp_peer *peer)
 {
 	struct sockaddr_in sa = to_sockaddr(peer->remote, peer->remote_port);
 	socklen_t len = sizeof(int);
 	int fd = -1, mtu = 0;
 
-	if (tftp_socket_open(peer->local, 0, device, &fd) < 0)
+	if (tftp_socket_open(peer->local, 0, &fd) < 0)
 		return TFTP_MTU_UNKNOWN;
 	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
 		getsockopt(fd, IPPROTO_IP, IP_MTU, &mtu, &len) < 0)
