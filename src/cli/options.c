@@ -45,6 +45,26 @@ int options_take_common(struct options_common *o, const char *verb, int c)
 	}
 }
 
+int options_take_control(struct options_control *o, const char *verb, int c)
+{
+	switch (c) {
+	case 'c':
+		o->config = optarg;
+		return 0;
+	case OPTIONS_SOCKET:
+		o->socket = optarg;
+		return 0;
+	case OPTIONS_JSON:
+		o->json = true;
+		return 0;
+	case 'h':
+		o->help = true;
+		return 0;
+	default:
+		return options_wrong_usage(verb, "wrong option"); /* getopt has named it */
+	}
+}
+
 int options_wrong_usage(const char *verb, const char *fmt, ...)
 {
 	va_list ap;

@@ -21,9 +21,7 @@ static const char help[] =
 	"  -f, --follow         go on with what happens, until Ctrl-C\n"
 	"      --since N        only events after the one with this number (`seq` of --json)\n"
 	"      --json           one JSON document, an array; with --follow one object a line\n"
-	"  -c, --config FILE    the daemon's configuration, which names its socket\n"
-	"                       (default: /etc/bootsmith/bootsmith.yaml where that exists)\n"
-	"      --socket PATH    its control socket (default: /run/bootsmith/control.sock)\n"
+	OPTIONS_CONTROL_HELP
 	"  -h, --help           this text\n"
 	"\n"
 	"The daemon remembers some thousand events. A machine is known by its MAC once it has\n"
@@ -31,26 +29,21 @@ static const char help[] =
 	"while we followed; 2 wrong usage.\n";
 
 enum long_only {
-	OPT_V_SOCKET = OPTIONS_OWN,
-	OPT_V_SINCE,
-	OPT_V_JSON,
+	OPT_V_SINCE = OPTIONS_OWN,
 };
 
 static const struct option long_options[] = {
-	{ "config", required_argument, NULL, 'c' },
-	{ "socket", required_argument, NULL, OPT_V_SOCKET },
+	OPTIONS_CONTROL_LONG,
 	{ "follow", no_argument, NULL, 'f' },
 	{ "since", required_argument, NULL, OPT_V_SINCE },
-	{ "json", no_argument, NULL, OPT_V_JSON },
-	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
 
 struct parsed {
-	const char *config, *socket;
+	struct options_control control;
 	struct mac_text mac; /* "": any */
 	json_int_t since;
-	bool follow, json, help;
+	bool follow;
 	unsigned long printed;
 };
 
@@ -68,25 +61,13 @@ static int take_since(struct parsed *p, const char *s)
 static int take_option(struct parsed *p, int c)
 {
 	switch (c) {
-	case 'c':
-		p->config = optarg;
-		return 0;
 	case 'f':
 		p->follow = true;
 		return 0;
-	case 'h':
-		p->help = true;
-		return 0;
-	case OPT_V_SOCKET:
-		p->socket = optarg;
-		return 0;
 	case OPT_V_SINCE:
 		return take_since(p, optarg);
-	case OPT_V_JSON:
-		p->json = true;
-		return 0;
 	default:
-		return options_wrong_usage("events", "wrong option"); /* getopt has named it */
+		return options_take_control(&p->control, "events", c);
 	}
 }
 
@@ -168,11 +149,11 @@ static bool print(void *ctx, const json_t *line)
 	struct parsed *p = ctx;
 	const json_t *event = json_object_get(line, "event"), *missed = json_object_get(line, "missed");
 
-	if (event && p->json)
+	if (event && p->control.json)
 		print_json(p, event);
 	else if (event)
 		print_text(event);
-	else if (missed && p->json)
+	else if (missed && p->control.json)
 		print_json_missed(p, missed);
 	else if (missed)
 		print_missed_text(missed);
@@ -190,7 +171,7 @@ static int run(struct parsed *p)
 {
 	json_t *request = json_pack("{s:i, s:s, s:s*, s:b, s:I}", "v", 1, "verb", "events", "mac", p->mac.s[0] ? p->mac.s : NULL,
 		"follow", p->follow, "since", p->since);
-	char *path = request ? control_client_path("events", p->socket, p->config) : NULL;
+	char *path = request ? control_client_path("events", p->control.socket, p->control.config) : NULL;
 	int code = 1;
 
 	if (!path) {
@@ -203,7 +184,7 @@ static int run(struct parsed *p)
 	} else {
 		code = control_client_ask("events", path, request, print, p);
 	}
-	if (p->json && !p->follow && code == 0)
+	if (p->control.json && !p->follow && code == 0)
 		(void)puts(p->printed ? "\n]" : "[]");
 	free(path);
 	return fflush(stdout) || ferror(stdout) ? 1 : code;
@@ -215,12 +196,12 @@ int verb_events(int argc, char **argv)
 	struct mac mac;
 	int c, r;
 
-	while ((c = getopt_long(argc, argv, "c:fh", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, OPTIONS_CONTROL_LETTERS "f", long_options, NULL)) != -1) {
 		r = take_option(&p, c);
 		if (r != 0)
 			return r;
 	}
-	if (p.help) {
+	if (p.control.help) {
 		(void)fputs(help, stdout);
 		return 0;
 	}

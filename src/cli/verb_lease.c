@@ -17,9 +17,7 @@ static const char help[] =
 	"address or a MAC has, and returns when that is on disk. The client keeps using\n"
 	"the address until it renews: release what is gone.\n"
 	"\n"
-	"  -c, --config FILE    the daemon's configuration, which names its socket\n"
-	"                       (default: /etc/bootsmith/bootsmith.yaml where that exists)\n"
-	"      --socket PATH    its control socket (default: /run/bootsmith/control.sock)\n"
+	OPTIONS_CONTROL_HELP
 	"      --network N      only of this network, named as in the log (default: all)\n"
 	"      --state S        only offered, bound, declined, reserved or free ones\n"
 	"      --all            free ones too: addresses that were somebody's\n"
@@ -29,27 +27,23 @@ static const char help[] =
 	"Exit code: 0 well, 1 it could not be told or done, 2 wrong usage.\n";
 
 enum long_only {
-	OPT_L_SOCKET = OPTIONS_OWN,
-	OPT_L_NETWORK,
+	OPT_L_NETWORK = OPTIONS_OWN,
 	OPT_L_STATE,
 	OPT_L_ALL,
-	OPT_L_JSON,
 };
 
 static const struct option long_options[] = {
-	{ "config", required_argument, NULL, 'c' },
-	{ "socket", required_argument, NULL, OPT_L_SOCKET },
+	OPTIONS_CONTROL_LONG,
 	{ "network", required_argument, NULL, OPT_L_NETWORK },
 	{ "state", required_argument, NULL, OPT_L_STATE },
 	{ "all", no_argument, NULL, OPT_L_ALL },
-	{ "json", no_argument, NULL, OPT_L_JSON },
-	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
 
 struct parsed {
-	const char *config, *socket, *network, *state;
-	bool all, json, help;
+	struct options_control control;
+	const char *network, *state;
+	bool all;
 };
 
 /* What was told, in the order of rank: a million leases take as many lines. */
@@ -66,15 +60,6 @@ struct told {
 static int take_option(struct parsed *p, int c)
 {
 	switch (c) {
-	case 'c':
-		p->config = optarg;
-		return 0;
-	case 'h':
-		p->help = true;
-		return 0;
-	case OPT_L_SOCKET:
-		p->socket = optarg;
-		return 0;
 	case OPT_L_NETWORK:
 		p->network = optarg;
 		return 0;
@@ -84,11 +69,8 @@ static int take_option(struct parsed *p, int c)
 	case OPT_L_ALL:
 		p->all = true;
 		return 0;
-	case OPT_L_JSON:
-		p->json = true;
-		return 0;
 	default:
-		return options_wrong_usage("lease", "wrong option"); /* getopt has named it */
+		return options_take_control(&p->control, "lease", c);
 	}
 }
 
@@ -261,7 +243,7 @@ static json_t *request_release(const struct parsed *p, const char *key)
 
 static void print_list(const struct parsed *p, const struct told *t)
 {
-	if (p->json)
+	if (p->control.json)
 		print_json_array(t);
 	else
 		print_table(t);
@@ -270,7 +252,7 @@ static void print_list(const struct parsed *p, const struct told *t)
 /* One lease; of several, such as those of a machine's boot stages, the one in use. */
 static void print_show(const struct parsed *p, const struct told *t)
 {
-	if (p->json)
+	if (p->control.json)
 		(void)puts(t->rows[0].json);
 	else
 		print_one(t);
@@ -284,7 +266,7 @@ static void print_show(const struct parsed *p, const struct told *t)
 
 static void print_release(const struct parsed *p, const struct told *t)
 {
-	if (p->json) {
+	if (p->control.json) {
 		print_json_array(t);
 		return;
 	}
@@ -317,7 +299,7 @@ static int run(const struct parsed *p, const struct subverb *v, const char *key)
 
 	if (!request)
 		return options_wrong_usage("lease", "\"%s\" is no UTF-8", key ? key : "");
-	path = control_client_path("lease", p->socket, p->config);
+	path = control_client_path("lease", p->control.socket, p->control.config);
 	if (!path) {
 		json_decref(request);
 		return 1;
@@ -343,12 +325,12 @@ int verb_lease(int argc, char **argv)
 	struct parsed p = { 0 };
 	int c, r;
 
-	while ((c = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, OPTIONS_CONTROL_LETTERS, long_options, NULL)) != -1) {
 		r = take_option(&p, c);
 		if (r != 0)
 			return r;
 	}
-	if (p.help) {
+	if (p.control.help) {
 		(void)fputs(help, stdout);
 		return 0;
 	}
