@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#define OPTIONS_MAX 16
 
 int64_t now_us(void)
 {
@@ -124,7 +127,7 @@ struct in_addr parse_address(const char *text)
 	return a;
 }
 
-unsigned parse_number(const char *text, unsigned max)
+static unsigned parse_number(const char *text, unsigned max)
 {
 	char *end;
 	unsigned long n = strtoul(text, &end, 10);
@@ -134,4 +137,40 @@ unsigned parse_number(const char *text, unsigned max)
 		die(text);
 	}
 	return (unsigned)n;
+}
+
+static void take(const struct load_option *o, const char *text)
+{
+	switch (o->kind) {
+	case LOAD_FLAG:
+		*(bool *)o->to = true;
+		break;
+	case LOAD_TEXT:
+		*(const char **)o->to = text;
+		break;
+	case LOAD_NUMBER:
+		*(unsigned *)o->to = parse_number(text, o->max);
+		break;
+	case LOAD_PORT:
+		*(in_port_t *)o->to = htons((uint16_t)parse_number(text, UINT16_MAX));
+		break;
+	case LOAD_ADDRESS:
+		*(struct in_addr *)o->to = parse_address(text);
+		break;
+	case LOAD_FILE:
+		*(struct file *)o->to = file_map(text);
+		break;
+	}
+}
+
+bool parse_options(int argc, char **argv, const struct load_option *list, size_t n)
+{
+	struct option names[OPTIONS_MAX + 1] = { 0 };
+	int c, found;
+
+	for (size_t i = 0; i < n && i < OPTIONS_MAX; i++)
+		names[i] = (struct option){ list[i].name, list[i].kind != LOAD_FLAG, NULL, 0 };
+	while ((c = getopt_long(argc, argv, "", names, &found)) == 0)
+		take(&list[found], optarg);
+	return c < 0 && optind == argc;
 }

@@ -41,4 +41,21 @@ struct in_addr client_address(struct in_addr first, unsigned i);
 int socket_of(int type, struct in_addr local);
 
 struct in_addr parse_address(const char *text);
-unsigned parse_number(const char *text, unsigned max);
+
+/* An option of a command line: --NAME, and where its argument goes. */
+struct load_option {
+	const char *name;
+	enum {
+		LOAD_FLAG,    /* bool; it takes no argument */
+		LOAD_TEXT,    /* const char * */
+		LOAD_NUMBER,  /* unsigned, up to max */
+		LOAD_PORT,    /* in_port_t */
+		LOAD_ADDRESS, /* struct in_addr */
+		LOAD_FILE,    /* struct file: it is mapped */
+	} kind;
+	void *to;
+	unsigned max;
+};
+
+/* Ends the program where an argument is none; false: the usage is wrong. */
+bool parse_options(int argc, char **argv, const struct load_option *list, size_t n);

@@ -14,7 +14,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,58 +159,25 @@ static void print(struct load *l, double seconds)
 
 static bool parse(int argc, char **argv, struct options *o)
 {
-	static const struct option names[] = {
-		{ "server", 1, NULL, 's' },
-		{ "path", 1, NULL, 'n' },
-		{ "file", 1, NULL, 'f' },
-		{ "local", 1, NULL, 'l' },
-		{ "connections", 1, NULL, 'c' },
-		{ "seconds", 1, NULL, 't' },
-		{ "port", 1, NULL, 'p' },
-		{ "tls", 0, NULL, 'T' },
-		{ "check-one-in", 1, NULL, 'C' },
-		{ 0 },
+	const struct load_option list[] = {
+		{ "server", LOAD_ADDRESS, &o->server.sin_addr, 0 },
+		{ "path", LOAD_TEXT, &o->path, 0 },
+		{ "file", LOAD_FILE, &o->file, 0 },
+		{ "local", LOAD_ADDRESS, &o->local, 0 },
+		{ "connections", LOAD_NUMBER, &o->connections, CONNECTIONS_MAX },
+		{ "seconds", LOAD_NUMBER, &o->seconds, 600 },
+		{ "port", LOAD_PORT, &o->server.sin_port, 0 },
+		{ "tls", LOAD_FLAG, &o->tls, 0 },
+		{ "check-one-in", LOAD_NUMBER, &o->check_one_in, CONNECTIONS_MAX },
 	};
-	int c;
 
 	*o = (struct options){ .connections = 128,
 		.seconds = 3,
 		.check_one_in = 1,
 		.server = { .sin_family = AF_INET, .sin_port = htons(80) } };
-	while ((c = getopt_long(argc, argv, "", names, NULL)) >= 0)
-		switch (c) {
-		case 's':
-			o->server.sin_addr = parse_address(optarg);
-			break;
-		case 'n':
-			o->path = optarg;
-			break;
-		case 'f':
-			o->file = file_map(optarg);
-			break;
-		case 'l':
-			o->local = parse_address(optarg);
-			break;
-		case 'c':
-			o->connections = parse_number(optarg, CONNECTIONS_MAX);
-			break;
-		case 't':
-			o->seconds = parse_number(optarg, 600);
-			break;
-		case 'p':
-			o->server.sin_port = htons((uint16_t)parse_number(optarg, 65535));
-			break;
-		case 'T':
-			o->tls = true;
-			break;
-		case 'C':
-			o->check_one_in = parse_number(optarg, CONNECTIONS_MAX);
-			break;
-		default:
-			return false;
-		}
-	return optind == argc && o->server.sin_addr.s_addr && o->path && o->file.p &&
-	       o->connections && o->seconds && o->check_one_in;
+	return parse_options(argc, argv, list, sizeof(list) / sizeof(*list)) &&
+	       o->server.sin_addr.s_addr && o->path && o->file.p && o->connections && o->seconds &&
+	       o->check_one_in;
 }
 
 int main(int argc, char **argv)

@@ -11,7 +11,6 @@
  */
 #include "tftp_client.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,21 +150,19 @@ static void print(struct load *l, double seconds)
 
 static bool parse(int argc, char **argv, struct options *o)
 {
-	static const struct option names[] = {
-		{ "server", 1, NULL, 's' },
-		{ "name", 1, NULL, 'n' },
-		{ "file", 1, NULL, 'f' },
-		{ "local", 1, NULL, 'l' },
-		{ "clients", 1, NULL, 'c' },
-		{ "blksize", 1, NULL, 'b' },
-		{ "windowsize", 1, NULL, 'w' },
-		{ "seconds", 1, NULL, 't' },
-		{ "rounds", 1, NULL, 'r' },
-		{ "port", 1, NULL, 'p' },
-		{ "hold", 0, NULL, 'h' },
-		{ 0 },
+	const struct load_option list[] = {
+		{ "server", LOAD_ADDRESS, &o->job.server.sin_addr, 0 },
+		{ "name", LOAD_TEXT, &o->job.name, 0 },
+		{ "file", LOAD_FILE, &o->job.expected, 0 },
+		{ "local", LOAD_ADDRESS, &o->local, 0 },
+		{ "clients", LOAD_NUMBER, &o->clients, CLIENTS_MAX },
+		{ "blksize", LOAD_NUMBER, &o->job.blksize, 1468 },
+		{ "windowsize", LOAD_NUMBER, &o->job.windowsize, 65535 },
+		{ "seconds", LOAD_NUMBER, &o->seconds, 600 },
+		{ "rounds", LOAD_NUMBER, &o->rounds, 1000000 },
+		{ "port", LOAD_PORT, &o->job.server.sin_port, 0 },
+		{ "hold", LOAD_FLAG, &o->hold, 0 },
 	};
-	int c;
 
 	*o = (struct options){ .clients = 128, .seconds = 3, .rounds = 1000000 };
 	o->job = (struct tftp_job){ .blksize = 1468,
@@ -173,47 +170,9 @@ static bool parse(int argc, char **argv, struct options *o)
 		.timeout_us = TIMEOUT_US,
 		.tries = TRIES,
 		.server = { .sin_family = AF_INET, .sin_port = htons(69) } };
-	while ((c = getopt_long(argc, argv, "", names, NULL)) >= 0)
-		switch (c) {
-		case 's':
-			o->job.server.sin_addr = parse_address(optarg);
-			break;
-		case 'n':
-			o->job.name = optarg;
-			break;
-		case 'f':
-			o->job.expected = file_map(optarg);
-			break;
-		case 'l':
-			o->local = parse_address(optarg);
-			break;
-		case 'c':
-			o->clients = parse_number(optarg, CLIENTS_MAX);
-			break;
-		case 'b':
-			o->job.blksize = parse_number(optarg, 1468);
-			break;
-		case 'w':
-			o->job.windowsize = parse_number(optarg, 65535);
-			break;
-		case 't':
-			o->seconds = parse_number(optarg, 600);
-			break;
-		case 'r':
-			o->rounds = parse_number(optarg, 1000000);
-			break;
-		case 'p':
-			o->job.server.sin_port = htons((uint16_t)parse_number(optarg, 65535));
-			break;
-		case 'h':
-			o->hold = true;
-			break;
-		default:
-			return false;
-		}
-	return optind == argc && o->job.server.sin_addr.s_addr && o->job.name &&
-	       o->job.expected.p && o->clients && o->rounds && o->job.blksize >= 8 &&
-	       o->job.windowsize;
+	return parse_options(argc, argv, list, sizeof(list) / sizeof(*list)) &&
+	       o->job.server.sin_addr.s_addr && o->job.name && o->job.expected.p && o->clients &&
+	       o->rounds && o->job.blksize >= 8 && o->job.windowsize;
 }
 
 int main(int argc, char **argv)

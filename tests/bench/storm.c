@@ -18,7 +18,6 @@
 #include "tftp_client.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -494,47 +493,20 @@ static void make_machines(struct storm *s)
 
 static bool parse(int argc, char **argv, struct storm *s)
 {
-	static const struct option names[] = {
-		{ "interface", 1, NULL, 'i' },
-		{ "loader", 1, NULL, 'l' },
-		{ "kernel", 1, NULL, 'k' },
-		{ "initrd", 1, NULL, 'r' },
-		{ "machines", 1, NULL, 'm' },
-		{ "first", 1, NULL, 'f' },
-		{ "seconds", 1, NULL, 't' },
-		{ 0 },
+	const struct load_option list[] = {
+		{ "interface", LOAD_TEXT, &s->interface, 0 },
+		{ "loader", LOAD_FILE, &s->loader, 0 },
+		{ "kernel", LOAD_FILE, &s->kernel, 0 },
+		{ "initrd", LOAD_FILE, &s->initrd, 0 },
+		{ "machines", LOAD_NUMBER, &s->n, MACHINES_MAX },
+		{ "first", LOAD_NUMBER, &s->first, UINT32_MAX },
+		{ "seconds", LOAD_NUMBER, &s->seconds, 600 },
 	};
-	int c;
 
 	s->n = 200;
 	s->seconds = 180;
-	while ((c = getopt_long(argc, argv, "", names, NULL)) >= 0)
-		switch (c) {
-		case 'i':
-			s->interface = optarg;
-			break;
-		case 'l':
-			s->loader = file_map(optarg);
-			break;
-		case 'k':
-			s->kernel = file_map(optarg);
-			break;
-		case 'r':
-			s->initrd = file_map(optarg);
-			break;
-		case 'm':
-			s->n = parse_number(optarg, MACHINES_MAX);
-			break;
-		case 'f':
-			s->first = parse_number(optarg, UINT32_MAX);
-			break;
-		case 't':
-			s->seconds = parse_number(optarg, 600);
-			break;
-		default:
-			return false;
-		}
-	return optind == argc && s->interface && s->loader.p && s->kernel.p && s->initrd.p && s->n;
+	return parse_options(argc, argv, list, sizeof(list) / sizeof(*list)) && s->interface &&
+	       s->loader.p && s->kernel.p && s->initrd.p && s->n;
 }
 
 int main(int argc, char **argv)
