@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* O_NONBLOCK: the open of a FIFO without a writer returns at once. */
@@ -123,4 +125,11 @@ int files_read_all(int fd, size_t max, struct text *ret_text)
 	else
 		*ret_text = t;
 	return r;
+}
+
+bool files_is_in_memory(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 }

@@ -37,3 +37,6 @@ int files_open_path(const char *path, int *ret_fd, struct stat *ret_st) WARN_UNU
 /* The rest of an open file, at most max octets, in *ret_text, which the caller
  * frees.  -EFBIG when there is more, -ENOMEM, or what reading said. */
 int files_read_all(int fd, size_t max, struct text *ret_text) WARN_UNUSED;
+
+/* Its file system (tmpfs, ramfs) has no disk to wait for: they know no RWF_NOWAIT. */
+bool files_is_in_memory(int fd);

@@ -1,11 +1,11 @@
 /* Small files that many ask for; see hot_files.h. */
 #include "edge/hot_files.h"
 
+#include "edge/files.h"
+
 #include <errno.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <sys/uio.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #define SLOTS         64u /* one name each: at most a MiB in all */
@@ -88,21 +88,13 @@ static struct hot_file file_of(const struct slot *s)
 	return (struct hot_file){ .st = &s->st, .octets = { s->octets, (size_t)s->st.st_size } };
 }
 
-/* tmpfs knows no RWF_NOWAIT, and has no disk to wait for. */
-static bool is_in_memory(int fd)
-{
-	struct statfs fs;
-
-	return fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
-}
-
 /* Reads the whole file, unless that would wait for a disk. */
 static bool read_cached(int fd, uint8_t *p, size_t n)
 {
 	struct iovec iov = { p, n };
 	ssize_t got = preadv2(fd, &iov, 1, 0, RWF_NOWAIT);
 
-	if (got < 0 && errno == EOPNOTSUPP && is_in_memory(fd))
+	if (got < 0 && errno == EOPNOTSUPP && files_is_in_memory(fd))
 		got = pread(fd, p, n, 0);
 	return got == (ssize_t)n;
 }

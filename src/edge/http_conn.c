@@ -1,6 +1,7 @@
 /* One HTTP connection; see http_conn.h.  Decides nothing about requests. */
 #include "edge/http_conn.h"
 
+#include "edge/files.h"
 #include "edge/tls_stream.h"
 
 #include <errno.h>
@@ -191,19 +192,27 @@ static bool disk_start(struct http_conn *c, uint64_t offset, size_t n)
 	return true;
 }
 
-static bool is_octet_cached(int fd, uint64_t offset)
+static bool is_octet_cached(struct http_conn *c, uint64_t offset)
 {
 	uint8_t octet;
 	struct iovec iov = { &octet, 1 };
 
-	/* Other failures (a file system without RWF_NOWAIT) are not for us to wait on. */
-	return preadv2(fd, &iov, 1, (off_t)offset, RWF_NOWAIT) >= 0 || errno != EAGAIN;
+	if (c->storage != STORAGE_TELLS)
+		return c->storage == STORAGE_MEMORY;
+	if (preadv2(c->file_fd, &iov, 1, (off_t)offset, RWF_NOWAIT) >= 0)
+		return true;
+	/* Looked up once for a file: NFS asks its server, as it does for fstat. */
+	if (errno == EOPNOTSUPP) {
+		c->storage = files_is_in_memory(c->file_fd) ? STORAGE_MEMORY : STORAGE_SILENT;
+		return c->storage == STORAGE_MEMORY;
+	}
+	return errno != EAGAIN; /* sendfile will find out the same, and say it */
 }
 
 /* Judged by the ends of the piece: the kernel reads ahead in larger steps. */
-static bool is_cached(int fd, uint64_t offset, size_t n)
+static bool is_cached(struct http_conn *c, uint64_t offset, size_t n)
 {
-	return is_octet_cached(fd, offset) && is_octet_cached(fd, offset + n - 1);
+	return is_octet_cached(c, offset) && is_octet_cached(c, offset + n - 1);
 }
 
 /* --- the end of things --- */
@@ -241,6 +250,7 @@ static void finish_request(struct http_conn *c, bool complete)
 	}
 	c->file_fd = -1;
 	c->read_until = 0;
+	c->storage = STORAGE_TELLS;
 	if (!c->in_request)
 		return;
 	c->in_request = false;
@@ -380,11 +390,13 @@ static ssize_t send_file(struct http_conn *c, const struct http_output *out, siz
 	if (out->file_offset >= c->read_until) {
 		size_t ahead = out->file_n < TURN_OCTETS ? (size_t)out->file_n : TURN_OCTETS;
 
-		if (!is_cached(c->file_fd, out->file_offset, ahead) &&
+		if (!is_cached(c, out->file_offset, ahead) &&
 			disk_start(c, out->file_offset, ahead))
 			return 0;
 		c->read_until = out->file_offset + ahead;
 	}
+	if (n > c->read_until - out->file_offset)
+		n = (size_t)(c->read_until - out->file_offset);
 	sent = stream_send_file(&c->stream, c->file_fd, out->file_offset, n);
 	if (sent == 0 || sent == -EIO) {
 		conn_abort(c, DROP_HTTP_FILE_CHANGED);

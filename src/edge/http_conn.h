@@ -29,6 +29,13 @@ struct http_client {
 	UT_hash_handle hh;
 };
 
+/* Where a file's octets may be when they are to be sent. */
+enum conn_storage {
+	STORAGE_TELLS,  /* the kernel says whether they are in its cache (RWF_NOWAIT) */
+	STORAGE_MEMORY, /* nowhere else */
+	STORAGE_SILENT, /* nobody knows (NFS): a worker reads them first */
+};
+
 struct disk_read;
 
 struct http_conn {
@@ -51,6 +58,7 @@ struct http_conn {
 	uint64_t read_until;    /* so far the file was just read from the disk */
 	void *later;            /* the owner's, while asked */
 	int file_fd;            /* of the reply, or -1 */
+	enum conn_storage storage;
 	struct stat file;       /* as it was when opened */
 	void *cookie;           /* of the target */
 	uint64_t began_ns;      /* of the request */

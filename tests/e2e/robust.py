@@ -1180,6 +1180,40 @@ def _():
             assert code in (0, -signal.SIGTERM), "exit code %d after %g s" % (code, delay)
 
 
+def fetched_slowly(lab, fs):
+    """A large file from a file system of that type without RWF_NOWAIT: what its disk was asked for (silent_files.c), and
+    how long the slowest of many small files took meanwhile."""
+    big, count, whole = random.randbytes(4 << 20), lab.write("count", ""), []
+    lab.write("http/big", big)
+    lab.write("http/small", "small")
+    lab.serve(prefix=netlib.preloaded(netlib.tool("silent_files.so"), SILENT_FILES=fs, SILENT_FILES_COUNT=count))
+    t = threading.Thread(target=lambda: whole.append(lab.http_get("/big", seconds=20)[2] == big))
+    t.start()
+    waits = []
+    while t.is_alive() or not waits:
+        began = time.monotonic()
+        same(lab.http_get("/small")[2], b"small")
+        waits.append(time.monotonic() - began)
+    t.join()
+    same(whole, [True], "whole")
+    with open(count) as f:
+        return f.read(), max(waits)
+
+
+@case("HTTP from a file system without RWF_NOWAIT: a worker waits for its disk, others do not")
+def _():
+    with Lab() as lab:
+        asked, wait = fetched_slowly(lab, "6969")
+        same((asked.count("r") >= 64, asked.count("s")), (True, 0), "read by workers, waited for by sendfile")
+        assert wait < 0.5, "a small file took %.2f s" % wait
+
+
+@case("HTTP from tmpfs: no worker reads what is in memory")
+def _():
+    with Lab() as lab:
+        same("r" in fetched_slowly(lab, "01021994")[0], False, "read by a worker")
+
+
 @case("no descriptor left: running transfers finish, new ones are refused, recovery by itself (L-5)")
 def _():
     with Lab() as lab:
