@@ -27,13 +27,26 @@
 #define GATHER_BEHIND  16u  /* records of a batch that is large */
 #define GATHER_ENOUGH  64u  /* with so many it waits no longer */
 
+/* What is to be written, and its place in struct entry. */
+enum entry_kind {
+	ENTRY_LEASE,
+	ENTRY_FORM,
+	ENTRY_MACHINE,
+	ENTRY_FORGET_MACHINE,
+};
+
 struct entry {
 	struct entry *next, *prev;
-	struct store_row row;
-	struct forms_record form; /* instead of the row, when done is NULL */
-	store_done done;
+	store_done done; /* NULL: nobody waits */
 	void *ctx;
 	int result;
+	enum entry_kind kind;
+	union {
+		struct store_row row;
+		struct forms_record form;
+		struct machine_state machine;
+		struct mac mac;
+	};
 };
 
 struct queue {
@@ -130,6 +143,21 @@ static void writer_report(struct store *s, struct entry *batch, int result)
 	(void)uv_async_send(&s->finished);
 }
 
+static int writer_write(struct store_db *db, const struct entry *e)
+{
+	switch (e->kind) {
+	case ENTRY_LEASE:
+		return store_db_append(db, &e->row);
+	case ENTRY_FORM:
+		return store_db_put_form(db, &e->form);
+	case ENTRY_MACHINE:
+		return store_db_put_machine(db, &e->machine);
+	case ENTRY_FORGET_MACHINE:
+		return store_db_forget_machine(db, e->mac);
+	}
+	return -EINVAL;
+}
+
 static int writer_commit(struct store_db *db, struct entry *batch, bool retry)
 {
 	const struct entry *e;
@@ -140,7 +168,7 @@ static int writer_commit(struct store_db *db, struct entry *batch, bool retry)
 	if (!batch && retry)
 		r = store_db_try(db);
 	DL_FOREACH(batch, e) {
-		r = e->done ? store_db_append(db, &e->row) : store_db_put_form(db, &e->form);
+		r = writer_write(db, e);
 		if (r < 0)
 			break;
 	}
@@ -354,27 +382,56 @@ static int hand_over(struct store *s, struct entry *e)
 	return 0;
 }
 
-int store_commit(struct store *s, const struct lease_record *r, store_done done, void *ctx)
+static struct entry *entry_new(enum entry_kind kind, store_done done, void *ctx)
 {
 	struct entry *e = malloc(sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->kind = kind;
+	e->done = done;
+	e->ctx = ctx;
+	return e;
+}
+
+int store_commit(struct store *s, const struct lease_record *r, store_done done, void *ctx)
+{
+	struct entry *e = entry_new(ENTRY_LEASE, done, ctx);
 
 	if (!e)
 		return -ENOMEM;
 	store_row_from_record(r, &e->row);
 	e->row.expires_s += clock_step_s(); /* the next start reads it by the clock of then */
-	e->done = done;
-	e->ctx = ctx;
+	return hand_over(s, e);
+}
+
+int store_put_machine(struct store *s, const struct machine_state *m, store_done done, void *ctx)
+{
+	struct entry *e = entry_new(ENTRY_MACHINE, done, ctx);
+
+	if (!e)
+		return -ENOMEM;
+	e->machine = *m;
 	return hand_over(s, e);
 }
 
 void store_remember_form(struct store *s, const struct forms_record *r)
 {
-	struct entry *e = malloc(sizeof(*e));
+	struct entry *e = entry_new(ENTRY_FORM, NULL, NULL);
 
 	if (!e)
 		return;
 	e->form = *r;
-	e->done = NULL;
+	(void)hand_over(s, e);
+}
+
+void store_forget_machine(struct store *s, struct mac mac)
+{
+	struct entry *e = entry_new(ENTRY_FORGET_MACHINE, NULL, NULL);
+
+	if (!e)
+		return;
+	e->mac = mac;
 	(void)hand_over(s, e);
 }
 

@@ -1,4 +1,5 @@
-/* The lease store: the durable log of the lease table, in SQLite.
+/* The lease store: the durable log of the lease table, in SQLite, and beside it
+ * what is known of forms of boot answers and of machines.
  *
  * Asynchronous: a record is handed over on the loop, and done() is called on the
  * loop later, never from within store_commit(), when the record is on disk or
@@ -17,6 +18,7 @@
 
 #include "core/forms.h"
 #include "core/lease.h"
+#include "core/machine_state.h"
 
 #include <uv.h>
 
@@ -29,6 +31,8 @@ struct store_hooks {
 	int (*load)(void *ctx, const struct lease_record *list, size_t n);
 	/* Each form of boot answer that is known to work, while store_open() runs; or NULL. */
 	int (*load_form)(void *ctx, const struct forms_record *r);
+	/* The state of each machine, heard of longest ago first, while store_open() runs; or NULL. */
+	int (*load_machine)(void *ctx, const struct machine_state *s);
 	/* The store cannot write any more, or the disk hangs (message: why), or it can again (NULL). */
 	void (*health)(void *ctx, const char *message);
 	/* After the last done() of records that were committed together; or NULL. */
@@ -49,6 +53,10 @@ int store_open(uv_loop_t *loop, const char *state_dir, const struct store_hooks 
 int store_commit(struct store *s, const struct lease_record *r, store_done done, void *ctx) WARN_UNUSED;
 /* Stores that a form of boot answer works, some time; nobody waits for it. */
 void store_remember_form(struct store *s, const struct forms_record *r);
+/* The state of a machine, copied, in place of what is stored of it.  As store_commit(). */
+int store_put_machine(struct store *s, const struct machine_state *m, store_done done, void *ctx) WARN_UNUSED;
+/* Removes it, some time; nobody waits for that. */
+void store_forget_machine(struct store *s, struct mac mac);
 /* True since a write failed, or the disk did not answer for 2 s, until one succeeds again. */
 bool store_is_failing(const struct store *s);
 /* Commits what waits, calls its done(), ends the thread and frees the store (on

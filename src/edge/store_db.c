@@ -8,6 +8,7 @@
 #include "edge/store_db.h"
 
 #include "edge/store_forms.h"
+#include "edge/store_machines.h"
 #include "edge/store_read.h"
 #include "edge/store_rows.h"
 
@@ -19,8 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SCHEMA_VERSION 2
-#define SET_SCHEMA_VERSION "PRAGMA user_version = 2"
+#define SCHEMA_VERSION 3
+#define SET_SCHEMA_VERSION "PRAGMA user_version = 3"
 #define FILE_NAME      "leases.db"
 #define CLEAN_STEP     256   /* rows looked at in one transaction */
 #define CLEAN_SLACK    4096u /* superseded rows that are not worth cleaning */
@@ -38,6 +39,7 @@ struct store_db {
 	sqlite3 *db;
 	sqlite3_stmt *begin, *append, *look, *remove, *commit;
 	struct store_forms forms;
+	struct store_machines machines;
 	struct store_rows last;
 	struct undo undo;
 	int64_t next_row, rows, rows_before; /* rows: how many stand in the log; before: this transaction */
@@ -155,6 +157,8 @@ static int upgrade(struct store_db *db, char message[static STORE_MESSAGE_MAX])
 		r = run(db, schema);
 	if (r == 0 && version < 2)
 		r = run(db, store_forms_schema);
+	if (r == 0 && version < 3)
+		r = run(db, store_machines_schema);
 	if (r == 0)
 		r = run(db, SET_SCHEMA_VERSION "; COMMIT");
 	return r;
@@ -206,6 +210,18 @@ static int load_forms(struct store_db *db, const struct store_hooks *hooks, void
 {
 	int r = hooks->load_form ? store_forms_load(db->db, hooks->load_form, ctx) : 0;
 
+	return r == -EIO ? keep_error(db) : r;
+}
+
+static int load_machines(struct store_db *db, const struct store_hooks *hooks, void *ctx)
+{
+	struct mac_text row;
+	int r = hooks->load_machine ? store_machines_load(db->db, hooks->load_machine, ctx, &row) : 0;
+
+	if (r == -EUCLEAN) {
+		db->error = SQLITE_CORRUPT;
+		(void)snprintf(db->text, sizeof(db->text), "the row of machine %s is not as it was written", row.s);
+	}
 	return r == -EIO ? keep_error(db) : r;
 }
 
@@ -305,9 +321,12 @@ int store_db_open(const char *state_dir, const struct store_hooks *hooks, void *
 		r = load_all(db, hooks, ctx);
 	if (r == 0)
 		r = load_forms(db, hooks, ctx);
+	if (r == 0)
+		r = load_machines(db, hooks, ctx);
 	if (r == 0 && !db->read_only)
 		r = prepare_all(db);
-	if (r == 0 && !db->read_only && store_forms_open(db->db, &db->forms) < 0)
+	if (r == 0 && !db->read_only &&
+		(store_forms_open(db->db, &db->forms) < 0 || store_machines_open(db->db, &db->machines) < 0))
 		r = keep_error(db);
 	if (r < 0) {
 		if (!message[0])
@@ -329,6 +348,7 @@ void store_db_close(struct store_db *db)
 	(void)sqlite3_finalize(db->remove);
 	(void)sqlite3_finalize(db->commit);
 	store_forms_close(&db->forms);
+	store_machines_close(&db->machines);
 	(void)sqlite3_close(db->db);
 	store_rows_free(&db->last);
 	free(db->undo.list);
@@ -448,6 +468,16 @@ int store_db_append(struct store_db *db, const struct store_row *row)
 int store_db_put_form(struct store_db *db, const struct forms_record *r)
 {
 	return store_forms_put(&db->forms, r) < 0 ? keep_error(db) : 0;
+}
+
+int store_db_put_machine(struct store_db *db, const struct machine_state *s)
+{
+	return store_machines_put(&db->machines, s) < 0 ? keep_error(db) : 0;
+}
+
+int store_db_forget_machine(struct store_db *db, struct mac mac)
+{
+	return store_machines_forget(&db->machines, mac) < 0 ? keep_error(db) : 0;
 }
 
 int store_db_try(struct store_db *db)

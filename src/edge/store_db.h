@@ -19,7 +19,7 @@ struct store_row {
 
 void store_row_from_record(const struct lease_record *r, struct store_row *ret);
 
-/* As store_open(); of the hooks it calls expect(), load() and load_form(). */
+/* As store_open(); of the hooks it calls expect() and the load…() ones. */
 int store_db_open(const char *state_dir, const struct store_hooks *hooks, void *ctx,
 	char message[static STORE_MESSAGE_MAX], struct store_db **ret) WARN_UNUSED;
 void store_db_close(struct store_db *db);
@@ -32,6 +32,8 @@ void store_db_explain(const struct store_db *db, char *message, size_t size);
 int store_db_begin(struct store_db *db) WARN_UNUSED;
 int store_db_append(struct store_db *db, const struct store_row *row) WARN_UNUSED;
 int store_db_put_form(struct store_db *db, const struct forms_record *r) WARN_UNUSED;
+int store_db_put_machine(struct store_db *db, const struct machine_state *s) WARN_UNUSED;
+int store_db_forget_machine(struct store_db *db, struct mac mac) WARN_UNUSED;
 /* Writes what stands there already: can anything be written?  A transaction
  * that changes nothing succeeds on the fullest disk. */
 int store_db_try(struct store_db *db) WARN_UNUSED;

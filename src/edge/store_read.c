@@ -1,6 +1,8 @@
 /* The lease log, read. */
 #include "edge/store_read.h"
 
+#include "edge/store_sum.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <uv.h>
@@ -33,26 +35,15 @@ struct reader {
 	struct chunk chunks[CHUNKS];
 };
 
-/* FNV-1a over everything that a row says, lengths included. */
-static uint32_t sum_bytes(uint32_t h, const void *p, size_t n)
-{
-	const uint8_t *b = p;
-
-	h = (h ^ (uint32_t)n) * 16777619u;
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ b[i]) * 16777619u;
-	return h;
-}
-
 uint32_t store_row_sum(int64_t row, const struct lease_record *r)
 {
 	const int64_t numbers[] = { row, r->address.v, r->state, r->expires_s, r->htype };
-	uint32_t h = sum_bytes(2166136261u, numbers, sizeof(numbers));
+	uint32_t h = store_sum(STORE_SUM_BEGIN, numbers, sizeof(numbers));
 
-	h = sum_bytes(h, r->network, strlen(r->network));
-	h = sum_bytes(h, r->chaddr.p, r->chaddr.n);
-	h = sum_bytes(h, r->client_id.p, r->client_id.n);
-	return sum_bytes(h, r->hostname.p, r->hostname.n);
+	h = store_sum(h, r->network, strlen(r->network));
+	h = store_sum(h, r->chaddr.p, r->chaddr.n);
+	h = store_sum(h, r->client_id.p, r->client_id.n);
+	return store_sum(h, r->hostname.p, r->hostname.n);
 }
 
 /* --- the reader's thread --- */

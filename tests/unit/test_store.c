@@ -23,6 +23,8 @@ struct trial {
 	size_t loaded, done, failed, forms;
 	size_t refuse_at; /* so many records are enough for on_load(); 0: all are welcome */
 	struct forms_record form; /* the last one */
+	size_t machines;
+	struct machine_state machine; /* the last one */
 	struct lease_table *leases;
 };
 
@@ -52,6 +54,15 @@ static int on_load_form(void *ctx, const struct forms_record *r)
 	return 0;
 }
 
+static int on_load_machine(void *ctx, const struct machine_state *s)
+{
+	struct trial *t = ctx;
+
+	t->machines++;
+	t->machine = *s;
+	return 0;
+}
+
 static void on_health(void *ctx, const char *message)
 {
 	struct trial *t = ctx;
@@ -70,7 +81,7 @@ static void on_done(void *ctx, int result)
 static int begin_refusing(struct trial *t, size_t refuse_at)
 {
 	static const struct store_hooks hooks = { .expect = on_expect, .load = on_load,
-		.load_form = on_load_form, .health = on_health };
+		.load_form = on_load_form, .load_machine = on_load_machine, .health = on_health };
 
 	*t = (struct trial){ .refuse_at = refuse_at };
 	assert_int_equal(uv_loop_init(&t->loop), 0);
@@ -329,7 +340,7 @@ static void schema_1_is_upgraded(void **state)
 	commit(&t, 10, LEASE_BOUND, 2000000000);
 	wait_done(&t, 1);
 	end(&t);
-	sql("DROP TABLE form_memory; PRAGMA user_version = 1");
+	sql("DROP TABLE form_memory; DROP TABLE machine; PRAGMA user_version = 1");
 	assert_int_equal(begin(&t), 0);
 	assert_int_equal(t.loaded, 1);
 	store_remember_form(t.store, &r);
@@ -354,6 +365,93 @@ static void forms_stay_bounded(void **state)
 	assert_int_equal(begin(&t), 0);
 	assert_in_range(t.forms, FORMS_PROVEN_MAX, 2 * FORMS_PROVEN_MAX);
 	assert_int_equal(t.form.used_s, 3 * FORMS_PROVEN_MAX - 1);
+	end(&t);
+}
+
+static struct machine_state some_machine(void)
+{
+	struct machine_state s = { .mac = { { 2, 0, 0, 0, 0, 1 } }, .phase = MACHINE_INSTALLED, .boot_once = "rescue",
+		.given = "debian", .given_s = 900, .first_seen_s = 100, .last_seen_s = 1000,
+		.token_use = MACHINE_TOKEN_USED, .token = { 0, 1, 2, 0xff }, .has_client = true, .client = CLIENT_HTTP,
+		.has_arch = true, .arch_number = 16, .has_uuid = true, .uuid = { { 4, 0, 5 } }, .address.v = 0xc0a80001 };
+
+	for (enum machine_said i = 0; i < MACHINE_SAID_COUNT; i++)
+		(void)machine_state_say(&s, i, (struct span){ (const uint8_t *)"\0a\xff" "bcdefgh", 3 + i });
+	return s;
+}
+
+static void machines_last(void **state)
+{
+	struct machine_state s = some_machine(), least = { .mac = { { 2, 9 } }, .last_seen_s = 5 };
+	struct trial t;
+
+	(void)state;
+	assert_int_equal(begin(&t), 0);
+	assert_int_equal(store_put_machine(t.store, &least, on_done, &t), 0);
+	assert_int_equal(store_put_machine(t.store, &s, NULL, NULL), 0);
+	s.phase = MACHINE_HOLD;
+	assert_int_equal(store_put_machine(t.store, &s, on_done, &t), 0);
+	wait_done(&t, 2);
+	assert_int_equal(t.failed, 0);
+	end(&t);
+	assert_int_equal(begin(&t), 0);
+	assert_int_equal(t.machines, 2);
+	assert_memory_equal(&t.machine, &s, sizeof(s)); /* heard of longest ago first */
+	store_forget_machine(t.store, s.mac);
+	store_forget_machine(t.store, (struct mac){ { 7 } });
+	end(&t);
+	assert_int_equal(begin(&t), 0);
+	assert_int_equal(t.machines, 1);
+	assert_memory_equal(&t.machine, &least, sizeof(least));
+	end(&t);
+}
+
+/* An installation that is forgotten would be done again: no row is believed that
+ * is not as it was written. */
+static void damaged_machine_is_refused(void **state)
+{
+	static const char *const damages[] = { "state = 'new'", "state = 'newer'", "boot_once = ''",
+		"token = zeroblob(16)", "token = x'00'", "token_use = 7", "given_at = 7", "client = 'pxe'",
+		"client = 'pigeon'", "arch = NULL", "uuid = NULL", "uuid = x'0405'", "address = 1", "serial = x''",
+		"network = 'other'", "mac = x'0203'", "mac = x'020000000002'", "sum = sum + 1" };
+
+	for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
+		struct machine_state s = some_machine();
+		char update[128];
+		struct trial t;
+
+		(void)empty(state);
+		assert_int_equal(begin(&t), 0);
+		assert_int_equal(store_put_machine(t.store, &s, NULL, NULL), 0);
+		end(&t);
+		(void)snprintf(update, sizeof(update), "UPDATE machine SET %s", damages[i]);
+		sql(update);
+		assert_true(begin(&t) < 0);
+		if (!strstr(t.message, "damaged"))
+			fail_msg("%s: \"%s\"", damages[i], t.message);
+		(void)uv_run(&t.loop, UV_RUN_DEFAULT);
+		assert_int_equal(uv_loop_close(&t.loop), 0);
+		lease_table_free(t.leases);
+	}
+}
+
+static void schema_2_is_upgraded(void **state)
+{
+	struct machine_state s = some_machine();
+	struct trial t;
+
+	(void)state;
+	assert_int_equal(begin(&t), 0);
+	commit(&t, 0x0a000001, LEASE_BOUND, 1000);
+	wait_done(&t, 1);
+	end(&t);
+	sql("DROP TABLE machine; PRAGMA user_version = 2");
+	assert_int_equal(begin(&t), 0);
+	assert_int_equal(t.loaded, 1);
+	assert_int_equal(store_put_machine(t.store, &s, NULL, NULL), 0);
+	end(&t);
+	assert_int_equal(begin(&t), 0);
+	assert_int_equal(t.machines, 1);
 	end(&t);
 }
 
@@ -448,6 +546,9 @@ int main(void)
 		cmocka_unit_test_setup(forms_last, empty),
 		cmocka_unit_test_setup(schema_1_is_upgraded, empty),
 		cmocka_unit_test_setup(forms_stay_bounded, empty),
+		cmocka_unit_test_setup(machines_last, empty),
+		cmocka_unit_test_setup(damaged_machine_is_refused, empty),
+		cmocka_unit_test_setup(schema_2_is_upgraded, empty),
 		cmocka_unit_test_setup(damaged_row_is_refused, empty),
 		cmocka_unit_test_setup(truncated_at_any_page, empty),
 	};
