@@ -121,7 +121,7 @@ serve_up()
 	mkdir -p "$work/state"
 	start server "$BOOTSMITH" serve --http-root "$work/http" --tftp-root "$work/tftp" \
 		--state-dir "$work/state" --socket "$work/control.sock" "$@"
-	wait_line server ' ready ' 10
+	wait_line server '[ "]ready after ' 10
 }
 
 # What the machines boot: kernel and initrds in the HTTP root, under the names of

@@ -2,7 +2,8 @@
 """Holds a daemon under siege: siege.py SERVER FIRST-ADDRESS COUNT
 
 From COUNT addresses beginning with FIRST-ADDRESS, which this machine has: 8,000 read
-requests by TFTP that nobody ever acknowledges, and 8,000 HTTP connections of which some
+requests by TFTP that nobody ever acknowledges, each replaced by another one before the
+server gives it up, and 8,000 HTTP connections of which some
 say nothing, some an octet now and then, some ask and do not read.  What the server
 closes is opened again.  Prints "holding" once all stand; ends when it is told to, or
 after five minutes.
@@ -17,7 +18,9 @@ import time
 
 SERVER, FIRST, COUNT = sys.argv[1], ipaddress.ip_address(sys.argv[2]), int(sys.argv[3])
 HALF_OPEN, CONNECTIONS, DEAF = 8000, 8000, 200
-RRQ = b"\0\1loaders/ipxe.efi\0octet\0blksize\x001408\0windowsize\x0016\0"
+PER_S = 800
+RRQ = [b"\0\1loaders/ipxe.efi\0octet\0blksize\0%d\0windowsize\x0016\0" % n for n in (1408, 1400)]
+REPLACED_S = 30  # half of what the server waits
 GET = b"GET /linux HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -29,8 +32,13 @@ def half_open(i):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.bind((address(i), 0))
     s.setblocking(False)
-    s.sendto(RRQ, (SERVER, 69))
+    s.sendto(RRQ[0], (SERVER, 69))
     return s
+
+
+def replace(requests, n):
+    """The nth time that a half-open request is replaced: another one from the same port."""
+    requests[n % HALF_OPEN].sendto(RRQ[(n // HALF_OPEN + 1) % 2], (SERVER, 69))
 
 
 class Connection:
@@ -74,15 +82,17 @@ class Connection:
 
 def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
-    end = time.monotonic() + 300
+    began = time.monotonic()
+    end = began + 300
     selector = selectors.DefaultSelector()
-    requests, connections, told = [], [], False
+    requests, connections, told, replaced = [], [], False, 0
     while time.monotonic() < end:
-        for _ in range(400):  # some 8,000 a second
-            if len(requests) < HALF_OPEN:
-                requests.append(half_open(len(requests)))
-            if len(connections) < CONNECTIONS:
-                connections.append(Connection(len(connections), selector))
+        # not all at once: else the server would close them all at once too
+        due = int((time.monotonic() - began) * PER_S)
+        while len(requests) < min(due, HALF_OPEN):
+            requests.append(half_open(len(requests)))
+        while len(connections) < min(due, CONNECTIONS):
+            connections.append(Connection(len(connections), selector))
         for key, events in selector.select(0.05):
             if events & selectors.EVENT_WRITE:
                 key.data.writable()
@@ -91,13 +101,14 @@ def main():
         if len(connections) == CONNECTIONS and not told:
             told = True
             print("holding %d requests and %d connections" % (len(requests), len(connections)), flush=True)
-            drip = time.monotonic()
+            drip = stood = time.monotonic()
+        while told and replaced < (time.monotonic() - stood) * HALF_OPEN / REPLACED_S:
+            replace(requests, replaced)
+            replaced += 1
         if told and time.monotonic() > drip + 4:
             drip = time.monotonic()
             for c in connections[DEAF::2]:
                 c.say(b"X")
-            for i in range(0, HALF_OPEN, 8):  # forgotten ones are asked for anew
-                requests[i].sendto(RRQ, (SERVER, 69))
 
 
 main()
