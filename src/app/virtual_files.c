@@ -25,17 +25,9 @@ static void give_root_file(struct site *site, struct question *q, struct span pa
 
 /* --- machines/WHO/FILE --- */
 
-static const struct machine *machine_by_name(const struct config *cfg, struct span name)
-{
-	for (size_t i = 0; i < cfg->n_machines; i++)
-		if (span_eq(span_str(cfg->machines[i].name), name))
-			return &cfg->machines[i];
-	return NULL;
-}
-
 static void give_machine_file(struct site *site, struct question *q, struct virtual_name *name)
 {
-	const struct machine *m = name->has_mac ? NULL : machine_by_name(site->cfg, name->who);
+	const struct machine *m = name->has_mac ? NULL : config_find_machine_named(site->cfg, name->who);
 
 	if (m && m->has_mac) {
 		name->has_mac = true;

@@ -4,6 +4,7 @@
 #include "base/escape.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
+#include "core/rules.h"
 #include "edge/files.h"
 
 #include <errno.h>
@@ -142,24 +143,47 @@ static void option_name(uint8_t code, struct text *out)
 		text_addf(out, "%u", code);
 }
 
-/* Rules that would have won if a fact were known that this stage cannot know. */
+/* "rule 2 (line 31) would have won but for arch: it is x64, not arm64". */
+static void say_near_rule(const struct rule *r, const struct match *miss, const struct rule_facts *f, struct text *out)
+{
+	text_addf(out, "rule %u (line %u) would have won but for %s: ", r->number, r->pos.line, match_key_name(miss->key));
+	if (f->of[miss->key].n == 0) {
+		text_adds(out, "not known at this stage");
+		return;
+	}
+	text_adds(out, "it is ");
+	escape_log(out, f->of[miss->key].list[0], 64);
+	text_adds(out, ", not ");
+	for (size_t v = 0; v < miss->n_values; v++) {
+		text_adds(out, v ? " or " : "");
+		escape_log(out, span_str(miss->values[v]), 64);
+	}
+}
+
+#define NEAR_RULES_MAX 10
+
+/* Rules before the winner that miss by one key only. */
 static void each_near_rule(const struct explanation *e, void (*say)(void *ctx, const char *text), void *ctx)
 {
 	const struct answer *a = &e->plan.answer;
+	struct rule_facts facts;
+	unsigned n = 0;
 
-	for (size_t i = 0; i < e->cfg->n_rules; i++) {
+	rule_facts_init(&e->plan.facts, &facts);
+	for (size_t i = 0; i < e->cfg->n_rules && n < NEAR_RULES_MAX; i++) {
 		const struct rule *r = &e->cfg->rules[i];
-		char text[160];
-		bool unknown;
+		const struct match *miss;
+		struct text text = { 0 };
 
 		if (a->rule == r || a->rule_kind == RULE_MACHINE)
 			break;
-		if (!rule_matches(r, &e->plan.facts, &unknown) && unknown) {
-			(void)snprintf(text, sizeof(text),
-				"rule %u (line %u) asks for something that is not known at this stage: it does not match",
-				r->number, r->pos.line);
-			say(ctx, text);
-		}
+		miss = rule_nearly_fits(r, &facts);
+		if (!miss)
+			continue;
+		n++;
+		say_near_rule(r, miss, &facts, &text);
+		say(ctx, text_str(&text));
+		text_free(&text);
 	}
 }
 

@@ -89,22 +89,114 @@ const struct profile *config_find_profile(const struct config *cfg, struct span 
 	return NULL;
 }
 
-const struct machine *config_find_machine(
-	const struct config *cfg, const struct mac *mac, const struct uuid *uuid)
-{
-	for (size_t i = 0; mac && i < cfg->n_machines; i++) {
-		const struct machine *m = &cfg->machines[i];
+/* --- machines --- */
 
-		if (m->has_mac && mac_eq(m->mac, *mac))
-			return m;
-	}
-	if (!uuid || uuid_is_default(*uuid))
-		return NULL;
+/* Firmware sends either octet order, so the smaller of both is the key. */
+static struct uuid uuid_key(struct uuid u)
+{
+	struct uuid swapped = uuid_swap(u);
+
+	return memcmp(u.b, swapped.b, sizeof(u.b)) <= 0 ? u : swapped;
+}
+
+static int compare_macs(struct mac a, struct mac b)
+{
+	return memcmp(a.b, b.b, sizeof(a.b));
+}
+
+static int compare_uuids(struct uuid a, struct uuid b)
+{
+	struct uuid x = uuid_key(a), y = uuid_key(b);
+
+	return memcmp(x.b, y.b, sizeof(x.b));
+}
+
+static int compare_names(struct span a, struct span b)
+{
+	int r = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+
+	return r != 0 ? r : (a.n > b.n) - (a.n < b.n);
+}
+
+static const struct machine *machine_at(const void *element)
+{
+	return *(const struct machine *const *)element;
+}
+
+static int by_mac(const void *a, const void *b)
+{
+	return compare_macs(machine_at(a)->mac, machine_at(b)->mac);
+}
+
+static int by_uuid(const void *a, const void *b)
+{
+	return compare_uuids(machine_at(a)->uuid, machine_at(b)->uuid);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return compare_names(span_str(machine_at(a)->name), span_str(machine_at(b)->name));
+}
+
+int config_index_machines(struct config *cfg)
+{
+	struct machine_index *x = &cfg->index;
+	size_t room = (cfg->n_machines + 1) * sizeof(struct machine *);
+
+	*x = (struct machine_index){ .by_mac = arena_alloc(&cfg->arena, room), .by_uuid = arena_alloc(&cfg->arena, room),
+		.by_name = arena_alloc(&cfg->arena, room) };
+	if (!x->by_mac || !x->by_uuid || !x->by_name)
+		return -ENOMEM;
 	for (size_t i = 0; i < cfg->n_machines; i++) {
 		const struct machine *m = &cfg->machines[i];
 
-		if (m->has_uuid && (uuid_eq(m->uuid, *uuid) || uuid_eq(m->uuid, uuid_swap(*uuid))))
+		if (m->has_mac)
+			x->by_mac[x->n_macs++] = m;
+		if (m->has_uuid)
+			x->by_uuid[x->n_uuids++] = m;
+		if (m->name)
+			x->by_name[x->n_names++] = m;
+	}
+	qsort(x->by_mac, x->n_macs, sizeof(struct machine *), by_mac);
+	qsort(x->by_uuid, x->n_uuids, sizeof(struct machine *), by_uuid);
+	qsort(x->by_name, x->n_names, sizeof(struct machine *), by_name);
+	return 0;
+}
+
+static const struct machine *look_up(const struct machine *key, const struct machine *const *list, size_t n,
+	int (*compare)(const void *a, const void *b))
+{
+	const struct machine *const *found = n ? bsearch(&key, list, n, sizeof(key), compare) : NULL;
+
+	return found ? *found : NULL;
+}
+
+const struct machine *config_find_machine(
+	const struct config *cfg, const struct mac *mac, const struct uuid *uuid)
+{
+	struct machine key = { .mac = mac ? *mac : (struct mac){ { 0 } }, .uuid = uuid ? *uuid : (struct uuid){ { 0 } } };
+	const struct machine *m = mac ? look_up(&key, cfg->index.by_mac, cfg->index.n_macs, by_mac) : NULL;
+
+	if (m || !uuid || uuid_is_default(*uuid))
+		return m;
+	return look_up(&key, cfg->index.by_uuid, cfg->index.n_uuids, by_uuid);
+}
+
+const struct machine *config_find_machine_named(const struct config *cfg, struct span name)
+{
+	size_t low = 0, high = cfg->index.n_names;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct machine *m = cfg->index.by_name[middle];
+		int r = compare_names(name, span_str(m->name));
+
+		if (r == 0)
 			return m;
+		if (r < 0)
+			high = middle;
+		else
+			low = middle + 1;
 	}
 	return NULL;
 }

@@ -193,6 +193,12 @@ struct https_pair {
 	struct src_pos certificate_pos, key_pos;
 };
 
+/* The machines in order of what they are looked up by: those that have it. */
+struct machine_index {
+	const struct machine **by_mac, **by_uuid, **by_name;
+	size_t n_macs, n_uuids, n_names;
+};
+
 struct config {
 	const char *file; /* its name for messages; NULL without a file */
 	const char *state_dir;
@@ -212,6 +218,7 @@ struct config {
 	size_t n_profiles;
 	const struct machine *machines;
 	size_t n_machines;
+	struct machine_index index; /* of machines: config_index_machines() */
 	const struct rule *rules;
 	size_t n_rules;
 	const struct profile *default_profile; /* or NULL */
@@ -241,7 +248,11 @@ const char *config_loader_place(enum loader_family f, enum arch a, unsigned i);
 /* "iPXE", "GRUB", "shim", "the EFI stub" */
 const char *loader_family_name(enum loader_family f);
 
+/* Once, when all machines are there.  -ENOMEM. */
+int config_index_machines(struct config *cfg) WARN_UNUSED;
+
 /* By name, or NULL. */
+const struct machine *config_find_machine_named(const struct config *cfg, struct span name);
 const struct profile *config_find_profile(const struct config *cfg, struct span name);
 /* The machine that has this MAC, else the one that has this UUID (in either
  * octet order; default UUIDs are nobody's), else NULL.  NULL arguments: unknown. */

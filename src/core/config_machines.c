@@ -221,4 +221,5 @@ void load_machines(struct loading *l, const struct yaml *v)
 	unique_report(l, &lists.addresses);
 	l->cfg->machines = machines;
 	l->cfg->n_machines = n;
+	l->no_memory = config_index_machines(l->cfg) < 0 || l->no_memory;
 }

@@ -1,118 +1,14 @@
-/* boot_decide() and the matching of rules.  No packets, no I/O, no state. */
+/* boot_decide().  No packets, no I/O, no state. */
 #include "core/decide.h"
 
-#include "core/glob.h"
 #include "core/locate.h"
+#include "core/rules.h"
 
 #include <stdio.h>
 
-/* The texts that a fact may be matched by; none: it is unknown at this stage. */
-struct fact_texts {
-	struct span list[2];
-	size_t n;
-};
-
-static void add_text(struct fact_texts *t, struct span s)
-{
-	if (s.n)
-		t->list[t->n++] = s;
-}
-
-/* The buffers of mac and uuid live in the caller. */
-static struct fact_texts fact_texts(enum match_key key, const struct facts *f, struct mac_text *mac,
-	struct uuid_text uuid[2])
-{
-	struct fact_texts t = { .n = 0 };
-
-	switch (key) {
-	case MATCH_ARCH: /* by class ("arm64") or by the registry's row ("arm64-uboot") */
-		if (f->has_arch) {
-			add_text(&t, span_str(arch_name(f->arch)));
-			add_text(&t, span_str(facts_arch_name(f)));
-		}
-		break;
-	case MATCH_CLIENT:
-		add_text(&t, span_str(client_name(f->client)));
-		break;
-	case MATCH_MAC:
-		if (f->has_mac) {
-			*mac = mac_str(f->mac);
-			add_text(&t, span_str(mac->s));
-		}
-		break;
-	case MATCH_UUID: /* firmware does not agree on the order: either one */
-		if (f->has_uuid) {
-			uuid[0] = uuid_str(f->uuid);
-			uuid[1] = uuid_str(uuid_swap(f->uuid));
-			add_text(&t, span_str(uuid[0].s));
-			add_text(&t, span_str(uuid[1].s));
-		}
-		break;
-	case MATCH_VENDOR_CLASS:
-		add_text(&t, f->vendor_class);
-		break;
-	case MATCH_USER_CLASS:
-		add_text(&t, f->user_class);
-		break;
-	case MATCH_HOSTNAME:
-		add_text(&t, f->hostname);
-		break;
-	case MATCH_NETWORK:
-		add_text(&t, span_str(f->network));
-		break;
-	case MATCH_CIRCUIT_ID:
-		add_text(&t, f->circuit_id);
-		break;
-	case MATCH_REMOTE_ID:
-		add_text(&t, f->remote_id);
-		break;
-	case MATCH_SERIAL:
-		add_text(&t, f->serial);
-		break;
-	case MATCH_ASSET:
-		add_text(&t, f->asset);
-		break;
-	case MATCH_KEY_COUNT:
-		break;
-	}
-	return t;
-}
-
-/* Host names, MACs and UUIDs are the same in either case; classes and ids are octets. */
-static bool ignores_case(enum match_key key)
-{
-	return key == MATCH_MAC || key == MATCH_UUID || key == MATCH_HOSTNAME || key == MATCH_ARCH ||
-		key == MATCH_CLIENT;
-}
-
-static bool match_fits(const struct match *m, const struct fact_texts *texts)
-{
-	for (size_t v = 0; v < m->n_values; v++)
-		for (size_t t = 0; t < texts->n; t++)
-			if (glob_match(span_str(m->values[v]), texts->list[t], ignores_case(m->key)))
-				return true;
-	return false;
-}
-
-bool rule_matches(const struct rule *r, const struct facts *facts, bool *ret_unknown)
-{
-	bool fits = true;
-
-	*ret_unknown = false;
-	for (size_t i = 0; i < r->n_matches; i++) {
-		struct mac_text mac;
-		struct uuid_text uuid[2];
-		struct fact_texts texts = fact_texts(r->matches[i].key, facts, &mac, uuid);
-
-		*ret_unknown = *ret_unknown || texts.n == 0;
-		fits = fits && match_fits(&r->matches[i], &texts);
-	}
-	return fits;
-}
-
 static void choose_profile(const struct config *cfg, const struct facts *f, struct answer *a)
 {
-	bool unknown;
+	struct rule_facts texts;
 
 	a->machine = config_find_machine(cfg, f->has_mac ? &f->mac : NULL, f->has_uuid ? &f->uuid : NULL);
 	if (a->machine && a->machine->profile) {
@@ -120,8 +16,9 @@ static void choose_profile(const struct config *cfg, const struct facts *f, stru
 		a->rule_kind = RULE_MACHINE;
 		return;
 	}
+	rule_facts_init(f, &texts);
 	for (size_t i = 0; i < cfg->n_rules; i++) {
-		if (rule_matches(&cfg->rules[i], f, &unknown)) {
+		if (rule_fits(&cfg->rules[i], &texts)) {
 			a->rule = &cfg->rules[i];
 			a->profile = a->rule->profile;
 			a->rule_kind = RULE_RULE;

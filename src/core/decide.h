@@ -46,7 +46,3 @@ const char *answer_kind_name(enum answer_kind k);
 /* "machine web1", "rule 2 (line 31)", "default_profile", "none". */
 #define RULE_TEXT_MAX 128
 void answer_rule_text(const struct answer *a, char ret[static RULE_TEXT_MAX]);
-
-/* Does one rule fit?  unknown: true when a fact that it asks for is not known
- * at this stage (serial before iPXE has told it). */
-bool rule_matches(const struct rule *r, const struct facts *facts, bool *ret_unknown);

@@ -70,9 +70,25 @@ static size_t one_match(struct span p, uint8_t c, bool nocase)
 	}
 }
 
+static bool is_magic(uint8_t c)
+{
+	return c == '*' || c == '?' || c == '[' || c == '\\';
+}
+
+/* How far pattern and text are the same plain octets: most patterns end the matter here. */
+static size_t plain_prefix(struct span pattern, struct span text, bool nocase)
+{
+	size_t i = 0;
+
+	while (i < pattern.n && i < text.n && !is_magic(pattern.p[i]) && (pattern.p[i] == text.p[i] ||
+			(nocase && fold(pattern.p[i], true) == fold(text.p[i], true))))
+		i++;
+	return i;
+}
+
 bool glob_match(struct span pattern, struct span text, bool nocase)
 {
-	size_t p = 0, t = 0, star_p = SIZE_MAX, star_t = 0;
+	size_t p = plain_prefix(pattern, text, nocase), t = p, star_p = SIZE_MAX, star_t = 0;
 
 	while (t < text.n) {
 		size_t n = 0;
@@ -80,6 +96,8 @@ bool glob_match(struct span pattern, struct span text, bool nocase)
 		if (p < pattern.n && pattern.p[p] == '*') {
 			star_p = ++p;
 			star_t = t;
+			if (p == pattern.n)
+				return true;
 			continue;
 		}
 		if (p < pattern.n)
@@ -102,7 +120,7 @@ bool glob_match(struct span pattern, struct span text, bool nocase)
 bool glob_has_magic(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] == '*' || s.p[i] == '?' || s.p[i] == '[' || s.p[i] == '\\')
+		if (is_magic(s.p[i]))
 			return true;
 	return false;
 }

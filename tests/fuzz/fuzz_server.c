@@ -215,6 +215,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	w->cfg.loaders.file[FAMILY_IPXE][ARCH_BIOS].path = "undionly.kpxe";
 	w->cfg.loaders.file[FAMILY_IPXE][ARCH_X64].path = "ipxe.efi";
 	w->cfg.loaders.file[FAMILY_IPXE][ARCH_BIOS].present = w->cfg.loaders.file[FAMILY_IPXE][ARCH_X64].present = true;
+	CHECK(config_index_machines(&w->cfg) == 0);
 	CHECK(served_build(&w->cfg, ifaces, ARRAY_LEN(ifaces), &w->set) == 0);
 	CHECK(lease_table_new(&leases) == 0 && forms_new(&forms) == 0);
 	w->server = (struct dhcp4_server){ .cfg = &w->cfg, .nets = w->set, .leases = leases, .forms = forms };
@@ -227,6 +228,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 	}
 	arena_free(&w->arena);
+	arena_free(&w->cfg.arena);
 	lease_table_free(leases);
 	forms_free(forms);
 	served_free(w->set);

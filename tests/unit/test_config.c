@@ -48,12 +48,13 @@ static void finds_machines_by_mac_then_uuid(void **state)
 		{ .name = "m", .has_mac = true, .mac = { { 2, 0, 0, 0, 0, 1 } } },
 		{ .name = "zero", .has_uuid = true }, /* all zero: nobody's */
 	};
-	const struct config cfg = { .machines = machines, .n_machines = 3 };
+	struct config cfg = { .machines = machines, .n_machines = 3 };
 	const struct mac known = machines[1].mac, unknown = { { 2 } };
 	const struct uuid other = uuid("44454c4c-4b00-1038-8043-b7c04f4a3433"), zero = { { 0 } };
 	const struct uuid swapped = uuid_swap(network_order);
 
 	(void)state;
+	assert_int_equal(config_index_machines(&cfg), 0);
 	assert_ptr_equal(config_find_machine(&cfg, &known, NULL), &machines[1]);
 	assert_ptr_equal(config_find_machine(&cfg, &known, &network_order), &machines[1]);
 	assert_ptr_equal(config_find_machine(&cfg, &unknown, &network_order), &machines[0]);
@@ -62,6 +63,14 @@ static void finds_machines_by_mac_then_uuid(void **state)
 	assert_null(config_find_machine(&cfg, NULL, &zero)); /* P-6 */
 	assert_null(config_find_machine(&cfg, &(struct mac){ { 0 } }, NULL)); /* "u" has no MAC, not that of zeros */
 	assert_null(config_find_machine(&cfg, NULL, NULL));
+	assert_ptr_equal(config_find_machine_named(&cfg, SPAN_LIT("zero")), &machines[2]);
+	assert_ptr_equal(config_find_machine_named(&cfg, SPAN_LIT("m")), &machines[1]);
+	assert_null(config_find_machine_named(&cfg, SPAN_LIT("mm")));
+	assert_null(config_find_machine_named(&cfg, SPAN_NONE));
+	arena_free(&cfg.arena);
+	cfg = (struct config){ .machines = machines };
+	assert_null(config_find_machine(&cfg, &known, &network_order));
+	assert_null(config_find_machine_named(&cfg, SPAN_LIT("m")));
 }
 
 static void finds_profiles_by_name(void **state)

@@ -126,6 +126,19 @@ static void names_come_back(void **state)
 	assert_int_equal(lease_view_state_parse(SPAN_NONE, &got), -EINVAL);
 }
 
+static int index_machines(void **state)
+{
+	(void)state;
+	return config_index_machines(&cfg);
+}
+
+static int free_index(void **state)
+{
+	(void)state;
+	arena_free(&cfg.arena);
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,5 +147,5 @@ int main(void)
 		cmocka_unit_test(names_come_back),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, index_machines, free_index);
 }
