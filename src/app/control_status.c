@@ -5,6 +5,7 @@
  */
 #include "app/control_status.h"
 
+#include "app/serving_thread.h"
 #include "core/lease_view.h"
 #include "edge/clock.h"
 #include "wire/http_date.h"
@@ -109,16 +110,46 @@ static json_t *drops_json(const struct log *log)
 	return list;
 }
 
+static void add_number(json_t *object, const char *key, unsigned n)
+{
+	(void)json_object_set_new(object, key, json_integer((json_int_t)n));
+}
+
+/* What runs now: of each serving thread, and in all. */
+static json_t *running_json(const struct site *site)
+{
+	struct serving_load http = { 0, 0 }, tftp = { 0, 0 };
+	json_t *all = json_object(), *threads = json_array();
+
+	for (size_t i = 0; i < site->n_threads; i++) {
+		const struct serving_thread *t = site->threads[i];
+		struct serving_load load = serving_thread_load(t), *sum = strcmp(t->kind->protocol, "http") == 0 ? &http : &tftp;
+		json_t *j = json_pack("{s:s, s:s}", "thread", t->name, "protocol", t->kind->protocol);
+
+		sum->connections += load.connections;
+		sum->transfers += load.transfers;
+		if (sum == &http)
+			add_number(j, "connections", load.connections);
+		add_number(j, "transfers", load.transfers);
+		(void)json_array_append_new(threads, j);
+	}
+	add_number(all, "http_connections", http.connections);
+	add_number(all, "http_transfers", http.transfers);
+	add_number(all, "tftp_transfers", tftp.transfers);
+	(void)json_object_set_new(all, "threads", threads);
+	return all;
+}
+
 static json_t *status_json(const struct status_answer *a)
 {
 	const struct site *site = a->site;
 	int64_t uptime_s = (clock_mono_us() - site->start_us) / 1000000;
 	const struct http_date_text started = http_date_str_rfc3339(clock_wall_ms() / 1000 - uptime_s);
 
-	return json_pack("{s:i, s:{s:s, s:i, s:s, s:I, s:s?, s:b, s:I, s:o, s:o, s:o}}", "v", CONTROL_VERSION, "status",
+	return json_pack("{s:i, s:{s:s, s:i, s:s, s:I, s:s?, s:b, s:I, s:o, s:o, s:o, s:o}}", "v", CONTROL_VERSION, "status",
 		"version", BOOTSMITH_VERSION, "pid", (int)getpid(), "started", started.s, "uptime_s", (json_int_t)uptime_s,
 		"config", a->now->cfg->file, "store_failing", store_is_failing(site->store), "events",
-		(json_int_t)events_last(site->events), "networks", networks_json(a), "leases", leases_json(a), "drops",
+		(json_int_t)events_last(site->events), "running", running_json(site), "networks", networks_json(a), "leases", leases_json(a), "drops",
 		drops_json(site->log));
 }
 

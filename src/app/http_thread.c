@@ -311,7 +311,15 @@ static void closed(struct serving_thread *t)
 	of_serving(t)->hooks->closed(t->ctx, of_serving(t));
 }
 
-static const struct serving_kind kind = { .root = root_of, .adopted = adopted, .listen = listen_on,
+static struct serving_load load(struct serving_thread *t)
+{
+	struct serving_load l;
+
+	http_server_count(of_serving(t)->server, &l.connections, &l.transfers);
+	return l;
+}
+
+static const struct serving_kind kind = { .protocol = "http", .load = load, .root = root_of, .adopted = adopted, .listen = listen_on,
 	.unlisten = unlisten, .close = close_server, .answered = answered, .asked = asked, .starved = starved, .closed = closed };
 
 int http_thread_new(struct mailbox *home, const struct http_thread_hooks *hooks, void *ctx, unsigned number,

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define THREADS_MAX         4u /* two saturate most networks; more cores are for others */
+_Static_assert(THREADS_MAX < SITE_THREADS_MAX, "and one for TFTP");
 #define CONNECTIONS_MAX     16384u
 #define DESCRIPTORS_OTHERS  1024u /* of the process, for everything but HTTP */
 #define STOP_GRACE_MS       5000  /* promise G-10 */
@@ -154,6 +155,7 @@ static void on_thread_closed(void *ctx, struct http_thread *t)
 {
 	struct service_http *s = ctx;
 
+	site_remove_thread(s->site, http_thread_serving(t));
 	http_thread_join(t);
 	if (--s->n_running == 0)
 		mailbox_close(s->home, on_home_closed, s);
@@ -221,7 +223,10 @@ int service_http_new(uv_loop_t *loop, struct site *site, struct service_http **r
 	for (unsigned i = 0; r == 0 && i < s->n_threads; i++) {
 		r = http_thread_new(s->home, &thread_hooks, s, i, thread_limits(s->n_threads), site->now,
 			&s->threads[i]);
-		s->n_running += r == 0;
+		if (r < 0)
+			break;
+		s->n_running++;
+		site_add_thread(site, http_thread_serving(s->threads[i]));
 	}
 	if (r < 0) /* the daemon does not start, and what is half begun goes with it */
 		return r;

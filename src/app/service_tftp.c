@@ -178,6 +178,7 @@ static void on_thread_closed(void *ctx, struct tftp_thread *t)
 {
 	struct service_tftp *s = ctx;
 
+	site_remove_thread(s->site, tftp_thread_serving(t));
 	tftp_thread_join(t);
 	mailbox_close(s->home, on_home_closed, s);
 }
@@ -217,6 +218,7 @@ int service_tftp_new(uv_loop_t *loop, struct site *site, struct service_tftp **r
 		r = tftp_thread_new(s->home, &thread_hooks, s, site->now, &s->thread);
 	if (r < 0) /* the daemon does not start, and what is half begun goes with it */
 		return r;
+	site_add_thread(site, tftp_thread_serving(s->thread));
 	s->listeners = (struct listeners){ .topic = "tftp", .what = "UDP port", .open = open_listener,
 		.close = close_listener, .server = s, .log = site->log };
 	*ret = s;

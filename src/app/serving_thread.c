@@ -2,6 +2,7 @@
 #include "app/serving_thread.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -161,6 +162,23 @@ unsigned long serving_thread_take_lost(struct serving_thread *t)
 	return __atomic_exchange_n(&t->lost, 0, __ATOMIC_RELAXED);
 }
 
+static void on_round(uv_prepare_t *round)
+{
+	struct serving_thread *t = round->data;
+	struct serving_load load = t->kind->load(t);
+
+	__atomic_store_n(&t->shown.connections, load.connections, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->shown.transfers, load.transfers, __ATOMIC_RELAXED);
+}
+
+struct serving_load serving_thread_load(const struct serving_thread *t)
+{
+	return (struct serving_load){
+		.connections = __atomic_load_n(&t->shown.connections, __ATOMIC_RELAXED),
+		.transfers = __atomic_load_n(&t->shown.transfers, __ATOMIC_RELAXED),
+	};
+}
+
 /* A file whose directories are not in the kernel's cache: opened below a root of its
  * own, since the thread's may change or go meanwhile. */
 struct opening {
@@ -256,6 +274,7 @@ void serving_thread_ended(struct serving_thread *t)
 		abort();
 	*last = (struct order){ .letter.read = read_closed, .thread = t };
 	adopt(t, NULL);
+	uv_close((uv_handle_t *)&t->round, NULL);
 	worker_finish(t->worker);
 	mailbox_post(t->home, &last->letter);
 }
@@ -272,6 +291,8 @@ int serving_thread_init(struct serving_thread *t, struct snapshot *now)
 		return r;
 	t->now = snapshot_ref(now);
 	t->root = root_open(t->kind->root(now->cfg));
+	(void)uv_prepare_init(worker_loop(t->worker), &t->round);
+	t->round.data = t;
 	return 0;
 }
 
@@ -279,6 +300,8 @@ int serving_thread_start(struct serving_thread *t, const char *name)
 {
 	if (t->kind->adopted)
 		t->kind->adopted(t);
+	(void)uv_prepare_start(&t->round, on_round);
+	(void)snprintf(t->name, sizeof(t->name), "%s", name);
 	return worker_start(t->worker, name);
 }
 

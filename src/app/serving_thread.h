@@ -23,8 +23,16 @@ struct serving_listener {
 	bool tls;
 };
 
+/* What a thread has to do now. */
+struct serving_load {
+	unsigned connections; /* 0 where the protocol has none */
+	unsigned transfers;   /* files and texts on their way */
+};
+
 /* The server on top; called on the thread, but for the two at the end. */
 struct serving_kind {
+	const char *protocol; /* "http", "tftp" */
+	struct serving_load (*load)(struct serving_thread *t);
 	const char *(*root)(const struct config *cfg);
 	/* Another configuration is in force; may be NULL. */
 	void (*adopted)(struct serving_thread *t);
@@ -49,11 +57,14 @@ struct serving_thread {
 	struct mailbox *home;
 	void *ctx;             /* of the main thread's hooks */
 	unsigned long lost;    /* atomic */
+	struct serving_load shown; /* atomic: as of the loop's last round */
+	char name[16];
 	unsigned n_asked;      /* the main thread's: questions without an answer */
 	bool has_ended;        /* the main thread's: the thread is through, only they are left */
 	/* The thread's own from here on. */
 	struct snapshot *now;
 	struct root root;
+	uv_prepare_t round;
 };
 
 /* A file on its way to be opened by one of libuv's workers. */
@@ -81,6 +92,8 @@ unsigned long serving_thread_take_lost(struct serving_thread *t);
 
 /* For app/question.c: one question less. */
 void serving_thread_answered(struct serving_thread *t);
+/* From any thread; as old as the loop's present round. */
+struct serving_load serving_thread_load(const struct serving_thread *t);
 
 /* The thread's: a letter for the main thread that may be lost.  False when it was,
  * and stays the caller's. */

@@ -44,6 +44,20 @@ bool site_facts_of_address(struct site *s, struct ip4 a, struct facts *ret)
 	return true;
 }
 
+void site_add_thread(struct site *s, const struct serving_thread *t)
+{
+	s->threads[s->n_threads++] = t;
+}
+
+void site_remove_thread(struct site *s, const struct serving_thread *t)
+{
+	size_t i = 0;
+
+	while (s->threads[i] != t)
+		i++;
+	memmove(&s->threads[i], &s->threads[i + 1], (--s->n_threads - i) * sizeof(s->threads[0]));
+}
+
 void site_form_worked(struct site *s, const struct facts *f)
 {
 	struct forms_record r;

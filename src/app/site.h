@@ -15,6 +15,10 @@
 #include "core/ipxe_script.h"
 #include "edge/store.h"
 
+struct serving_thread; /* app/serving_thread.h */
+
+#define SITE_THREADS_MAX 8u
+
 struct site {
 	struct log *log;
 	struct events *events; /* what the log said, and progress */
@@ -26,6 +30,8 @@ struct site {
 	struct clients *clients;
 	struct forms *forms;
 	struct store *store;
+	const struct serving_thread *threads[SITE_THREADS_MAX]; /* that run, for who asks what they do */
+	size_t n_threads;
 	int64_t start_us; /* of the monotonic clock */
 };
 
@@ -34,6 +40,10 @@ void site_adopt(struct site *s, struct snapshot *next);
 
 /* Where files by TFTP, or by HTTP, lie. */
 struct root *site_root(struct site *s, enum transport t);
+
+/* A thread begins to serve, or ended; at most SITE_THREADS_MAX do at once. */
+void site_add_thread(struct site *s, const struct serving_thread *t);
+void site_remove_thread(struct site *s, const struct serving_thread *t);
 
 /* The machine fetched a file, or runs what it fetched: the form of answer that it
  * was given works for its firmware.  Says so when that was not known. */

@@ -281,7 +281,14 @@ static void closed(struct serving_thread *serving)
 	of_serving(serving)->hooks->closed(serving->ctx, of_serving(serving));
 }
 
-static const struct serving_kind kind = { .root = root_of, .adopted = adopted, .listen = listen_on,
+static struct serving_load load(struct serving_thread *serving)
+{
+	const struct tftp_server *server = of_serving(serving)->server;
+
+	return (struct serving_load){ .transfers = server ? tftp_server_count(server) : 0 };
+}
+
+static const struct serving_kind kind = { .protocol = "tftp", .load = load, .root = root_of, .adopted = adopted, .listen = listen_on,
 	.unlisten = unlisten, .close = close_server, .answered = answered, .asked = asked, .starved = starved,
 	.closed = closed };
 

@@ -10,7 +10,8 @@ static const char help[] =
 	"usage: bootsmith status [--json]\n"
 	"\n"
 	"Shows what the running daemon serves: its networks and how full their pools are,\n"
-	"leases by state, and what it dropped since its start, with the reasons.\n"
+	"leases by state, HTTP connections and transfers that run now, and what it dropped\n"
+	"since its start, with the reasons.\n"
 	"\n"
 	"      --json           one JSON document\n"
 	"  -c, --config FILE    the daemon's configuration, which names its socket\n"
@@ -61,6 +62,22 @@ static void print_daemon(const json_t *status)
 			"; the store cannot write, so nobody gets a new one: the log says why" : "");
 }
 
+static void print_running(const json_t *running)
+{
+	const json_t *t;
+	size_t i;
+
+	(void)printf("running: %lld HTTP connections, %lld of them being answered; %lld TFTP transfers (",
+		number(running, "http_connections"), number(running, "http_transfers"), number(running, "tftp_transfers"));
+	json_array_foreach(json_object_get(running, "threads"), i, t) {
+		(void)printf("%s%s: ", i ? ", " : "", word(t, "thread"));
+		if (json_object_get(t, "connections"))
+			(void)printf("%lld of ", number(t, "transfers"));
+		(void)printf("%lld", number(t, json_object_get(t, "connections") ? "connections" : "transfers"));
+	}
+	(void)puts(")");
+}
+
 static void print_pool(const json_t *network)
 {
 	long long pool = number(network, "pool"), taken = number(network, "taken");
@@ -109,6 +126,7 @@ static bool print(void *ctx, const json_t *line)
 		return true;
 	}
 	print_daemon(status);
+	print_running(json_object_get(status, "running"));
 	print_networks(json_object_get(status, "networks"));
 	print_drops(json_object_get(status, "drops"));
 	return true;

@@ -69,6 +69,7 @@ static void client_leave(struct http_conn *c)
 static void class_enter(struct http_conn *c, enum conn_class class)
 {
 	c->class = class;
+	c->srv->n_busy += class == CONN_BUSY;
 	DL_APPEND(c->srv->conns[class], c);
 	if (class == CONN_IDLE)
 		DL_APPEND2(c->client->idle, c, sibling_prev, sibling_next);
@@ -77,6 +78,7 @@ static void class_enter(struct http_conn *c, enum conn_class class)
 static void class_leave(struct http_conn *c)
 {
 	DL_DELETE(c->srv->conns[c->class], c);
+	c->srv->n_busy -= c->class == CONN_BUSY;
 	if (c->class == CONN_IDLE)
 		DL_DELETE2(c->client->idle, c, sibling_prev, sibling_next);
 }

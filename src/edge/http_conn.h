@@ -84,7 +84,7 @@ struct http_server {
 	struct http_client *clients; /* a hash by address */
 	struct http_conn *conns[CONN_CLASSES];
 	struct http_conn *ready; /* first come, first served */
-	unsigned n_conns;
+	unsigned n_conns, n_busy;
 	uv_timer_t tick;
 	uv_check_t turns;   /* after a round's events: the ready ones' turns */
 	uv_idle_t no_sleep; /* active while any are ready */

@@ -308,6 +308,12 @@ void http_server_use_tls(struct http_server *srv, struct ssl_ctx_st *context)
 	tls_context_unref(before);
 }
 
+void http_server_count(const struct http_server *srv, unsigned *ret_connections, unsigned *ret_answers)
+{
+	*ret_connections = srv->n_conns;
+	*ret_answers = srv->n_busy;
+}
+
 void http_server_free(struct http_server *srv)
 {
 	if (srv)

@@ -100,6 +100,9 @@ int http_server_listen(struct http_server *srv, int fd, bool tls, int listener_i
  * server takes a reference of its own.  NULL: they are closed at once. */
 void http_server_use_tls(struct http_server *srv, struct ssl_ctx_st *context);
 
+/* Connections, and those of them that are being answered. */
+void http_server_count(const struct http_server *srv, unsigned *ret_connections, unsigned *ret_answers);
+
 /* Stops accepting there; connections that exist go on. */
 void http_server_unlisten(struct http_server *srv, int listener_id);
 

@@ -221,6 +221,11 @@ void tftp_server_look(struct tftp_server *server, uint64_t min_us, unsigned max,
 	tftp_pool_look(&server->pool, min_us, max, seen);
 }
 
+unsigned tftp_server_count(const struct tftp_server *server)
+{
+	return server->pool.n_transfers;
+}
+
 bool tftp_server_drain(struct tftp_server *server)
 {
 	server->draining = true;

@@ -41,6 +41,8 @@ void tftp_server_answer(
  * first, at most max of them. */
 typedef void (*tftp_server_seen)(void *ctx, const struct tftp_access *access);
 void tftp_server_look(struct tftp_server *server, uint64_t min_us, unsigned max, tftp_server_seen seen);
+/* Transfers, and requests whose answer is to come. */
+unsigned tftp_server_count(const struct tftp_server *server);
 /* No new requests from now on; true while there are such transfers. */
 bool tftp_server_drain(struct tftp_server *server);
 

@@ -6,6 +6,7 @@ long answers while DHCP goes on.  One line per case, as robust.py.
 """
 import json
 import os
+import random
 import re
 import socket
 import stat
@@ -14,7 +15,8 @@ import sys
 import time
 
 import netlib
-from netlib import ACK, BOOTSMITH, DISCOVER, Client, Lab, Timeout, ip4, mac_bytes, mac_text, made_up_mac, message
+from netlib import (ACK, BOOTSMITH, DISCOVER, SERVER, Client, Lab, Timeout, ip4, mac_bytes, mac_text, made_up_mac,
+                    message)
 
 case = netlib.Cases()
 CONFIG = """control: {socket: %s}
@@ -405,8 +407,8 @@ profiles: {disk: {local_boot: true}}
 machines: [{name: web1, mac: "02:00:00:00:00:77", address: 10.77.0.10, profile: disk}]
 """[1:])
         got = status(lab, "--json")
-        same(list(got), ["version", "pid", "started", "uptime_s", "config", "store_failing", "events", "networks", "leases",
-                         "drops"])
+        same(list(got), ["version", "pid", "started", "uptime_s", "config", "store_failing", "events", "running", "networks",
+                         "leases", "drops"])
         same((got["pid"], got["store_failing"], got["drops"]), (d.p.pid, False, []))
         assert 0 <= got["uptime_s"] < 30 and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", got["started"]), got
         bound = [Client(lab.link).dora() for _ in range(3)]
@@ -441,6 +443,36 @@ machines: [{name: web1, mac: "02:00:00:00:00:77", address: 10.77.0.10, profile: 
             t.close()
         d.wait_line("^loaded anew")
         same(status(lab, "--json")["networks"][0]["taken"], 4, "after a reload")
+
+
+@case("status: connections and transfers that run now, by thread")
+def _():
+    def running(lab):
+        r = status(lab, "--json")["running"]
+        http = [t for t in r["threads"] if t["protocol"] == "http"]
+        same((sum(t["connections"] for t in http), sum(t["transfers"] for t in http)),
+             (r["http_connections"], r["http_transfers"]), "sums")
+        same([(t["thread"], t["transfers"]) for t in r["threads"] if t["protocol"] != "http"], [("tftp", r["tftp_transfers"])])
+        same([t["thread"] for t in http], ["http%d" % i for i in range(len(http))])
+        return r["http_connections"], r["http_transfers"], r["tftp_transfers"]
+
+    with Lab() as lab:
+        lab.serve()
+        lab.write("http/big", random.randbytes(8 << 20))
+        lab.write("tftp/big", random.randbytes(1 << 20))
+        same(running(lab), (0, 0, 0), "before")
+        held = [lab.client.connect(SERVER, 80, receive_buffer=8192) for _ in range(7)]
+        for s in held[:3]:
+            s.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+        transfers = [netlib.Tftp(lab.client, "big", blksize=1428) for _ in range(2)]
+        netlib.wait_for("7 connections, 3 answers, 2 transfers", lambda: running(lab) == (7, 3, 2))
+        text = status(lab)
+        assert "running: 7 HTTP connections, 3 of them being answered; 2 TFTP transfers (tftp: 2, http0: " in text, text
+        for s in held:
+            s.close()
+        for t in transfers:
+            t.rest()
+        netlib.wait_for("none", lambda: running(lab) == (0, 0, 0))
 
 
 @case("a daemon that stops while answers and releases are under way")
