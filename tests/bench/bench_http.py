@@ -3,7 +3,8 @@
 Each of the connections (load_http) has an address of its own and asks again as soon as it has the answer. Each octet
 of the script is checked, and of the large file those of one connection in 16: with more the load would be what is
 measured. Both have as many workers as there are cores (Debian's nginx.conf: worker_processes auto) and write their access log to a file in memory; a row shows nginx without one. HTTPS is TLS 1.3 with
-one ECDSA certificate for both. A stall is a connection that was without an octet for two seconds.
+one ECDSA certificate for both. The script of a machine is what our main thread renders for who asks; nginx has nothing like
+it, and its file of 800 octets stands beside it. A stall is a connection that was without an octet for two seconds.
 """
 import contextlib
 import os
@@ -13,6 +14,8 @@ import tempfile
 from bench_common import (BOOTSMITH, GIB, MACHINES_BEGIN, SERVER, Server, Wire, config_of, goal, goals_table, heading,
                           middle, middles, random_file, ratio, say, table)
 
+RENDERED, RENDERED_PATH = "rendered", "machines/02-00-00-00-00-01/boot.ipxe"
+PROFILE = "{p: {kernel: %s, initrd: [%s], cmdline: %s}}"
 LARGE, SMALL, LARGE_SIZE, SMALL_SIZE = "image", "script", 40 << 20, 800
 FEW, BUSY, ROUNDS = 128, (128, 256, 384, 512, 1000), 3
 OURS, NGINX, UNLOGGED = "bootsmith", "nginx", "nginx, no log"
@@ -38,7 +41,8 @@ def make_certificate(directory):
 
 
 def load(wire, directory, name, *argv, seconds=90):
-    return wire.tool("load_http", "--server", SERVER, "--path", "/" + name, "--file", os.path.join(directory, name), "--local",
+    path = RENDERED_PATH if name == RENDERED else name
+    return wire.tool("load_http", "--server", SERVER, "--path", "/" + path, "--file", os.path.join(directory, name), "--local",
                      MACHINES_BEGIN, *argv, seconds=seconds)
 
 
@@ -52,7 +56,9 @@ class Bootsmith(Http):
 
     def commands(self, directory):
         self.directory = directory
-        config = config_of(directory, https="{port: 443, certificate: %s/tls.pem, key: %s/tls.key}" % (directory, directory))
+        config = config_of(directory, https="{port: 443, certificate: %s/tls.pem, key: %s/tls.key}" % (directory, directory),
+                           profiles=PROFILE % (LARGE, SMALL, "x" * (SMALL_SIZE - 389)),
+                           machines='[{name: bench, mac: "02:00:00:00:00:01", profile: p}]')
         return [[BOOTSMITH, "serve", "-c", config]]
 
 
@@ -81,7 +87,17 @@ def served_directory():
         yield d
 
 
+def keep_rendered(wire, directory):
+    """The load compares with it what all others are given."""
+    path = os.path.join(directory, RENDERED)
+    wire.load.run(["curl", "-sSf", "-o", path, "http://%s/%s" % (SERVER, RENDERED_PATH)])
+    with open(path) as f:
+        assert "02:00:00:00:00:01" in f.read(), "no script of that machine"
+
+
 def measure(c, wire, directory, name, connections, seconds, tls=False):
+    if name == RENDERED:
+        keep_rendered(wire, directory)
     before = c.group.cpu_s()
     r = load(wire, directory, name, "--connections", connections, "--seconds", seconds,
              *(["--tls", "--port", 443] if tls else []), *(["--check-one-in", 16] if name == LARGE else []))
@@ -90,10 +106,12 @@ def measure(c, wire, directory, name, connections, seconds, tls=False):
             "pss_kb": c.group.memory_kb()}
 
 
-STEPS = [(name, n, False) for name in (LARGE, SMALL) for n in BUSY] + [(LARGE, FEW, True), (SMALL, FEW, True)]
+STEPS = [(name, n, False) for name in (LARGE, SMALL) for n in BUSY] + [(RENDERED, FEW, False), (LARGE, FEW, True), (SMALL, FEW, True)]
 
 
 def takes(c, step):
+    if step[0] == RENDERED:
+        return c.title == OURS
     return c.title != UNLOGGED or step == (SMALL, FEW, False)
 
 
@@ -113,6 +131,14 @@ def goals(rounds):
         stalls, failed = sum(r["stalls"] for r in ours), sum(r["failed"] for r in ours)
         yield goal("stalls; failures with %s busy connections" % ", ".join(map(str, BUSY)), "%d; %d" % (stalls, failed), "0; 0",
                    stalls == failed == 0)
+
+
+def beside_file(rounds):
+    rendered, file = (rounds.get((OURS, name, FEW, False)) for name in (RENDERED, SMALL))
+    if not rendered or not file:
+        return ""
+    return "; of our own file's requests/s %.2f, of its CPU %.1f" % (
+        ratio(rendered, file, "rate"), ratio(rendered, file, "cpu_us"))
 
 
 def report(rounds, n_rounds, args):
@@ -136,6 +162,8 @@ def report(rounds, n_rounds, args):
         "A file of 40 MiB:", "", *table(["server", "connections", "MB/s", "CPU s/GiB", *more], rows(LARGE, large)),
         "A script of 800 octets:", "",
         *table(["server", "connections", "requests/s", "CPU µs each", "p50, p99, max ms", *more], rows(SMALL, small)),
+        "A script that is rendered for the machine (about 800 octets)%s:" % beside_file(rounds), "",
+        *table(["server", "connections", "requests/s", "CPU µs each", "p50, p99, max ms", *more], rows(RENDERED, small)),
         *goals_table(goals(rounds))]
 
 
