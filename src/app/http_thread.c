@@ -62,8 +62,7 @@ static void post_notice(struct http_thread *t, const struct http_peer *peer, enu
 	n->why = why;
 	if (peer)
 		n->peer = *peer;
-	if (!serving_thread_report(&t->serving, &n->letter))
-		free(n);
+	serving_thread_report(&t->serving, &n->letter);
 }
 
 static void on_refused(void *ctx, const struct http_peer *peer, enum drop why)
@@ -123,8 +122,7 @@ static void report(struct http_thread *t, const struct http_access *a, bool is_r
 	r->method = keep(&at, method);
 	r->target = keep(&at, target);
 	r->user_agent = keep(&at, agent);
-	if (!serving_thread_report(&t->serving, &r->letter))
-		free(r);
+	serving_thread_report(&t->serving, &r->letter);
 }
 
 static void on_done(void *ctx, const struct http_access *a)
@@ -141,22 +139,17 @@ static void on_progress(void *ctx, const struct http_access *a)
 
 static void give_error(struct http_target *t, int r)
 {
-	switch (r) {
-	case -ENOENT:
-	case -ENOTDIR:
-	case -ENAMETOOLONG:
-	case -EINVAL:
-	case -EISDIR:
+	switch (serving_failure_of(r)) {
+	case SERVING_NOT_FOUND:
+	case SERVING_DIRECTORY:
 		t->status = 404;
 		t->message = "no such file";
 		break;
-	case -EMFILE:
-	case -ENFILE:
-	case -ENOMEM:
+	case SERVING_BUSY:
 		t->status = 503;
 		t->message = "the server is busy: try again";
 		break;
-	default: /* outside the root, a FIFO, not readable */
+	case SERVING_DENIED:
 		t->status = 403;
 		t->message = "this file may not be read";
 		break;

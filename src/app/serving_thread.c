@@ -149,12 +149,12 @@ void serving_thread_close(struct serving_thread *t, uint64_t grace_ms)
 
 /* --- what the thread does --- */
 
-bool serving_thread_report(struct serving_thread *t, struct letter *letter)
+void serving_thread_report(struct serving_thread *t, struct letter *letter)
 {
 	if (mailbox_offer(t->home, letter, SERVING_REPORTS_MAX))
-		return true;
+		return;
 	(void)__atomic_add_fetch(&t->lost, 1, __ATOMIC_RELAXED);
-	return false;
+	free(letter);
 }
 
 unsigned long serving_thread_take_lost(struct serving_thread *t)
@@ -264,6 +264,25 @@ int serving_thread_open(struct serving_thread *t, struct span path, void *asker,
 		break;
 	}
 	return -ENOTUNIQ;
+}
+
+enum serving_failure serving_failure_of(int error)
+{
+	switch (error) {
+	case -ENOENT:
+	case -ENOTDIR:
+	case -ENAMETOOLONG:
+	case -EINVAL:
+		return SERVING_NOT_FOUND;
+	case -EISDIR:
+		return SERVING_DIRECTORY;
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+		return SERVING_BUSY;
+	default: /* outside the root, a FIFO, not readable */
+		return SERVING_DENIED;
+	}
 }
 
 void serving_thread_ended(struct serving_thread *t)

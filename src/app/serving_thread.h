@@ -95,13 +95,22 @@ void serving_thread_answered(struct serving_thread *t);
 /* From any thread; as old as the loop's present round. */
 struct serving_load serving_thread_load(const struct serving_thread *t);
 
-/* The thread's: a letter for the main thread that may be lost.  False when it was,
- * and stays the caller's. */
-bool serving_thread_report(struct serving_thread *t, struct letter *letter) WARN_UNUSED;
+/* The thread's: a letter for the main thread, from malloc() as a whole, that may be
+ * lost: then it is freed. */
+void serving_thread_report(struct serving_thread *t, struct letter *letter);
 /* Looks up a name, and opens the file that it means: a loader, a named file, one below
  * the root.  0; -ENOENT; -ENOTUNIQ for names that depend on who asks (question_ask());
  * another error; or -EINPROGRESS: it takes a disk, and opened() comes later with
  * whatever (*ret_opening)->asker is then. */
 int serving_thread_open(struct serving_thread *t, struct span path, void *asker, serving_opened opened,
 	int *ret_fd, struct stat *ret_st, struct serving_opening **ret_opening) WARN_UNUSED;
+/* Why a file could not be opened, as far as its client is told.  No path of ours is in
+ * any sentence: it goes to whoever asks. */
+enum serving_failure {
+	SERVING_NOT_FOUND,
+	SERVING_DIRECTORY,
+	SERVING_BUSY,
+	SERVING_DENIED,
+};
+enum serving_failure serving_failure_of(int error);
 void serving_thread_ended(struct serving_thread *t);

@@ -55,8 +55,7 @@ static void on_dropped(void *ctx, enum drop why, const struct tftp_peer *peer)
 	if (!n)
 		return;
 	*n = (struct notice){ .letter.read = read_notice, .thread = t, .peer = *peer, .why = why };
-	if (!serving_thread_report(&t->serving, &n->letter))
-		free(n);
+	serving_thread_report(&t->serving, &n->letter);
 }
 
 static void read_report(struct letter *l)
@@ -93,8 +92,7 @@ static void on_done(void *ctx, const struct tftp_access *a)
 	memcpy(r->octets, file.p, file.n);
 	if (sentence.n)
 		memcpy(r->octets + file.n, sentence.p, sentence.n);
-	if (!serving_thread_report(&t->serving, &r->letter))
-		free(r);
+	serving_thread_report(&t->serving, &r->letter);
 }
 
 static void on_progress(uv_timer_t *timer)
@@ -106,24 +104,19 @@ static void on_progress(uv_timer_t *timer)
 
 /* --- requests --- */
 
-/* No path of ours in any sentence: it goes to whoever asks. */
 static void give_error(struct tftp_target *target, int r)
 {
-	switch (r) {
-	case -ENOENT:
-	case -ENOTDIR:
-	case -ENAMETOOLONG:
-	case -EINVAL:
+	switch (serving_failure_of(r)) {
+	case SERVING_NOT_FOUND:
 		target->error = TFTP_ERROR_NOT_FOUND;
 		target->sentence = "file not found";
 		break;
-	case -EMFILE:
-	case -ENFILE:
-	case -ENOMEM:
+	case SERVING_BUSY:
 		target->error = TFTP_ERROR_OTHER;
 		target->sentence = "the server is busy: try again";
 		break;
-	default: /* outside the root, a directory, a FIFO, not readable */
+	case SERVING_DIRECTORY:
+	case SERVING_DENIED:
 		target->error = TFTP_ERROR_ACCESS;
 		target->sentence = "access violation";
 		break;
