@@ -100,12 +100,52 @@ void escape_json(struct text *t, struct span s)
 	}
 }
 
-void escape_ipxe(struct text *t, struct span s)
+static void add_word(struct text *t, struct span s)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		uint8_t c = s.p[i];
 
 		text_addc(t, is_alnum(c) || is_one_of(c, "._:/@%+=,-") ? (char)c : '_');
+	}
+}
+
+void escape_ipxe(struct text *t, struct span s)
+{
+	add_word(t, s);
+}
+
+void escape_cmdline(struct text *t, struct span s)
+{
+	add_word(t, s);
+}
+
+static bool is_control(uint8_t c)
+{
+	return c < 0x20 || c == 0x7f;
+}
+
+void escape_grub(struct text *t, struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '\'')
+			text_adds(t, "'\\''"); /* ends the quotes, adds one, opens them again */
+		else
+			text_addc(t, is_control(s.p[i]) ? ' ' : (char)s.p[i]);
+	}
+}
+
+void escape_pxelinux(struct text *t, struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		text_addc(t, is_control(s.p[i]) ? ' ' : (char)s.p[i]);
+}
+
+void escape_screen(struct text *t, struct span s, const char *without)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		bool plain = s.p[i] < 0x80 && !is_control(s.p[i]) && !is_one_of(s.p[i], without);
+
+		text_addc(t, plain ? (char)s.p[i] : ' ');
 	}
 }
 

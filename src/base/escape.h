@@ -18,5 +18,17 @@ void escape_json(struct text *t, struct span s);
 /* An iPXE script: iPXE has no quoting at all (a line is cut at white space,
  * and ${ expands anywhere), so all but [A-Za-z0-9._:/@%+=,-] becomes '_'. */
 void escape_ipxe(struct text *t, struct span s);
+/* One word of a kernel's command line, whatever loader hands it over: all but
+ * [A-Za-z0-9._:/@%+=,-] becomes '_', so that it stays one word and has no quotes. */
+void escape_cmdline(struct text *t, struct span s);
+/* The inside of single quotes in a grub.cfg, where only the quote itself is
+ * special (grub-core/script/yylex.l); control characters become blanks. */
+void escape_grub(struct text *t, struct span s);
+/* What stands in one line of PXELINUX's configuration, which knows no quoting:
+ * control characters become blanks. */
+void escape_pxelinux(struct text *t, struct span s);
+/* A line on the screen of a machine: printable ASCII as it is, except what is in
+ * `without`; that and the rest become blanks. */
+void escape_screen(struct text *t, struct span s, const char *without);
 /* One path of a URL: RFC 3986 pchar and '/' pass, the rest as %NN. */
 void escape_url_path(struct text *t, struct span s);

@@ -100,12 +100,7 @@ int ipxe_script_profile(const struct profile *p, const struct machine_vars *vars
 void ipxe_script_retry(const char *reason, const char *url, struct text *out)
 {
 	text_adds(out, "#!ipxe\necho bootsmith: ");
-	for (const char *p = reason; *p; p++) {
-		/* One line of plain words: nothing that iPXE would expand or split at. */
-		bool plain = *p >= ' ' && *p < 0x7f && !strchr("$#|&;", *p);
-
-		text_addc(out, plain ? *p : ' ');
-	}
+	escape_screen(out, span_str(reason), "$#|&;"); /* nothing that iPXE would expand or split at */
 	text_addc(out, '\n');
 	add_retry(url, out);
 }

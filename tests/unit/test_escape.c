@@ -186,6 +186,55 @@ static void url_is_one_path_and_reversible(struct span in, struct span out, cons
 		fail_msg("%s: the URL names something else", name);
 }
 
+/* GRUB's own rule for single quotes: all up to the next one is the word's. */
+static void grub_is_one_quoted_word(struct span in, struct span out, const char *name)
+{
+	bool quoted = true;
+	size_t n = 0;
+
+	for (size_t i = 0; i < out.n; i++) {
+		uint8_t c = out.p[i];
+
+		if (c == '\'') {
+			quoted = !quoted;
+			continue;
+		}
+		if (!quoted) { /* the quote itself */
+			assert_true(c == '\\' && i + 1 < out.n && out.p[i + 1] == '\'');
+			c = out.p[++i];
+		}
+		if (n == in.n || (in.p[n] < 0x20 || in.p[n] == 0x7f ? c != ' ' : c != in.p[n]))
+			fail_msg("%s: GRUB reads another word", name);
+		n++;
+	}
+	if (!quoted || n != in.n)
+		fail_msg("%s: the quotes do not close", name);
+}
+
+static void pxelinux_is_one_line(struct span in, struct span out, const char *name)
+{
+	if (out.n != in.n)
+		fail_msg("%s: %zu octets became %zu", name, in.n, out.n);
+	for (size_t i = 0; i < out.n; i++)
+		if (out.p[i] < 0x20 || out.p[i] == 0x7f)
+			fail_msg("%s: octet 0x%02x in PXELINUX's configuration", name, out.p[i]);
+}
+
+static void escape_screen_without(struct text *t, struct span s)
+{
+	escape_screen(t, s, "$'");
+}
+
+static void screen_is_one_plain_line(struct span in, struct span out, const char *name)
+{
+	if (out.n != in.n)
+		fail_msg("%s: %zu octets became %zu", name, in.n, out.n);
+	for (size_t i = 0; i < out.n; i++)
+		if (out.p[i] < 0x20 || out.p[i] >= 0x7f || out.p[i] == '$' || out.p[i] == '\'' ||
+			(out.p[i] != ' ' && out.p[i] != in.p[i]))
+			fail_msg("%s: octet 0x%02x on a screen", name, out.p[i]);
+}
+
 static const struct {
 	escape f;
 	property holds;
@@ -193,6 +242,10 @@ static const struct {
 	{ escape_log_whole, log_is_printable_and_reversible },
 	{ escape_json, json_parses },
 	{ escape_ipxe, ipxe_is_one_word },
+	{ escape_cmdline, ipxe_is_one_word },
+	{ escape_grub, grub_is_one_quoted_word },
+	{ escape_pxelinux, pxelinux_is_one_line },
+	{ escape_screen_without, screen_is_one_plain_line },
 	{ escape_url_path, url_is_one_path_and_reversible },
 };
 
