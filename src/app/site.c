@@ -2,6 +2,7 @@
 #include "app/site.h"
 
 #include "edge/clock.h"
+#include "edge/neighbours.h"
 
 void site_adopt(struct site *s, struct snapshot *next)
 {
@@ -27,20 +28,41 @@ struct root *site_root(struct site *s, enum transport t)
 	return t == TRANSPORT_TFTP ? &s->tftp_root : &s->http_root;
 }
 
+/* What is known of a machine by its MAC, and be it that alone. */
+static void facts_of_mac(struct site *s, struct mac mac, struct facts *ret)
+{
+	struct ip4 told;
+
+	if (!clients_find(s->clients, mac, ret, &told))
+		*ret = (struct facts){ .client = CLIENT_DHCP, .has_mac = true, .mac = mac };
+}
+
+/* On a wire of ours that an address is on, whoever gave it. */
+static bool neighbour_mac(struct site *s, struct ip4 a, struct mac *ret)
+{
+	const struct served *net = served_by_address(s->nets, a);
+
+	return net && net->cfg->interface && neighbour_find(net->cfg->interface, a, ret) == 0;
+}
+
 bool site_facts_of_address(struct site *s, struct ip4 a, struct facts *ret)
 {
 	const struct lease *l = lease_find_address(s->leases, a);
-	struct facts f = { .client = CLIENT_DHCP };
-	struct ip4 told;
+	struct mac mac;
 
-	*ret = f;
-	if (!l) /* beside another server: what was heard of it */
-		return clients_find_address(s->clients, a, ret);
-	if (!lease_mac(l, &f.mac))
-		return false;
-	f.has_mac = true;
-	if (!clients_find(s->clients, f.mac, ret, &told))
-		*ret = f;
+	*ret = (struct facts){ .client = CLIENT_DHCP };
+	if (l) {
+		if (!lease_mac(l, &mac))
+			return false;
+	} else {
+		/* Beside another server, or where addresses are set by hand: what was heard of
+		 * it, else what the kernel knows. */
+		if (clients_find_address(s->clients, a, ret))
+			return true;
+		if (!neighbour_mac(s, a, &mac))
+			return false;
+	}
+	facts_of_mac(s, mac, ret);
 	return true;
 }
 

@@ -49,8 +49,9 @@ void site_remove_thread(struct site *s, const struct serving_thread *t);
  * was given works for its firmware.  Says so when that was not known. */
 void site_form_worked(struct site *s, const struct facts *f);
 
-/* Who an address is: its lease's MAC and what DHCP told of it.  Facts are filled
- * as far as they are known; false when nothing is. */
+/* Who an address is: its lease's MAC, else what was heard of it, else its MAC in the
+ * kernel's neighbour table; and what DHCP told of that MAC.  Facts are filled as far as
+ * they are known; false when nothing is. */
 bool site_facts_of_address(struct site *s, struct ip4 a, struct facts *ret);
 
 /* How log lines call a machine: "52:54:00:12:34:56 (web1)", or its address. */

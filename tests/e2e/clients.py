@@ -34,7 +34,8 @@ def sha(data):
 def script(lab, name):
     """A hook that writes its environment into a file and configures nothing."""
     out = os.path.join(lab.dir, name + ".env")
-    path = lab.write(name + ".sh", "#!/bin/sh\n{ echo \"step=$1 reason=$reason\"; env; } >> %s\n" % out)
+    path = lab.write(name + ".sh", "#!/bin/sh\n{ echo \"step=$1 reason=$reason\"; env; } > %s.$$\n"
+                     "cat %s.$$ >> %s  # in one piece: it is read meanwhile\n" % (out, out, out))
     os.chmod(path, 0o755)
     return path, out
 
