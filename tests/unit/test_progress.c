@@ -46,6 +46,8 @@ static void rates_in_words(void **state)
 
 static struct config *cfg; /* of the site */
 
+static const struct served_set no_networks;
+
 static struct site new_site(void)
 {
 	static const size_t octets[EVENTS_KINDS] = { 3 * EVENTS_RECORD_MAX, 3 * EVENTS_RECORD_MAX };
@@ -53,6 +55,7 @@ static struct site new_site(void)
 
 	assert_int_equal(config_new(&cfg), 0);
 	site.cfg = cfg;
+	site.nets = &no_networks;
 	assert_int_equal(events_new(octets, &site.events), 0);
 	assert_int_equal(lease_table_new(&site.leases), 0);
 	assert_int_equal(clients_new(&site.clients), 0);
