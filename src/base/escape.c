@@ -100,6 +100,75 @@ void escape_json(struct text *t, struct span s)
 	}
 }
 
+/* From U+00A0 on, but for what is no character and what ends a line (U+2028, U+2029). */
+static bool is_plain_utf8(struct span s, size_t n)
+{
+	if (n < 2 || (n == 2 && s.p[0] == 0xc2 && s.p[1] < 0xa0))
+		return false;
+	if (n == 3 && s.p[0] == 0xe2 && s.p[1] == 0x80 && (s.p[2] == 0xa8 || s.p[2] == 0xa9))
+		return false;
+	/* U+FFFE and U+FFFF, and the last two of each further plane. */
+	if (n >= 3 && s.p[n - 2] == 0xbf && s.p[n - 1] >= 0xbe)
+		return n == 3 ? s.p[0] != 0xef : (s.p[1] & 0x0f) != 0x0f;
+	return true;
+}
+
+void escape_json_word(struct text *t, struct span s)
+{
+	while (s.n) {
+		size_t n = utf8_length(s);
+
+		if (is_alnum(s.p[0]) || is_one_of(s.p[0], "._:/@%+=-") || is_plain_utf8(s, n)) {
+			text_add(t, (struct span){ s.p, n });
+		} else if (n < 2) {
+			text_addf(t, "\\u00%02x", s.p[0]);
+			n = 1;
+		} else {
+			escape_json(t, (struct span){ s.p, n });
+		}
+		s = span_skip(s, n);
+	}
+}
+
+void escape_xml(struct text *t, struct span s)
+{
+	while (s.n) {
+		size_t n = utf8_length(s);
+		uint8_t c = s.p[0];
+
+		if (is_alnum(c) || is_one_of(c, "._:/@%+,-") || is_plain_utf8(s, n))
+			text_add(t, (struct span){ s.p, n });
+		else if (n == 1 && c < 0x7f && (c >= ' ' || c == '\t' || c == '\n' || c == '\r'))
+			text_addf(t, "&#%u;", c);
+		else
+			text_adds(t, "\xef\xbf\xbd");
+		s = span_skip(s, n ? n : 1);
+	}
+}
+
+void escape_name(struct text *t, struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		uint8_t c = s.p[i];
+		bool plain = is_alnum(c) || c == '_' || (i > 0 && (c == '.' || c == '-'));
+
+		text_addc(t, plain ? (char)c : '_');
+	}
+}
+
+bool escape_is_one_line(struct span s)
+{
+	while (s.n) {
+		size_t n = utf8_length(s);
+		bool plain = n == 1 ? s.p[0] >= ' ' && s.p[0] != 0x7f : is_plain_utf8(s, n);
+
+		if (!plain)
+			return false;
+		s = span_skip(s, n);
+	}
+	return true;
+}
+
 static void add_word(struct text *t, struct span s)
 {
 	for (size_t i = 0; i < s.n; i++) {

@@ -235,10 +235,51 @@ static void screen_is_one_plain_line(struct span in, struct span out, const char
 			fail_msg("%s: octet 0x%02x on a screen", name, out.p[i]);
 }
 
+static void name_is_one_name(struct span in, struct span out, const char *name)
+{
+	if (out.n != in.n)
+		fail_msg("%s: %zu octets became %zu", name, in.n, out.n);
+	for (size_t i = 0; i < out.n; i++)
+		if (!in_set(out.p[i], i ? "_.-" : "_"))
+			fail_msg("%s: octet 0x%02x in a name", name, out.p[i]);
+}
+
+/* In a string as it was sent; outside of one nothing that JSON has a use for. */
+static void json_word_is_one_word(struct span in, struct span out, const char *name)
+{
+	json_parses(in, out, name);
+	for (size_t i = 0; i < out.n; i++)
+		if (out.p[i] < 0x80 && !in_set(out.p[i], "._:/@%+=-\\"))
+			fail_msg("%s: octet 0x%02x in a JSON word", name, out.p[i]);
+}
+
+/* Nothing but characters, and references that are whole. */
+static void xml_is_text(struct span in, struct span out, const char *name)
+{
+	(void)in;
+	assert_true(escape_is_one_line(out));
+	for (size_t i = 0; i < out.n; i++) {
+		if (out.p[i] == '&') {
+			i++;
+			if (i == out.n || out.p[i++] != '#')
+				fail_msg("%s: a bare & in XML", name);
+			while (i < out.n && out.p[i] >= '0' && out.p[i] <= '9')
+				i++;
+			if (i == out.n || out.p[i] != ';')
+				fail_msg("%s: a reference without its end", name);
+		} else if (out.p[i] < 0x80 && !in_set(out.p[i], "._:/@%+,-")) {
+			fail_msg("%s: octet 0x%02x in XML", name, out.p[i]);
+		}
+	}
+}
+
 static const struct {
 	escape f;
 	property holds;
 } sinks[] = {
+	{ escape_json_word, json_word_is_one_word },
+	{ escape_xml, xml_is_text },
+	{ escape_name, name_is_one_name },
 	{ escape_log_whole, log_is_printable_and_reversible },
 	{ escape_json, json_parses },
 	{ escape_ipxe, ipxe_is_one_word },
@@ -301,6 +342,47 @@ static void properties_hold_for_random_octets(void **state)
 	}
 }
 
+static void texts_of_templates_come_out_as_written(void **state)
+{
+	static const struct {
+		const char *in, *word, *xml, *name;
+		bool one_line;
+	} texts[] = {
+		{ "web-1.lan", "web-1.lan", "web-1.lan", "web-1.lan", true },
+		{ "a b", "a\\u0020b", "a&#32;b", "a_b", true },
+		{ "a\nb", "a\\u000ab", "a&#10;b", "a_b", false },
+		{ "a\tb", "a\\u0009b", "a&#9;b", "a_b", false },
+		{ "\"},{\"", "\\u0022\\u007d\\u002c\\u007b\\u0022", "&#34;&#125;,&#123;&#34;", "_____", true },
+		{ "\\", "\\u005c", "&#92;", "_", true },
+		{ "<a href='x'>&amp;", "\\u003ca\\u0020href=\\u0027x\\u0027\\u003e\\u0026amp\\u003b",
+			"&#60;a&#32;href&#61;&#39;x&#39;&#62;&#38;amp&#59;", "_a_href__x___amp_", true },
+		{ "../../etc", "../../etc", "../../etc", "_._.._etc", true },
+		{ "--noop", "--noop", "--noop", "_-noop", true },
+		{ "%end", "%end", "%end", "_end", true },
+		{ "$(id)", "\\u0024\\u0028id\\u0029", "&#36;&#40;id&#41;", "__id_", true },
+		{ "\xc3\xa9", "\xc3\xa9", "\xc3\xa9", "__", true },
+		{ "\x1b", "\\u001b", "\xef\xbf\xbd", "_", false },
+		{ "\x7f", "\\u007f", "\xef\xbf\xbd", "_", false },
+		{ "\xff", "\\u00ff", "\xef\xbf\xbd", "_", false },
+		/* U+0085, U+2028: what some readers end a line at; U+FFFF, U+1FFFE: no characters. */
+		{ "\xc2\x85", "\\u0085", "\xef\xbf\xbd", "__", false },
+		{ "\xe2\x80\xa8", "\xe2\x80\xa8", "\xef\xbf\xbd", "___", false },
+		{ "\xef\xbf\xbf", "\xef\xbf\xbf", "\xef\xbf\xbd", "___", false },
+		{ "\xf0\x9f\xbf\xbe", "\xf0\x9f\xbf\xbe", "\xef\xbf\xbd", "____", false },
+		{ "\xf0\x9f\x98\xbf", "\xf0\x9f\x98\xbf", "\xf0\x9f\x98\xbf", "____", true },
+		{ "\xe1\xbf\xbf", "\xe1\xbf\xbf", "\xe1\xbf\xbf", "___", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		expect(escape_json_word, span_str(texts[i].in), texts[i].word, texts[i].in, "a JSON word");
+		expect(escape_xml, span_str(texts[i].in), texts[i].xml, texts[i].in, "XML");
+		expect(escape_name, span_str(texts[i].in), texts[i].name, texts[i].in, "a name");
+		if (escape_is_one_line(span_str(texts[i].in)) != texts[i].one_line)
+			fail_msg("\"%s\": one line, or not?", texts[i].in);
+	}
+}
+
 static void long_texts_are_cut_in_the_log(void **state)
 {
 	struct text t = { 0 };
@@ -323,6 +405,7 @@ int main(void)
 		cmocka_unit_test(hostile_texts_come_out_as_written),
 		cmocka_unit_test(properties_hold_for_every_octet_and_pair),
 		cmocka_unit_test(properties_hold_for_random_octets),
+		cmocka_unit_test(texts_of_templates_come_out_as_written),
 		cmocka_unit_test(long_texts_are_cut_in_the_log),
 	};
 
