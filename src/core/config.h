@@ -100,8 +100,19 @@ struct profile {
 	struct src_pos pos;
 };
 
+enum var_kind {
+	VAR_TEXT,
+	VAR_LIST,
+	VAR_MAP,
+};
+
+/* A variable of the user's own for templates: a text, or a tree of them. */
 struct var {
-	const char *name, *value;
+	const char *name;  /* NULL: an item of a list */
+	const char *value; /* VAR_TEXT */
+	enum var_kind kind;
+	const struct var *items; /* VAR_LIST, VAR_MAP */
+	size_t n_items;
 };
 
 struct machine {

@@ -114,6 +114,8 @@ enum option_scope {
 /* A map of DHCP options. */
 void load_options(
 	struct loading *l, const struct yaml *v, enum option_scope scope, struct option_list *ret);
+/* A map of variables: texts, lists and maps of them. */
+void load_vars(struct loading *l, const struct yaml *v, const struct var **ret_vars, size_t *ret_n);
 void load_profiles(struct loading *l, const struct yaml *v);
 /* The profile that v names, or NULL after an error. */
 const struct profile *load_profile_ref(struct loading *l, const struct yaml *v);

@@ -122,51 +122,11 @@ static void read_profile(struct loading *l, const struct yaml *v, void *into)
 	r->machine.profile = load_profile_ref(l, v);
 }
 
-static bool is_var_name(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		uint8_t c = s.p[i];
-		bool letter = ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
-
-		if (!letter && (i == 0 || ((c < '0' || c > '9') && c != '-')))
-			return false;
-	}
-	return s.n > 0;
-}
-
 static void read_vars(struct loading *l, const struct yaml *v, void *into)
 {
 	struct reading *r = into;
-	struct var *vars;
 
-	if (v->kind != YAML_MAP) {
-		if (v->kind != YAML_NULL)
-			load_unexpected(l, v, "a map of names and texts such as {disk: /dev/vda}");
-		return;
-	}
-	vars = LOAD_ARRAY(l, struct var, v->n);
-	if (!vars)
-		return;
-	for (const struct yaml *i = v->first; i; i = i->next) {
-		struct var *var = &vars[r->machine.n_vars];
-
-		if (!is_var_name(i->key)) {
-			config_error_add(l->errs, i->key_pos,
-				"`%.64s` cannot be a variable: a letter or _, then letters, "
-				"digits, _ or -",
-				(const char *)i->key.p);
-			continue;
-		}
-		if (i->kind != YAML_SCALAR) {
-			load_unexpected(l, i, "a text (\"\" for an empty one)");
-			continue;
-		}
-		var->name = arena_strdup(l->arena, i->key);
-		var->value = arena_strdup(l->arena, i->text);
-		l->no_memory = l->no_memory || !var->name || !var->value;
-		r->machine.n_vars++;
-	}
-	r->machine.vars = vars;
+	load_vars(l, v, &r->machine.vars, &r->machine.n_vars);
 }
 
 static void read_options(struct loading *l, const struct yaml *v, void *into)

@@ -4,105 +4,174 @@
 #include "base/escape.h"
 
 #include <errno.h>
-#include <stdio.h>
 
+/* The texts of a machine's variables, for as long as it is rendered. */
 struct lookup {
 	const struct machine_vars *vars;
-	struct text hostname; /* the client's own word: escaped here, so that {{{hostname}}} is harmless too */
-	char buf[64];
+	const struct config *cfg; /* machine_vars_check_as() */
+	struct mac_text mac, dashed;
+	struct uuid_text uuid;
+	struct ip4_text address, server;
 };
 
 static bool give(struct template_value *ret, struct span text, bool trusted)
 {
-	*ret = (struct template_value){ .text = text, .trusted = trusted };
+	*ret = (struct template_value){
+		.kind = text.n == 0 || span_eq(text, SPAN_LIT("false")) ? TEMPLATE_FALSE : TEMPLATE_TEXT,
+		.text = text,
+		.trusted = trusted,
+	};
 	return true;
 }
 
-static bool lookup_machine_var(const struct machine *m, struct span name, struct template_value *ret)
+static void give_var(struct template_value *ret, const struct var *var)
 {
-	for (size_t i = 0; m && i < m->n_vars; i++)
-		if (span_eq(span_str(m->vars[i].name), name))
-			return give(ret, span_str(m->vars[i].value), true);
+	(void)give(ret, span_str(var->value), true);
+	if (var->kind != VAR_TEXT)
+		*ret = (struct template_value){
+			.kind = var->kind == VAR_LIST ? TEMPLATE_LIST : TEMPLATE_MAP,
+			.node = var,
+			.n = var->n_items,
+		};
+	ret->may_lack_keys = true;
+}
+
+static const struct var *find_var(const struct var *vars, size_t n, struct span name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (span_eq(span_str(vars[i].name), name))
+			return &vars[i];
+	return NULL;
+}
+
+static void lookup_init(struct lookup *l, const struct machine_vars *v)
+{
+	*l = (struct lookup){ .vars = v };
+	if (v->facts->has_mac) {
+		l->mac = mac_str(v->facts->mac);
+		l->dashed = mac_str_dashed(v->facts->mac);
+	}
+	if (v->facts->has_uuid)
+		l->uuid = uuid_str(v->facts->uuid);
+	if (v->address.v)
+		l->address = ip4_str(v->address);
+	l->server = ip4_str(v->server);
+}
+
+static bool find_builtin(const struct lookup *l, struct span name, struct template_value *ret)
+{
+	const struct machine_vars *v = l->vars;
+	const struct {
+		const char *name, *value;
+	} texts[] = {
+		/* The configuration's name, or the MAC where it has none. */
+		{ "name", v->machine ? v->machine->name : v->facts->has_mac ? l->dashed.s : "unknown" },
+		{ "mac", l->mac.s },
+		{ "uuid", l->uuid.s },
+		{ "address", l->address.s },
+		{ "arch", arch_name(v->facts->arch) },
+		{ "server", l->server.s },
+		{ "http", v->base.s },
+	};
+
+	if (span_eq(name, SPAN_LIT("hostname")) && !v->machine)
+		return give(ret, v->facts->hostname, false);
+	if (span_eq(name, SPAN_LIT("hostname")))
+		return give(ret, span_str(v->machine->name), true);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (span_eq(span_str(texts[i].name), name))
+			return give(ret, span_str(texts[i].value), true);
 	return false;
 }
 
-/* The machine's name: the configuration's, or its MAC where it has none. */
-static struct span machine_name(struct lookup *l)
+/* The root's node is NULL, that of {{vars}} itself the lookup; others are struct var. */
+static bool find_key(void *ctx, const struct template_value *map, struct span key, struct template_value *ret)
 {
-	const struct machine_vars *v = l->vars;
+	struct lookup *l = ctx;
+	const struct machine *m = l->vars->machine;
+	const struct var *var;
 
-	if (v->machine)
-		return span_str(v->machine->name);
-	if (!v->facts->has_mac)
-		return SPAN_LIT("unknown");
-	(void)snprintf(l->buf, sizeof(l->buf), "%s", mac_str_dashed(v->facts->mac).s);
-	return span_str(l->buf);
+	if (!map->node) {
+		if (!span_eq(key, SPAN_LIT("vars")))
+			return find_builtin(l, key, ret);
+		*ret = (struct template_value){ .kind = TEMPLATE_MAP, .node = l, .may_lack_keys = true };
+		return true;
+	}
+	if (map->node == l) {
+		var = m ? find_var(m->vars, m->n_vars, key) : NULL;
+		if (!var)
+			var = find_var(l->vars->defaults, l->vars->n_defaults, key);
+	} else {
+		var = find_var(((const struct var *)map->node)->items, map->n, key);
+	}
+	if (var)
+		give_var(ret, var);
+	return var != NULL;
 }
 
-static bool lookup_var(void *ctx, struct span name, struct template_value *ret)
+static void get_item(void *ctx, const struct template_value *list, size_t i, struct template_value *ret)
 {
-	const struct span vars_prefix = SPAN_LIT("vars.");
-	struct lookup *l = ctx;
-	const struct machine_vars *v = l->vars;
+	(void)ctx;
+	give_var(ret, &((const struct var *)list->node)->items[i]);
+}
 
-	if (span_has_prefix(name, vars_prefix))
-		return lookup_machine_var(v->machine, span_skip(name, vars_prefix.n), ret);
-	if (span_eq(name, SPAN_LIT("name")))
-		return give(ret, machine_name(l), false);
-	if (span_eq(name, SPAN_LIT("hostname")))
-		return give(ret, v->machine ? span_str(v->machine->name) : text_span(&l->hostname), false);
-	if (span_eq(name, SPAN_LIT("arch")))
-		return give(ret, span_str(arch_name(v->facts->arch)), false);
-	if (span_eq(name, SPAN_LIT("http")))
-		return give(ret, span_str(v->base.s), false);
+int machine_vars_render_as(struct span source, const struct machine_vars *vars, const struct template_sink *sink,
+	struct text *out, struct template_error *ret_error)
+{
+	struct lookup l;
+	const struct template_data data = { .ctx = &l, .root = { .kind = TEMPLATE_MAP }, .find = find_key,
+		.item = get_item };
 
-	l->buf[0] = '\0';
-	if (span_eq(name, SPAN_LIT("mac"))) {
-		if (v->facts->has_mac)
-			(void)snprintf(l->buf, sizeof(l->buf), "%s", mac_str(v->facts->mac).s);
-	} else if (span_eq(name, SPAN_LIT("uuid"))) {
-		if (v->facts->has_uuid)
-			(void)snprintf(l->buf, sizeof(l->buf), "%s", uuid_str(v->facts->uuid).s);
-	} else if (span_eq(name, SPAN_LIT("address"))) {
-		if (v->address.v)
-			(void)snprintf(l->buf, sizeof(l->buf), "%s", ip4_str(v->address).s);
-	} else if (span_eq(name, SPAN_LIT("server"))) {
-		(void)snprintf(l->buf, sizeof(l->buf), "%s", ip4_str(v->server).s);
-	} else {
-		return false;
-	}
-	return give(ret, span_str(l->buf), false);
+	lookup_init(&l, vars);
+	return template_render(source, &data, sink, out, ret_error);
 }
 
 int machine_vars_render(struct span source, const struct machine_vars *vars, template_escape escape,
 	struct text *out, struct template_error *ret_error)
 {
-	struct lookup l = { .vars = vars };
-	int r;
+	const struct template_sink sink = { .stranger = escape };
 
-	escape(&l.hostname, vars->facts->hostname);
-	r = l.hostname.failed ? -ENOMEM : template_render(source, lookup_var, &l, escape, out, ret_error);
-	text_free(&l.hostname);
-	return r;
+	return machine_vars_render_as(source, vars, &sink, out, ret_error);
 }
 
-static bool lookup_any_var(void *ctx, struct span name, struct template_value *ret)
+static bool somebody_has_var(const struct config *cfg, struct span name)
 {
-	const struct span vars_prefix = SPAN_LIT("vars.");
+	for (size_t i = 0; i < cfg->n_machines; i++)
+		if (find_var(cfg->machines[i].vars, cfg->machines[i].n_vars, name))
+			return true;
+	return false;
+}
 
-	if (span_has_prefix(name, vars_prefix) && name.n > vars_prefix.n)
-		return give(ret, SPAN_NONE, true);
-	return lookup_var(ctx, name, ret);
+/* Every machine at once: what is in vars may be anything. */
+static bool find_any_key(void *ctx, const struct template_value *map, struct span key, struct template_value *ret)
+{
+	struct lookup *l = ctx;
+	bool found = map->node != l || !l->cfg || somebody_has_var(l->cfg, key);
+
+	if (!map->node)
+		return find_key(ctx, map, key, ret);
+	if (found)
+		*ret = (struct template_value){ .kind = TEMPLATE_ANY, .may_lack_keys = true };
+	return found;
+}
+
+int machine_vars_check_as(struct span source, const struct config *cfg, const struct template_sink *sink,
+	struct template_error *ret_error)
+{
+	const struct facts nobody = { .client = CLIENT_IPXE };
+	const struct machine_vars vars = { .facts = &nobody };
+	struct lookup l;
+	const struct template_data data = { .ctx = &l, .root = { .kind = TEMPLATE_MAP }, .find = find_any_key,
+		.item = get_item };
+
+	lookup_init(&l, &vars);
+	l.cfg = cfg;
+	return template_check(source, &data, sink, ret_error);
 }
 
 int machine_vars_check(struct span source, struct template_error *ret_error)
 {
-	const struct facts nobody = { .client = CLIENT_IPXE };
-	const struct machine_vars vars = { .facts = &nobody };
-	struct lookup l = { .vars = &vars };
-	struct text out = { 0 };
-	int r = template_render(source, lookup_any_var, &l, escape_ipxe, &out, ret_error);
+	const struct template_sink sink = { .stranger = escape_name };
 
-	text_free(&out);
-	return r;
+	return machine_vars_check_as(source, NULL, &sink, ret_error);
 }

@@ -3,6 +3,7 @@
  *
  * The same names in scripts, command lines and templates, for every loader; how
  * a value is made harmless is the loader's affair and comes in as a function.
+ * vars are the machine's own, and of those that it has not, its profile's.
  */
 #pragma once
 
@@ -12,16 +13,27 @@
 struct machine_vars {
 	const struct facts *facts;
 	const struct machine *machine; /* or NULL */
+	const struct var *defaults;    /* its profile's vars */
+	size_t n_defaults;
 	struct ip4 address;            /* 0: unknown */
 	struct ip4 server;
 	struct base_url base;
 	const char *url; /* of this text: what a failed boot asks for again */
 };
 
-/* Appends source with its {{variables}} to out.  -EINVAL with *ret_error set: it
- * cannot be rendered for this machine; -ENOMEM. */
+/* Appends source with its {{variables}} to out: a script or a command line, in
+ * which the administrator's own words stand as they are, and no partials.
+ * -EINVAL with *ret_error set: it cannot be rendered for this machine; -ENOMEM. */
 int machine_vars_render(struct span source, const struct machine_vars *vars, template_escape escape,
 	struct text *out, struct template_error *ret_error) WARN_UNUSED;
-/* Could this text be rendered for some machine?  Whether a machine has a vars.X
- * only its own rendering tells.  -EINVAL with *ret_error set. */
+/* The same for any kind of text. */
+int machine_vars_render_as(struct span source, const struct machine_vars *vars, const struct template_sink *sink,
+	struct text *out, struct template_error *ret_error) WARN_UNUSED;
+
+/* Could this script or command line be rendered for some machine?  Whether a machine
+ * has a vars.X only its own rendering tells.  -EINVAL with *ret_error set. */
 int machine_vars_check(struct span source, struct template_error *ret_error) WARN_UNUSED;
+/* The same for any kind of text; with a configuration, a vars.X that neither a
+ * machine nor a profile of it has is a mistake.  cfg may be NULL. */
+int machine_vars_check_as(struct span source, const struct config *cfg, const struct template_sink *sink,
+	struct template_error *ret_error) WARN_UNUSED;

@@ -252,7 +252,7 @@ static const struct vector profiles[] = {
 	{ "variables of a command line",
 		"profiles:\n  a: {kernel: k, cmdline: 'x={{name}} y={{vars.any}} z={{nmae}}'}\n"
 		"  b: {kernel: k, cmdline: '{{#if}}'}\n",
-		{ { 2, 27, "there is no variable \"nmae\"" }, { 3, 27, "not supported by this version" } } },
+		{ { 2, 27, "there is no variable \"nmae\"" }, { 3, 27, "there is no variable \"if\"" } } },
 	{ "initrd and cmdline without kernel",
 		"profiles:\n  a: {script: s, initrd: i}\n  b: {local_boot: true, cmdline: c}\n",
 		{ { 2, 18, "initrd belongs to a kernel" },
@@ -303,7 +303,7 @@ static const struct vector machines[] = {
 		"machines:\n- {name: 'a b', mac: 52:54, uuid: x, address: 1.2.3, vars: [x]}\n",
 		{ { 2, 10, "cannot be the name of a machine" }, { 2, 22, "expected a MAC address" },
 			{ 2, 35, "expected a UUID" }, { 2, 47, "expected an IPv4" },
-			{ 2, 60, "a map of names and texts" } } },
+			{ 2, 60, "a map of names and values" } } },
 	{ "nobody's identity",
 		"machines:\n- {name: a, mac: 00:00:00:00:00:00}\n- {name: b, mac: "
 		"01:00:5e:00:00:01}\n"
@@ -339,8 +339,10 @@ static const struct vector machines[] = {
 	{ "vars",
 		"machines:\n- {name: a, " MAC1 ", vars: {1a: x, 'a b': x, a: [x], b: , a.b: x}}\n",
 		{ { 2, 44, "cannot be a variable" }, { 2, 51, "cannot be" },
-			{ 2, 64, "found a list" }, { 2, 69, "found nothing" },
-			{ 2, 74, "cannot be a variable" } } },
+			{ 2, 69, "found nothing" }, { 2, 74, "cannot be a variable" } } },
+	{ "vars in vars",
+		"machines:\n- name: a\n  " MAC1 "\n  vars:\n    a: [x, ~, {b: [{1: x}]}]\n    c: {d: {e: }}\n",
+		{ { 5, 12, "found nothing" }, { 5, 21, "cannot be a variable" }, { 6, 13, "found nothing" } } },
 	{ "unknown key", "machines:\n- {name: a, " MAC1 ", adress: 10.0.0.1}\n",
 		{ { 2, 37, "did you mean `address`" } } },
 };
@@ -464,7 +466,7 @@ static const char contract[] =
 	"  local:    {local_boot: true, loader: ipxe}\n"
 	"machines:\n"
 	"  - {name: web1, mac: 52:54:00:12:34:56, address: 172.24.0.10, profile: debian, vars: "
-	"{disk: /dev/vda, n: 3, e: ''}}\n"
+	"{disk: /dev/vda, n: 3, e: '', disks: [a, {name: b, none: []}]}}\n"
 	"  - {name: web2, uuid: 4C4C4544-0042-3510-8052-B4C04F4D3532}\n"
 	"rules:\n"
 	"  - {match: {arch: arm64}, profile: custom}\n"
@@ -583,11 +585,20 @@ static void contract_machines_and_rules(void **state)
 	assert_string_equal(mac_str(m[0].mac).s, "52:54:00:12:34:56");
 	assert_int_equal(m[0].address.v, 0xac18000a);
 	assert_ptr_equal(m[0].profile, &cfg->profiles[0]);
-	assert_int_equal(m[0].n_vars, 3);
+	assert_int_equal(m[0].n_vars, 4);
 	assert_string_equal(m[0].vars[0].name, "disk");
 	assert_string_equal(m[0].vars[0].value, "/dev/vda");
 	assert_string_equal(m[0].vars[1].value, "3");
 	assert_string_equal(m[0].vars[2].value, "");
+	assert_int_equal(m[0].vars[3].kind, VAR_LIST);
+	assert_int_equal(m[0].vars[3].n_items, 2);
+	assert_string_equal(m[0].vars[3].items[0].value, "a");
+	assert_int_equal(m[0].vars[3].items[1].kind, VAR_MAP);
+	assert_int_equal(m[0].vars[3].items[1].n_items, 2);
+	assert_string_equal(m[0].vars[3].items[1].items[0].name, "name");
+	assert_string_equal(m[0].vars[3].items[1].items[0].value, "b");
+	assert_int_equal(m[0].vars[3].items[1].items[1].kind, VAR_LIST);
+	assert_int_equal(m[0].vars[3].items[1].items[1].n_items, 0);
 	assert_true(m[1].has_uuid);
 	assert_string_equal(uuid_str(m[1].uuid).s, "4c4c4544-0042-3510-8052-b4c04f4d3532");
 	assert_null(m[1].profile);
