@@ -19,6 +19,7 @@ static const struct verb {
 	{ "lease", verb_lease, "list, show and release leases of a running daemon" },
 	{ "status", verb_status, "show what a running daemon serves, and how full its pools are" },
 	{ "events", verb_events, "show what happened and happens in a running daemon" },
+	{ "image", verb_image, "fetch kernels and initrds of a catalogue, and verify them" },
 	{ "cert", verb_cert, "make certificates for HTTPS in a lab" },
 	{ "lab", verb_lab, "make a virtual network, and machines that boot from it" },
 	{ "version", verb_version, "print the version" },

@@ -7,6 +7,7 @@ int verb_boot(int argc, char **argv);
 int verb_cert(int argc, char **argv);
 int verb_check(int argc, char **argv);
 int verb_explain(int argc, char **argv);
+int verb_image(int argc, char **argv);
 int verb_events(int argc, char **argv);
 int verb_lease(int argc, char **argv);
 int verb_status(int argc, char **argv);

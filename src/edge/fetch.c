@@ -1,0 +1,403 @@
+/* One download; see fetch.h.
+ *
+ *   begin -> attempt -> octets ... -> transfer_ended -> finish
+ *               ^                          |
+ *               +---- timer, try again ----+
+ */
+#include "edge/fetch.h"
+
+#include "base/text.h"
+#include "core/upstream.h"
+#include "core/url.h"
+#include "edge/fetch_loop.h"
+#include "edge/partial.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+#define REDIRECTS_MAX  5L
+#define FIRST_PAUSE_MS 250u
+#define SLOW_BYTES_S   1000L /* less than that for stall_s is a stall */
+
+struct fetcher {
+	struct fetch_loop *loop;
+	char *ca;
+	struct fetch *fetches;
+};
+
+struct fetch {
+	struct fetch_transfer transfer; /* first: transfer_ended() finds the fetch by it */
+	struct fetcher *fetcher;
+	struct fetch *prev, *next;
+	struct fetch_events events;
+	void *ctx;
+	/* the request */
+	char *url, *path;
+	struct sha256 sha256;
+	bool has_sha256, resume;
+	uint64_t size_max;
+	unsigned stall_s, tries;
+	/* this attempt */
+	struct curl_slist *headers;
+	char error[CURL_ERROR_SIZE];
+	uint64_t asked_from;
+	bool judged;
+	enum upstream_verdict verdict;
+	int failed; /* why our own side ended it: -errno */
+	/* all attempts */
+	struct partial *partial;
+	struct fetch_progress now;
+	unsigned tried; /* in a row without progress */
+	uv_timer_t pause;
+	struct text sentence;
+};
+
+int fetcher_new(uv_loop_t *loop, const char *ca, struct fetcher **ret)
+{
+	struct fetcher *f = calloc(1, sizeof(*f));
+	int r = -ENOMEM;
+
+	if (f && ca)
+		f->ca = strdup(ca);
+	if (f && (!ca || f->ca))
+		r = fetch_loop_new(loop, &f->loop);
+	if (r < 0) {
+		if (f)
+			free(f->ca);
+		free(f);
+		return r;
+	}
+	*ret = f;
+	return 0;
+}
+
+void fetcher_close(struct fetcher *f)
+{
+	while (f->fetches)
+		fetch_cancel(f->fetches);
+	fetch_loop_close(f->loop);
+	free(f->ca);
+	free(f);
+}
+
+/* --- the end --- */
+
+static void free_fetch(uv_handle_t *handle)
+{
+	struct fetch *f = handle->data;
+
+	text_free(&f->sentence);
+	free(f->url);
+	free(f->path);
+	free(f);
+}
+
+static void end_attempt(struct fetch *f)
+{
+	if (f->transfer.easy) {
+		fetch_loop_remove(f->fetcher->loop, &f->transfer);
+		curl_easy_cleanup(f->transfer.easy);
+	}
+	f->transfer.easy = NULL;
+	curl_slist_free_all(f->headers);
+	f->headers = NULL;
+}
+
+void fetch_cancel(struct fetch *f)
+{
+	end_attempt(f);
+	partial_close(f->partial);
+	f->partial = NULL;
+	DL_DELETE(f->fetcher->fetches, f);
+	uv_close((uv_handle_t *)&f->pause, free_fetch);
+}
+
+static void PRINTF(3, 4) finish(struct fetch *f, int result, const char *fmt, ...)
+{
+	va_list ap;
+
+	text_reset(&f->sentence);
+	va_start(ap, fmt);
+	text_addv(&f->sentence, fmt, ap);
+	va_end(ap);
+	end_attempt(f);
+	partial_close(f->partial);
+	f->partial = NULL;
+	f->events.done(f->ctx, result, text_str(&f->sentence));
+	fetch_cancel(f);
+}
+
+/* --- what the server answers --- */
+
+static struct span header(CURL *easy, const char *name)
+{
+	struct curl_header *h;
+
+	return curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK ? span_str(h->value) : SPAN_NONE;
+}
+
+static int begin_whole(struct fetch *f, const struct upstream_reply *reply)
+{
+	f->now.resumed = 0;
+	f->now.file++;
+	return partial_start(f->partial, upstream_validator(reply));
+}
+
+/* At the first octet of a body, or at the end where there is none. */
+static int judge(struct fetch *f)
+{
+	CURL *easy = f->transfer.easy;
+	long status = 0;
+	struct upstream_reply reply = {
+		.content_range = header(easy, "Content-Range"),
+		.content_length = header(easy, "Content-Length"),
+		.etag = header(easy, "ETag"),
+		.last_modified = header(easy, "Last-Modified"),
+	};
+
+	(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	reply.status = (unsigned)status;
+	f->judged = true;
+	f->verdict = upstream_judge(&reply, f->asked_from, &f->now.total);
+	if (f->verdict == UPSTREAM_REFUSED || f->verdict == UPSTREAM_AGAIN)
+		return 0;
+	if (f->now.total != UPSTREAM_LENGTH_UNKNOWN && f->now.total > f->size_max)
+		return -EFBIG;
+	return f->verdict == UPSTREAM_WHOLE ? begin_whole(f, &reply) : 0;
+}
+
+static size_t take_octets(char *p, size_t size, size_t n, void *ctx)
+{
+	struct fetch *f = ctx;
+	struct span octets = { (uint8_t *)p, size * n };
+
+	if (!f->judged)
+		f->failed = judge(f);
+	if (f->failed == 0 && (f->verdict == UPSTREAM_REFUSED || f->verdict == UPSTREAM_AGAIN))
+		return 0; /* a page with an apology */
+	if (f->failed == 0 && partial_size(f->partial) + octets.n > f->size_max)
+		f->failed = -EFBIG;
+	if (f->failed == 0)
+		f->failed = partial_add(f->partial, octets);
+	if (f->failed < 0)
+		return 0;
+	f->tried = 0;
+	f->now.got = partial_size(f->partial);
+	f->now.fd = partial_fd(f->partial);
+	if (f->events.progress)
+		f->events.progress(f->ctx, &f->now);
+	return octets.n;
+}
+
+/* --- an attempt --- */
+
+static bool add_header(struct fetch *f, const char *name, struct span value)
+{
+	struct text line = { 0 };
+	struct curl_slist *longer = NULL;
+
+	text_addf(&line, "%s: ", name);
+	text_add(&line, value);
+	if (!line.failed)
+		longer = curl_slist_append(f->headers, text_str(&line));
+	text_free(&line);
+	if (longer)
+		f->headers = longer;
+	return longer != NULL;
+}
+
+static bool set_range(struct fetch *f)
+{
+	char range[32];
+
+	if (f->asked_from == 0)
+		return true;
+	(void)snprintf(range, sizeof(range), "%llu-", (unsigned long long)f->asked_from);
+	return curl_easy_setopt(f->transfer.easy, CURLOPT_RANGE, range) == CURLE_OK &&
+		add_header(f, "If-Range", partial_validator(f->partial));
+}
+
+static bool set_options(struct fetch *f)
+{
+	CURL *easy = f->transfer.easy;
+	bool proven_way = url_is_https(span_str(f->url)) && !f->has_sha256;
+
+#define SET(option, value) (curl_easy_setopt(easy, (option), (value)) == CURLE_OK)
+	return SET(CURLOPT_URL, f->url) && SET(CURLOPT_PROTOCOLS_STR, "http,https") &&
+		SET(CURLOPT_REDIR_PROTOCOLS_STR, proven_way ? "https" : "http,https") &&
+		SET(CURLOPT_FOLLOWLOCATION, 1L) && SET(CURLOPT_MAXREDIRS, REDIRECTS_MAX) &&
+		SET(CURLOPT_NOSIGNAL, 1L) && SET(CURLOPT_USERAGENT, "bootsmith/" BOOTSMITH_VERSION) &&
+		SET(CURLOPT_CONNECTTIMEOUT, (long)f->stall_s) && SET(CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES_S) &&
+		SET(CURLOPT_LOW_SPEED_TIME, (long)f->stall_s) && SET(CURLOPT_WRITEFUNCTION, take_octets) &&
+		SET(CURLOPT_WRITEDATA, f) && SET(CURLOPT_ERRORBUFFER, f->error) &&
+		SET(CURLOPT_BUFFERSIZE, 256L << 10) && (!f->fetcher->ca || SET(CURLOPT_CAINFO, f->fetcher->ca)) &&
+		set_range(f) && SET(CURLOPT_HTTPHEADER, f->headers);
+#undef SET
+}
+
+static void transfer_ended(struct fetch_transfer *t, CURLcode code);
+
+static void attempt(struct fetch *f)
+{
+	end_attempt(f);
+	f->judged = false;
+	f->failed = 0;
+	f->error[0] = '\0';
+	f->asked_from = f->resume && partial_validator(f->partial).n > 0 ? partial_size(f->partial) : 0;
+	if (f->now.file == 0)
+		f->now.resumed = f->asked_from;
+	f->transfer.ended = transfer_ended;
+	f->transfer.easy = curl_easy_init();
+	if (!f->transfer.easy || !set_options(f) || fetch_loop_add(f->fetcher->loop, &f->transfer) < 0)
+		finish(f, -ENOMEM, "out of memory");
+}
+
+static void on_pause_over(uv_timer_t *timer)
+{
+	struct fetch *f = timer->data;
+	int r = f->partial ? 0 : partial_open(f->path, f->url, &f->partial);
+
+	if (r == -EBUSY)
+		finish(f, r, "another bootsmith fetches %s at this moment", f->path);
+	else if (r < 0)
+		finish(f, r, "cannot write %s: %s", f->path, strerror(-r));
+	else
+		attempt(f);
+}
+
+static void attempt_after(struct fetch *f, uint64_t ms)
+{
+	(void)uv_timer_start(&f->pause, on_pause_over, ms, 0);
+}
+
+/* What we have is good for the rest of it, now or in another process. */
+static bool try_again(struct fetch *f)
+{
+	if (f->tried + 1 >= f->tries)
+		return false;
+	f->resume = true;
+	attempt_after(f, (uint64_t)FIRST_PAUSE_MS << (f->tried < 5 ? f->tried : 5));
+	f->tried++;
+	return true;
+}
+
+/* --- how it ended --- */
+
+static void finish_own_failure(struct fetch *f)
+{
+	if (f->failed == -EFBIG) {
+		partial_discard(f->partial);
+		finish(f, -EFBIG, "%s is larger than the %llu MiB that are allowed", f->url,
+			(unsigned long long)(f->size_max >> 20));
+		return;
+	}
+	/* A full disk is everybody's: what cannot become whole makes room. */
+	if (f->failed == -ENOSPC || f->failed == -EDQUOT)
+		partial_discard(f->partial);
+	finish(f, f->failed, "cannot write %s: %s", f->path, strerror(-f->failed));
+}
+
+static void finish_refused(struct fetch *f)
+{
+	long status = 0;
+
+	(void)curl_easy_getinfo(f->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+	if (upstream_is_passing((unsigned)status) && try_again(f))
+		return;
+	finish(f, status == 404 || status == 410 ? -ENOENT : -EIO, "%s: the server answers %ld", f->url, status);
+}
+
+static void finish_whole(struct fetch *f)
+{
+	struct sha256 got;
+	struct sha256_text want_text, got_text;
+	bool resumed = f->now.resumed > 0;
+	int r = partial_finish(f->partial, f->has_sha256 ? &f->sha256 : NULL, &got);
+
+	if (r == 0) {
+		finish(f, 0, "%s", "");
+		return;
+	}
+	if (r != -EBADMSG) {
+		finish(f, r, "cannot write %s: %s", f->path, strerror(-r));
+		return;
+	}
+	/* What another process began may be no beginning of this. */
+	if (resumed) {
+		f->now.resumed = 0;
+		attempt_after(f, 0);
+		return;
+	}
+	want_text = sha256_str(f->sha256);
+	got_text = sha256_str(got);
+	finish(f, -EBADMSG, "%s is not what was expected: its SHA-256 is %s, expected %s", f->url, got_text.s,
+		want_text.s);
+}
+
+static bool may_pass(CURLcode code)
+{
+	static const CURLcode codes[] = { CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT,
+		CURLE_PARTIAL_FILE, CURLE_OPERATION_TIMEDOUT, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_GOT_NOTHING,
+		CURLE_HTTP2, CURLE_HTTP2_STREAM, CURLE_SSL_CONNECT_ERROR };
+
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+		if (codes[i] == code)
+			return true;
+	return false;
+}
+
+static void transfer_ended(struct fetch_transfer *t, CURLcode code)
+{
+	struct fetch *f = (struct fetch *)t;
+
+	if (code == CURLE_OK && !f->judged)
+		f->failed = judge(f);
+	if (f->failed < 0) {
+		finish_own_failure(f);
+	} else if (f->judged && f->verdict == UPSTREAM_AGAIN) {
+		partial_discard(f->partial);
+		attempt_after(f, 0);
+	} else if (f->judged && f->verdict == UPSTREAM_REFUSED) {
+		finish_refused(f);
+	} else if (code == CURLE_OK) {
+		finish_whole(f);
+	} else if (!may_pass(code) || !try_again(f)) {
+		finish(f, code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO, "%s: %s", f->url,
+			f->error[0] ? f->error : curl_easy_strerror(code));
+	}
+}
+
+int fetch_begin(struct fetcher *fetcher, const struct fetch_request *request, const struct fetch_events *events,
+	void *ctx, struct fetch **ret)
+{
+	struct fetch *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	f->url = strdup(request->url);
+	f->path = strdup(request->path);
+	if (!f->url || !f->path || uv_timer_init(fetch_loop_uv(fetcher->loop), &f->pause) < 0) {
+		free(f->url);
+		free(f->path);
+		free(f);
+		return -ENOMEM;
+	}
+	f->pause.data = f;
+	f->fetcher = fetcher;
+	f->events = *events;
+	f->ctx = ctx;
+	f->has_sha256 = request->sha256 != NULL;
+	if (request->sha256)
+		f->sha256 = *request->sha256;
+	f->size_max = request->size_max;
+	f->stall_s = request->stall_s;
+	f->tries = request->tries;
+	f->resume = request->resume;
+	f->now = (struct fetch_progress){ .fd = -1, .total = UPSTREAM_LENGTH_UNKNOWN };
+	DL_APPEND(fetcher->fetches, f);
+	attempt_after(f, 0);
+	*ret = f;
+	return 0;
+}

@@ -1,0 +1,39 @@
+/* A file that comes piece by piece, and is there only when it is whole.
+ *
+ * For the file DIR/NAME its octets are gathered in DIR/.NAME.part, while DIR/.NAME.of
+ * says which version of which URL they are, and is locked.  The file itself is
+ * replaced by a rename, with its octets and its directory on disk; until then the
+ * old one stays as it is.  A beginning that is of no use is never overwritten: a
+ * new file takes its name, so whoever reads the former one sees no mixture.
+ *
+ * Knows nothing of the network.  Blocks for the disk.
+ */
+#pragma once
+
+#include "base/text.h"
+#include "core/sums.h"
+
+struct partial;
+
+/* The beginning that is there, of this URL; its directory must exist.  -EBUSY:
+ * another process is at it; or -errno. */
+int partial_open(const char *path, const char *url, struct partial **ret) WARN_UNUSED;
+/* How much there is, and of which version: the validator that partial_start() got. */
+uint64_t partial_size(const struct partial *p);
+struct span partial_validator(const struct partial *p);
+/* Its descriptor, -1 before the first octet; the partial's own. */
+int partial_fd(const struct partial *p);
+
+/* A new file, of this version. */
+int partial_start(struct partial *p, struct span validator) WARN_UNUSED;
+int partial_add(struct partial *p, struct span octets) WARN_UNUSED;
+/* All is there: replaces the file when it has the digest (NULL: any).  -EBADMSG: it
+ * has not, *ret_got says what it has, and what was gathered is gone; or -errno. */
+int partial_finish(struct partial *p, const struct sha256 *expected, struct sha256 *ret_got) WARN_UNUSED;
+/* What was gathered goes. */
+void partial_discard(struct partial *p);
+/* What was gathered stays, for the next partial_open().  NULL is no partial. */
+void partial_close(struct partial *p);
+
+/* The digest of a file that is there.  -errno. */
+int partial_sha256_of(const char *path, struct sha256 *ret) WARN_UNUSED;
