@@ -162,9 +162,8 @@ static void give_file(struct http_target *t, int r, int fd, const struct stat *s
 		give_error(t, r);
 		return;
 	}
-	t->kind = HTTP_TARGET_FILE;
-	t->fd = fd;
-	t->st = *st;
+	t->kind = HTTP_TARGET_SOURCE;
+	t->source = http_source_file(fd, st);
 }
 
 static void give_hot(struct http_target *t, const struct hot_file *hot)
@@ -200,6 +199,10 @@ static void answered(struct serving_thread *t, struct question *q)
 	case GIVEN_TEXT:
 		target.kind = HTTP_TARGET_TEXT;
 		target.text = q->given.text;
+		break;
+	case GIVEN_PARTS:
+		target.kind = HTTP_TARGET_SOURCE;
+		target.source = http_source_parts(q->given.parts);
 		break;
 	}
 	http_server_answer(q->asker, &target);

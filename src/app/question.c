@@ -33,12 +33,19 @@ void given_text(struct given *g, struct text *text, const char *content_type)
 	*text = (struct text){ 0 };
 }
 
+void given_parts(struct given *g, struct http_parts *parts)
+{
+	*g = (struct given){ .kind = GIVEN_PARTS, .parts = parts };
+}
+
 void given_free(struct given *g)
 {
 	if (g->kind == GIVEN_FILE)
 		close(g->fd);
 	else if (g->kind == GIVEN_TEXT)
 		text_free(&g->text);
+	else if (g->kind == GIVEN_PARTS)
+		http_parts_free(g->parts);
 	*g = (struct given){ .kind = GIVEN_ERROR, .error = -ENOENT };
 }
 

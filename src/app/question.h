@@ -8,13 +8,13 @@
 #pragma once
 
 #include "app/serving_thread.h"
-
-#include <sys/stat.h>
+#include "edge/http_source.h"
 
 enum given_kind {
 	GIVEN_ERROR,
 	GIVEN_FILE,
 	GIVEN_TEXT,
+	GIVEN_PARTS,
 };
 
 struct given {
@@ -25,6 +25,7 @@ struct given {
 	int fd; /* GIVEN_FILE: moves with the question */
 	struct stat st;
 	struct text text;         /* GIVEN_TEXT */
+	struct http_parts *parts; /* GIVEN_PARTS: moves with the question */
 	const char *content_type; /* a literal, or NULL: by the path's suffix */
 };
 
@@ -51,5 +52,7 @@ void given_error(struct given *g, int error, const char *fmt, ...) PRINTF(3, 4);
 void given_file(struct given *g, int fd, const struct stat *st);
 /* Takes the text; one that failed becomes an error. */
 void given_text(struct given *g, struct text *text, const char *content_type);
+/* Takes the parts; for HTTP only. */
+void given_parts(struct given *g, struct http_parts *parts);
 /* Lets go of what nobody wants any more. */
 void given_free(struct given *g);

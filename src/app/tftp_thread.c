@@ -168,6 +168,10 @@ static void answered(struct serving_thread *serving, struct question *q)
 		target.kind = TFTP_TARGET_TEXT;
 		target.text = q->given.text;
 		break;
+	case GIVEN_PARTS: /* nobody gives them to us */
+		given_free(&q->given);
+		give_error(&target, -ENOENT);
+		break;
 	}
 	tftp_server_answer(t->server, q->asker, &target);
 }

@@ -152,26 +152,9 @@ void http_reply_refusal(const struct http_request *req, enum drop why, int64_t n
 	http_reply_error(req, refusal_status(why), sentence, false, now_s, ret);
 }
 
-struct etag {
-	char s[80];
-};
-
-/* Strong (RFC 9110 8.8.1): a file written anew has another inode, one written
- * in place another time. */
-static struct etag etag_of(const struct http_entity *e)
-{
-	struct etag t = { "" };
-
-	if (e->has_validators)
-		(void)snprintf(t.s, sizeof(t.s), "\"%llx-%llx-%llx-%llx.%x\"",
-			(unsigned long long)e->dev, (unsigned long long)e->ino,
-			(unsigned long long)e->size, (unsigned long long)e->mtime_s, e->mtime_ns);
-	return t;
-}
-
 static bool has_date(const struct http_entity *e)
 {
-	return e->has_validators && e->mtime_s >= 0 && e->mtime_s <= HTTP_DATE_MAX_S;
+	return e->has_date && e->mtime_s >= 0 && e->mtime_s <= HTTP_DATE_MAX_S;
 }
 
 /* RFC 9110 8.8.2.1: a time in the future is not said. */
@@ -208,7 +191,7 @@ static bool next_etag(struct span *list, bool *ret_weak, struct span *ret)
 
 /* Does any field of that name hold our tag (or "*")?  RFC 9110 8.8.3.2: weak
  * tags never match in a strong comparison. */
-static bool etag_listed(const struct http_request *req, struct span name, const struct etag *ours,
+static bool etag_listed(const struct http_request *req, struct span name, const struct http_etag *ours,
 	bool strong)
 {
 	struct span list, tag;
@@ -247,16 +230,16 @@ static bool newer_than(const struct http_request *req, struct span name,
 
 /* 200, or what RFC 9110 13.2.2 has instead of it, in that order. */
 static unsigned check_conditions(const struct http_request *req, const struct http_entity *e,
-	const struct etag *tag, int64_t now_s)
+	int64_t now_s)
 {
 	if (has_field(req, SPAN_LIT("If-Match"))) {
-		if (!etag_listed(req, SPAN_LIT("If-Match"), tag, true))
+		if (!etag_listed(req, SPAN_LIT("If-Match"), &e->etag, true))
 			return 412;
 	} else if (newer_than(req, SPAN_LIT("If-Unmodified-Since"), e, now_s, false)) {
 		return 412;
 	}
 	if (has_field(req, SPAN_LIT("If-None-Match"))) {
-		if (etag_listed(req, SPAN_LIT("If-None-Match"), tag, false))
+		if (etag_listed(req, SPAN_LIT("If-None-Match"), &e->etag, false))
 			return 304;
 	} else if (!newer_than(req, SPAN_LIT("If-Modified-Since"), e, now_s, true)) {
 		return 304;
@@ -267,16 +250,16 @@ static unsigned check_conditions(const struct http_request *req, const struct ht
 /* RFC 9110 13.1.5: a tag that matches strongly, or exactly our date, and that
  * old enough to have been the only change in its second. */
 static bool if_range_holds(const struct http_request *req, const struct http_entity *e,
-	const struct etag *tag, int64_t now_s)
+	int64_t now_s)
 {
 	struct span value = http_field_single(req, SPAN_LIT("If-Range"));
 	int64_t date_s;
 
 	if (!has_field(req, SPAN_LIT("If-Range")))
 		return true;
-	if (!value.p || !e->has_validators)
+	if (!value.p || !e->etag.s[0])
 		return false;
-	if (span_eq(value, span_str(tag->s)))
+	if (span_eq(value, span_str(e->etag.s)))
 		return true;
 	return has_date(e) && http_date_parse(value, now_s, &date_s) == 0 &&
 		date_s == e->mtime_s && now_s - e->mtime_s > 1;
@@ -332,27 +315,26 @@ static unsigned parse_range(struct span s, uint64_t size, uint64_t *offset, uint
 }
 
 static void add_entity_fields(struct http_reply *r, const struct http_entity *e,
-	const struct etag *tag, int64_t now_s)
+	int64_t now_s)
 {
 	add_field(r, "Accept-Ranges", "bytes");
 	if (has_date(e))
 		add_field(r, "Last-Modified", http_date_str(last_modified(e, now_s)).s);
-	if (e->has_validators)
-		add_field(r, "ETag", tag->s);
+	if (e->etag.s[0])
+		add_field(r, "ETag", e->etag.s);
 }
 
 void http_reply_entity(const struct http_request *req, const struct http_entity *e, int64_t now_s,
 	struct http_reply *ret)
 {
 	struct http_reply r = { .whole = e->size, .length = e->size, .keep_alive = req->keep_alive };
-	struct etag tag = etag_of(e);
 	struct span range = http_field_single(req, SPAN_LIT("Range"));
 	char extra[48];
 
-	r.status = check_conditions(req, e, &tag, now_s);
+	r.status = check_conditions(req, e, now_s);
 	/* RFC 9110 14.2: only GET knows ranges. */
 	if (r.status == 200 && req->method == HTTP_METHOD_GET && range.p &&
-		if_range_holds(req, e, &tag, now_s))
+		if_range_holds(req, e, now_s))
 		r.status = parse_range(range, e->size, &r.offset, &r.length);
 	if (r.status == 412) {
 		error_with(req, "the file is not the one that you began with.", "", now_s, &r);
@@ -363,7 +345,7 @@ void http_reply_entity(const struct http_request *req, const struct http_entity 
 	} else {
 		begin_head(&r, now_s);
 		add_content(&r, e->content_type, r.length);
-		add_entity_fields(&r, e, &tag, now_s);
+		add_entity_fields(&r, e, now_s);
 		if (r.status == 206)
 			text_addf(&r.head, "Content-Range: bytes %llu-%llu/%llu\r\n",
 				(unsigned long long)r.offset,

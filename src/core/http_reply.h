@@ -13,21 +13,25 @@
 #include "base/text.h"
 #include "wire/http.h"
 
+/* A strong entity tag (RFC 9110 8.8.3), quotes included. */
+struct http_etag {
+	char s[88]; /* empty: none */
+};
+
 /* What a request asks for. */
 struct http_entity {
 	const char *content_type;
 	uint64_t size;
-	bool has_validators; /* the fields below are known: a file */
-	uint64_t dev, ino;
+	struct http_etag etag;
+	bool has_date;   /* mtime_s is known, and is told with an etag only */
 	int64_t mtime_s;
-	uint32_t mtime_ns;
 };
 
 struct http_reply {
 	unsigned status;
 	struct text head;        /* status line to empty line */
-	struct text body;        /* of an error or a generated text; else the entity's file */
-	uint64_t offset, length; /* what to send of body or file; 0 for HEAD and 304 */
+	struct text body;        /* of an error or a generated text; else the entity's octets are elsewhere */
+	uint64_t offset, length; /* what to send of body or entity; 0 for HEAD and 304 */
 	uint64_t whole;          /* the entity's size */
 	bool keep_alive;
 };

@@ -116,8 +116,8 @@ struct http_output http_session_output(const struct http_session *s)
 		out.body = span_skip(text_span(&r->body), (size_t)(r->offset + s->sent));
 		out.body.n = left < out.body.n ? (size_t)left : out.body.n;
 	} else {
-		out.file_offset = r->offset + s->sent;
-		out.file_n = left;
+		out.entity_at = r->offset + s->sent;
+		out.entity_n = left;
 	}
 	return out;
 }

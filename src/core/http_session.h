@@ -49,11 +49,12 @@ struct http_room {
 	size_t n;
 };
 
-/* What is left to send, in this order.  When file_n is not 0, that many octets
- * of the entity's file at file_offset follow; otherwise memory is all. */
+/* What is left to send, in this order.  When entity_n is not 0, that many octets of
+ * the entity, from entity_at on, follow: where they are, the caller knows.  Otherwise
+ * memory is all. */
 struct http_output {
 	struct span head, body;
-	uint64_t file_offset, file_n;
+	uint64_t entity_at, entity_n;
 };
 
 /* now_ms is any clock that only goes forward, the same for all calls. */

@@ -1,7 +1,6 @@
 /* One HTTP connection; see http_conn.h.  Decides nothing about requests. */
 #include "edge/http_conn.h"
 
-#include "edge/files.h"
 #include "edge/tls_stream.h"
 
 #include <errno.h>
@@ -10,7 +9,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 #include <utlist.h>
@@ -133,14 +131,16 @@ static void conn_arm(struct http_conn *c, int events)
 
 /* --- cold files --- */
 
-/* A piece of a file on its way into the kernel's cache. */
+/* A range of a file on its way into the kernel's cache. */
 struct disk_read {
 	uv_work_t work;
 	struct http_server *srv;
-	struct http_conn *conn; /* NULL: gone meanwhile, the descriptor is ours */
+	struct http_conn *conn;    /* NULL: gone meanwhile, */
+	struct http_source source; /* and this, which it read from, is ours */
 	int fd;
 	uint64_t offset;
 	size_t n;
+	uint64_t read_until; /* then of the entity */
 };
 
 static void disk_run(uv_work_t *work)
@@ -167,23 +167,29 @@ static void disk_done(uv_work_t *work, int status)
 	(void)status;
 	if (d->conn) {
 		d->conn->disk = NULL;
-		d->conn->read_until = d->offset + d->n;
+		d->conn->read_until = d->read_until;
 		ready_enter(d->conn);
 	} else {
-		close(d->fd);
+		http_source_close(&d->source);
 	}
 	free(d);
 	http_server_release(srv);
 }
 
 /* False when it could not be started: then sendfile waits for the disk itself. */
-static bool disk_start(struct http_conn *c, uint64_t offset, size_t n)
+static bool disk_start(struct http_conn *c, int fd, uint64_t offset, size_t n, uint64_t read_until)
 {
 	struct disk_read *d = malloc(sizeof(*d));
 
 	if (!d)
 		return false;
-	*d = (struct disk_read){ .srv = c->srv, .conn = c, .fd = c->file_fd, .offset = offset, .n = n };
+	*d = (struct disk_read){ .srv = c->srv,
+		.conn = c,
+		.source = http_source_none(),
+		.fd = fd,
+		.offset = offset,
+		.n = n,
+		.read_until = read_until };
 	d->work.data = d;
 	if (uv_queue_work(c->srv->loop, &d->work, disk_run, disk_done) < 0) {
 		free(d);
@@ -192,29 +198,6 @@ static bool disk_start(struct http_conn *c, uint64_t offset, size_t n)
 	c->srv->handles++;
 	c->disk = d;
 	return true;
-}
-
-static bool is_octet_cached(struct http_conn *c, uint64_t offset)
-{
-	uint8_t octet;
-	struct iovec iov = { &octet, 1 };
-
-	if (c->storage != STORAGE_TELLS)
-		return c->storage == STORAGE_MEMORY;
-	if (preadv2(c->file_fd, &iov, 1, (off_t)offset, RWF_NOWAIT) >= 0)
-		return true;
-	/* Looked up once for a file: NFS asks its server, as it does for fstat. */
-	if (errno == EOPNOTSUPP) {
-		c->storage = files_is_in_memory(c->file_fd) ? STORAGE_MEMORY : STORAGE_SILENT;
-		return c->storage == STORAGE_MEMORY;
-	}
-	return errno != EAGAIN; /* sendfile will find out the same, and say it */
-}
-
-/* Judged by the ends of the piece: the kernel reads ahead in larger steps. */
-static bool is_cached(struct http_conn *c, uint64_t offset, size_t n)
-{
-	return is_octet_cached(c, offset) && is_octet_cached(c, offset + n - 1);
 }
 
 /* --- the end of things --- */
@@ -239,20 +222,19 @@ static struct http_access access_of(const struct http_conn *c, bool complete)
 	};
 }
 
-/* Tells the owner how the request ended, and lets go of its file. */
+/* Tells the owner how the request ended, and lets go of its files. */
 static void finish_request(struct http_conn *c, bool complete)
 {
 	struct http_access access = access_of(c, complete);
 
 	if (c->disk) {
 		c->disk->conn = NULL;
+		c->disk->source = c->source;
 		c->disk = NULL;
-	} else if (c->file_fd >= 0) {
-		close(c->file_fd);
+		c->source = http_source_none();
 	}
-	c->file_fd = -1;
+	http_source_close(&c->source);
 	c->read_until = 0;
-	c->storage = STORAGE_TELLS;
 	if (!c->in_request)
 		return;
 	c->in_request = false;
@@ -292,40 +274,27 @@ static void conn_abort(struct http_conn *c, enum drop why)
 
 /* --- answers --- */
 
-static void reply_file(struct http_conn *c, const struct http_target *t, struct http_reply *ret)
-{
-	const struct http_entity e = {
-		.content_type = t->content_type,
-		.size = (uint64_t)t->st.st_size,
-		.has_validators = true,
-		.dev = t->st.st_dev,
-		.ino = t->st.st_ino,
-		.mtime_s = t->st.st_mtim.tv_sec,
-		.mtime_ns = (uint32_t)t->st.st_mtim.tv_nsec,
-	};
-
-	http_reply_entity(&c->session.req, &e, wall_s(), ret);
-}
-
 static void conn_give(struct http_conn *c, struct http_target *t)
 {
 	struct http_session *s = &c->session;
+	struct http_entity entity = { .content_type = t->content_type };
 	struct http_reply reply;
 
 	c->cookie = t->cookie;
 	if (!t->content_type)
-		t->content_type = http_content_type(s->path);
+		entity.content_type = http_content_type(s->path);
 	switch (t->kind) {
 	case HTTP_TARGET_TEXT:
-		http_reply_text(&s->req, &t->text, t->content_type, wall_s(), &reply);
+		http_reply_text(&s->req, &t->text, entity.content_type, wall_s(), &reply);
 		break;
-	case HTTP_TARGET_FILE:
-		c->file_fd = t->fd;
-		c->file = t->st;
-		reply_file(c, t, &reply);
+	case HTTP_TARGET_SOURCE:
+		c->source = t->source;
+		http_source_entity(&c->source, &entity);
+		http_reply_entity(&s->req, &entity, wall_s(), &reply);
 		break;
 	case HTTP_TARGET_OCTETS:
-		reply_file(c, t, &reply);
+		http_entity_of_stat(&t->st, &entity);
+		http_reply_entity(&s->req, &entity, wall_s(), &reply);
 		if (reply.length > 0 && !reply.body.p)
 			text_add(&reply.body, t->octets);
 		break;
@@ -368,43 +337,47 @@ void http_server_answer(struct http_conn *c, struct http_target *target)
 
 /* --- sending --- */
 
-/* Written anew in place, a file would go out as a mix of old and new. */
-static bool file_unchanged(const struct http_conn *c)
+/* Octets of a file; 0 when there is nothing to be done now: the file changed, or it
+ * comes from the disk first. */
+static ssize_t send_file(struct http_conn *c, const struct piece_range *range, uint64_t entity_at, size_t n)
 {
-	struct stat now;
-
-	return fstat(c->file_fd, &now) == 0 && now.st_size == c->file.st_size &&
-	       now.st_mtim.tv_sec == c->file.st_mtim.tv_sec &&
-	       now.st_mtim.tv_nsec == c->file.st_mtim.tv_nsec;
-}
-
-/* Octets of the file; 0 when there is nothing to be done now: the file changed, or
- * it comes from the disk first. */
-static ssize_t send_file(struct http_conn *c, const struct http_output *out, size_t max)
-{
-	size_t n = out->file_n < max ? (size_t)out->file_n : max;
+	struct source_file *f = http_source_file_of(&c->source, range);
 	ssize_t sent;
 
-	if (!file_unchanged(c)) {
+	if (!source_file_is_unchanged(f)) {
 		conn_abort(c, DROP_HTTP_FILE_CHANGED);
 		return 0;
 	}
-	if (out->file_offset >= c->read_until) {
-		size_t ahead = out->file_n < TURN_OCTETS ? (size_t)out->file_n : TURN_OCTETS;
+	if (entity_at >= c->read_until) {
+		size_t ahead = range->n < TURN_OCTETS ? (size_t)range->n : TURN_OCTETS;
 
-		if (!is_cached(c, out->file_offset, ahead) &&
-			disk_start(c, out->file_offset, ahead))
+		if (!source_file_is_cached(f, range->offset, ahead) &&
+			disk_start(c, f->fd, range->offset, ahead, entity_at + ahead))
 			return 0;
-		c->read_until = out->file_offset + ahead;
+		c->read_until = entity_at + ahead;
 	}
-	if (n > c->read_until - out->file_offset)
-		n = (size_t)(c->read_until - out->file_offset);
-	sent = stream_send_file(&c->stream, c->file_fd, out->file_offset, n);
+	if (n > c->read_until - entity_at)
+		n = (size_t)(c->read_until - entity_at);
+	sent = stream_send_file(&c->stream, f->fd, range->offset, n);
 	if (sent == 0 || sent == -EIO) {
 		conn_abort(c, DROP_HTTP_FILE_CHANGED);
 		return 0;
 	}
 	return sent;
+}
+
+/* Octets of the entity, of one piece of it; 0 as above. */
+static ssize_t send_entity(struct http_conn *c, const struct http_output *out, size_t max)
+{
+	struct piece_range range = http_source_at(&c->source, out->entity_at);
+	struct span octets;
+
+	if (range.n > out->entity_n)
+		range.n = out->entity_n;
+	if (range.kind == PIECE_FILE)
+		return send_file(c, &range, out->entity_at, range.n < max ? (size_t)range.n : max);
+	octets = http_source_octets_of(&c->source, &range);
+	return stream_send(&c->stream, SPAN_NONE, octets, out->entity_n > octets.n);
 }
 
 /* Sends until the reply is out, the socket is full or the turn is over. */
@@ -416,18 +389,18 @@ static void conn_send(struct http_conn *c, bool has_turn)
 	c->wants_turn = false;
 	while (!http_session_is_sent(s)) {
 		struct http_output out = http_session_output(s);
-		bool from_file = out.head.n + out.body.n == 0;
+		bool of_entity = out.head.n + out.body.n == 0;
 		ssize_t n;
 
-		if (budget == 0 || (!has_turn && (from_file ? out.file_n : out.body.n) > SMALL_OCTETS)) {
+		if (budget == 0 || (!has_turn && (of_entity ? out.entity_n : out.body.n) > SMALL_OCTETS)) {
 			c->wants_turn = true;
 			return;
 		}
-		n = from_file ? send_file(c, &out, budget) :
-				stream_send(&c->stream, out.head, out.body, out.file_n > 0);
+		n = of_entity ? send_entity(c, &out, budget) :
+				stream_send(&c->stream, out.head, out.body, out.entity_n > 0);
 		if (n == -EINTR)
 			continue;
-		if (n == -EAGAIN || (n == 0 && from_file))
+		if (n == -EAGAIN || (n == 0 && of_entity))
 			return;
 		if (n <= 0) {
 			conn_abort(c, DROP_HTTP_ABORTED);
@@ -577,7 +550,7 @@ void http_conn_begin(struct http_listener *l, int fd, const struct http_peer *pe
 		return;
 	}
 	c->srv = srv;
-	c->file_fd = -1;
+	c->source = http_source_none();
 	c->peer = *peer;
 	err = client_join(c);
 	if (err == 0) {

@@ -29,13 +29,6 @@ struct http_client {
 	UT_hash_handle hh;
 };
 
-/* Where a file's octets may be when they are to be sent. */
-enum conn_storage {
-	STORAGE_TELLS,  /* the kernel says whether they are in its cache (RWF_NOWAIT) */
-	STORAGE_MEMORY, /* nowhere else */
-	STORAGE_SILENT, /* nobody knows (NFS): a worker reads them first */
-};
-
 struct disk_read;
 
 struct http_conn {
@@ -55,11 +48,9 @@ struct http_conn {
 	bool is_ready;          /* in srv->ready */
 	bool wants_turn;        /* has more to send than leaves at once */
 	struct disk_read *disk; /* under way for this connection, or NULL */
-	uint64_t read_until;    /* so far the file was just read from the disk */
+	uint64_t read_until;    /* so far the entity was just read from the disk, or is cached */
 	void *later;            /* the owner's, while asked */
-	int file_fd;            /* of the reply, or -1 */
-	enum conn_storage storage;
-	struct stat file;       /* as it was when opened */
+	struct http_source source; /* of the reply's entity */
 	void *cookie;           /* of the target */
 	uint64_t began_ns;      /* of the request */
 	uint64_t told_ns;       /* when its progress was told */

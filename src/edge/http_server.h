@@ -13,9 +13,9 @@
 #include "base/addr.h"
 #include "base/drop.h"
 #include "base/text.h"
+#include "edge/http_source.h"
 #include "wire/http.h"
 
-#include <sys/stat.h>
 #include <uv.h>
 
 struct http_server;
@@ -31,14 +31,14 @@ struct http_peer {
 struct http_target {
 	enum {
 		HTTP_TARGET_ERROR,
-		HTTP_TARGET_FILE,
+		HTTP_TARGET_SOURCE, /* open files, whole or in pieces */
 		HTTP_TARGET_OCTETS, /* of a file: they are copied at once */
 		HTTP_TARGET_TEXT,
 	} kind;
 	unsigned status;          /* of an error: 4xx or 5xx */
 	const char *message;      /* of an error, one sentence; copied before any other hook */
-	int fd;                   /* of a file; the server closes it */
-	struct stat st;           /* of that file, or of the octets' */
+	struct http_source source; /* moves to the server */
+	struct stat st;           /* of the octets' file */
 	struct span octets;
 	struct text text;         /* moves to the server */
 	const char *content_type; /* a literal, or NULL: by the path's suffix */

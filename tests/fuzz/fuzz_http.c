@@ -26,7 +26,8 @@ static void answer(struct http_session *s, uint64_t now_ms)
 	struct http_entity e = {
 		.content_type = http_content_type(s->path),
 		.size = s->path.n * 37,
-		.has_validators = s->path.n % 3 != 0,
+		.etag = s->path.n % 3 ? (struct http_etag){ "\"1-2\"" } : (struct http_etag){ "" },
+		.has_date = s->path.n % 5 != 0,
 		.mtime_s = 784111777,
 	};
 	struct http_reply r;
@@ -48,7 +49,7 @@ static void answer(struct http_session *s, uint64_t now_ms)
 static void send_some(struct http_session *s, uint64_t now_ms)
 {
 	struct http_output out = http_session_output(s);
-	uint64_t n = out.head.n + out.body.n + out.file_n;
+	uint64_t n = out.head.n + out.body.n + out.entity_n;
 
 	MUST(n > 0);
 	http_session_sent(s, n > 64 ? n / 2 : n, now_ms);

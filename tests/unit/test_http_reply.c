@@ -17,11 +17,9 @@
 static const struct http_entity file = {
 	.content_type = "application/efi",
 	.size = 100,
-	.has_validators = true,
-	.dev = 1,
-	.ino = 2,
+	.etag = { TAG },
+	.has_date = true,
 	.mtime_s = 784111777,
-	.mtime_ns = 7,
 };
 
 /* The head lives as long as the request: in buf. */
@@ -166,6 +164,38 @@ static void says_what_it_sends(void **state)
 	assert_true(has_line(&r, "Connection: close"));
 	assert_false(r.keep_alive);
 	http_reply_free(&r);
+}
+
+/* What is made of several files has no date that would be true of all of it. */
+static void entities_without_a_date(void **state)
+{
+	static const struct {
+		const char *fields;
+		unsigned status;
+	} table[] = {
+		{ "", 200 },
+		{ "If-None-Match: " TAG "\r\n", 304 },
+		{ "If-Modified-Since: " LATER "\r\n", 200 },
+		{ "If-Unmodified-Since: " BEFORE "\r\n", 200 },
+		{ "If-Range: " TAG "\r\nRange: bytes=5-\r\n", 206 },
+		{ "If-Range: " DATE "\r\nRange: bytes=5-\r\n", 200 },
+	};
+	struct http_entity e = file;
+	char buf[256];
+
+	(void)state;
+	e.has_date = false;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct http_request req = request(buf, sizeof(buf), "GET", table[i].fields);
+		struct http_reply r;
+
+		http_reply_entity(&req, &e, NOW_S, &r);
+		if (r.status != table[i].status)
+			fail_msg("%s: %u", table[i].fields, r.status);
+		assert_null(strstr(text_str(&r.head), "Last-Modified"));
+		assert_non_null(strstr(text_str(&r.head), "ETag: " TAG));
+		http_reply_free(&r);
+	}
 }
 
 static void head_is_get_without_octets(void **state)
@@ -344,6 +374,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_conditions_and_ranges),
 		cmocka_unit_test(says_what_it_sends),
+		cmocka_unit_test(entities_without_a_date),
 		cmocka_unit_test(head_is_get_without_octets),
 		cmocka_unit_test(dates_that_cannot_be_said),
 		cmocka_unit_test(empty_files),

@@ -55,7 +55,7 @@ static void send_all(uint64_t now_ms)
 {
 	struct http_output out = http_session_output(&s);
 
-	http_session_sent(&s, out.head.n + out.body.n + out.file_n, now_ms);
+	http_session_sent(&s, out.head.n + out.body.n + out.entity_n, now_ms);
 	assert_true(http_session_is_sent(&s));
 	http_session_next(&s, now_ms);
 }
@@ -84,8 +84,8 @@ static void serves_and_waits(void **state)
 	assert_int_equal(s.deadline_ms, 36000);
 	out = http_session_output(&s);
 	assert_int_equal(out.head.n, 0);
-	assert_int_equal(out.file_offset, 100);
-	assert_int_equal(out.file_n, 4900);
+	assert_int_equal(out.entity_at, 100);
+	assert_int_equal(out.entity_n, 4900);
 	http_session_sent(&s, 0, 20000); /* no progress */
 	assert_int_equal(s.deadline_ms, 36000);
 	send_all(30000);
@@ -143,7 +143,7 @@ static void sends_texts_by_range(void **state)
 	http_session_answer(&s, &r, 2000);
 	out = http_session_output(&s);
 	assert_true(span_eq(out.body, SPAN_LIT("ipxe")));
-	assert_int_equal(out.file_n, 0);
+	assert_int_equal(out.entity_n, 0);
 	http_session_sent(&s, out.head.n + 1, 2000);
 	assert_true(span_eq(http_session_output(&s).body, SPAN_LIT("pxe")));
 	send_all(2000);
