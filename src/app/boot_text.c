@@ -88,15 +88,8 @@ static void script_request_init(struct script_request *r, struct site *site, str
 static void give_reason(struct script_request *r, const char *reason)
 {
 	struct text script = { 0 };
-	struct text who = { 0 };
 
-	site_machine_text(r->site, &r->facts, r->question->peer, &who);
-
-	const struct mac_text mac = mac_str(r->facts.mac);
-	const struct log_field fields[] = { FIELD_STR("mac", r->facts.has_mac ? mac.s : NULL) };
-
-	log_event(r->site->log, LOG_WARNING, "http", fields, ARRAY_LEN(fields), "%s has nothing to run: %s", text_str(&who), reason);
-	text_free(&who);
+	site_say_nothing_to_run(r->site, "http", &r->facts, r->question->peer, reason);
 	ipxe_script_retry(reason, r->url, &script);
 	give_text(r, &script);
 }

@@ -28,13 +28,13 @@ struct root *site_root(struct site *s, enum transport t)
 	return t == TRANSPORT_TFTP ? &s->tftp_root : &s->http_root;
 }
 
-/* What is known of a machine by its MAC, and be it that alone. */
-static void facts_of_mac(struct site *s, struct mac mac, struct facts *ret)
+struct ip4 site_facts_of_mac(struct site *s, struct mac mac, struct ip4 asker, struct facts *ret)
 {
-	struct ip4 told;
+	struct ip4 told = asker;
 
 	if (!clients_find(s->clients, mac, ret, &told))
 		*ret = (struct facts){ .client = CLIENT_DHCP, .has_mac = true, .mac = mac };
+	return told.v ? told : asker;
 }
 
 /* On a wire of ours that an address is on, whoever gave it. */
@@ -62,7 +62,7 @@ bool site_facts_of_address(struct site *s, struct ip4 a, struct facts *ret)
 		if (!neighbour_mac(s, a, &mac))
 			return false;
 	}
-	facts_of_mac(s, mac, ret);
+	(void)site_facts_of_mac(s, mac, a, ret);
 	return true;
 }
 
@@ -96,6 +96,17 @@ void site_form_worked(struct site *s, const struct facts *f)
 	log_event(s->log, LOG_INFO, "dhcp", fields, ARRAY_LEN(fields),
 		"%s took the boot answer in the form \"%s\": it and all of the same firmware get it first from now on",
 		mac.s, form_name(r.form));
+}
+
+void site_say_nothing_to_run(struct site *s, const char *topic, const struct facts *f, struct ip4 a, const char *reason)
+{
+	const struct mac_text mac = mac_str(f->mac);
+	const struct log_field fields[] = { FIELD_STR("mac", f->has_mac ? mac.s : NULL) };
+	struct text who = { 0 };
+
+	site_machine_text(s, f, a, &who);
+	log_event(s->log, LOG_WARNING, topic, fields, ARRAY_LEN(fields), "%s has nothing to run: %s", text_str(&who), reason);
+	text_free(&who);
 }
 
 void site_machine_text(struct site *s, const struct facts *f, struct ip4 a, struct text *out)

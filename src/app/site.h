@@ -54,5 +54,12 @@ void site_form_worked(struct site *s, const struct facts *f);
  * they are known; false when nothing is. */
 bool site_facts_of_address(struct site *s, struct ip4 a, struct facts *ret);
 
+/* The same of a MAC; what is known of it is its MAC at least.  Its address as it was
+ * last told, else asker. */
+struct ip4 site_facts_of_mac(struct site *s, struct mac mac, struct ip4 asker, struct facts *ret);
+
+/* A machine is told on its screen why there is nothing to run; the log says the same. */
+void site_say_nothing_to_run(struct site *s, const char *topic, const struct facts *f, struct ip4 a, const char *reason);
+
 /* How log lines call a machine: "52:54:00:12:34:56 (web1)", or its address. */
 void site_machine_text(struct site *s, const struct facts *f, struct ip4 a, struct text *out);

@@ -2,6 +2,7 @@
 #include "app/virtual_files.h"
 
 #include "app/boot_text.h"
+#include "app/loader_text.h"
 #include "edge/files.h"
 
 #include <errno.h>
@@ -137,6 +138,8 @@ void virtual_files_answer(struct site *site, struct question *q)
 		break;
 	case VIRTUAL_GRUB_CFG:
 	case VIRTUAL_PXELINUX_CFG:
+		loader_text_give(site, q, &name);
+		break;
 	case VIRTUAL_NONE: /* these three: another configuration came in force meanwhile */
 	case VIRTUAL_LOADER:
 	case VIRTUAL_NAMED_FILE:

@@ -260,7 +260,7 @@ static bool locate_for_pxelinux(struct span name, struct span directory, struct 
 	if (!span_eq(directory, SPAN_LIT("pxelinux.cfg")))
 		return false;
 	ret->kind = VIRTUAL_PXELINUX_CFG;
-	ret->optional = true;
+	ret->optional = !span_eq(name, SPAN_LIT("default"));
 	take_hardware_address(name, ret);
 	ret->has_uuid = uuid_parse(name, &ret->uuid) == 0;
 	return true;

@@ -6,6 +6,7 @@ given; a profile's files are there by TFTP too; and a machine is known by its le
 somebody else gave it its address, by the kernel's neighbour table.
 """
 import os
+import re
 import signal
 import sys
 
@@ -30,7 +31,7 @@ def firmware(lab, options):
     ack = c.request(offer)
     lab.client.ip("addr flush dev cl0")
     lab.client.ip("addr add %s/16 dev cl0" % ack.yiaddr)
-    return ack.opt[67].rstrip(b"\0").decode()
+    return ack.opt.get(67, b"").rstrip(b"\0").decode()
 
 
 def absent(lab, name):
@@ -131,6 +132,137 @@ def _():
         status, headers, body = lab.http_get("/loaders/autoexec.ipxe")
         assert status == 200 and body.startswith(b"#!ipxe") and b"kernel /linux" in body, (status, body)
         assert tftp_get(lab.client, "autoexec.ipxe") == body
+
+
+KERNELS = """
+loaders: {{shim: {{x64: {0}/loaders/shimx64.efi}}, grub: {{x64: {0}/loaders/grubx64.efi}}}}
+networks: [{{interface: sv0, conflict_check: off}}]
+profiles:
+  ours: {{kernel: linux, initrd: initrd, loader: shim, cmdline: 'host={{{{name}}}} at={{{{address}}}}'}}
+  theirs: {{kernel: linux, initrd: [initrd, initrd], bootfile: tree/pxelinux.0, cmdline: 'host={{{{name}}}}'}}
+  disk: {{local_boot: true}}
+  tree: {{bootfile: tree/pxelinux.0}}
+  script: {{script: x.ipxe}}
+  broken: {{kernel: linux, cmdline: '{{{{vars.none}}}}'}}
+machines: [{{name: web1, mac: '{1}', profile: {2}}}, {{name: web2, mac: '02:00:00:00:00:98', profile: disk}}]
+"""
+
+
+class Rendered:
+    """A machine that boots such a profile, at an address of its own; what its loaders read."""
+
+    def __init__(self, lab, profile):
+        self.lab = lab
+        for name in ("linux", "initrd", "x.ipxe"):
+            lab.write("http/" + name, name)
+        for name in ("loaders/shimx64.efi", "loaders/grubx64.efi", "tftp/tree/pxelinux.0"):
+            lab.write(name, name)
+        self.daemon = lab.serve(config=self.config(profile))
+
+    def config(self, profile):
+        return KERNELS.format(self.lab.dir, own_mac(self.lab), profile)
+
+    def becomes(self, profile):
+        self.lab.config(self.config(profile))
+        self.daemon.kill(signal.SIGHUP)
+        self.daemon.wait_line("loaded anew")
+
+    def read(self, name):
+        return tftp_get(self.lab.client, name).decode()
+
+    def warnings(self):
+        return [x["message"] for x in self.daemon.lines() if x["level"] == "warning" and x["topic"] in ("tftp", "http")]
+
+
+@case("GRUB reads the machine's profile as grub.cfg, by whatever name, directory and protocol it asks")
+def _():
+    with Lab() as lab:
+        r = Rendered(lab, "ours")
+        assert firmware(lab, UEFI_PXE) == "loaders/shimx64.efi"
+        mac = own_mac(lab).replace(":", "-")
+        for name in ("grub/grub.cfg", "/grub/grub.cfg", "debian-installer/amd64/grub/grub.cfg", "grub.cfg",
+                     "grub/grub.cfg-01-" + mac, "grub/grub.cfg-AC188000"):
+            text = r.read(name)
+            assert "bootsmith_load '(tftp,%s)'" % SERVER in text and "(http" not in text, text
+            assert re.search(r"'host=web1' 'at=10\.77\.\d+\.\d+'", text), text
+            assert "initrd \"$1\"/profiles/ours/initrd0;" in text, text
+            assert "source '(tftp,%s)/%s'" % (SERVER, name.lstrip("/")) in text, text
+        text = lab.http_get("/grub/grub.cfg")[2].decode()
+        assert "bootsmith_load '(http,%s)'" % SERVER in text and "source '(http,%s)/grub/grub.cfg'" % SERVER in text, text
+        for name in ("command", "fs", "crypto", "terminal"):
+            assert absent(lab, "grub/x86_64-efi/%s.lst" % name)
+        assert lab.http_get("/grub/x86_64-efi/fs.lst")[0] == 404
+        assert "profile disk" in r.read("grub/grub.cfg-01-02-00-00-00-00-98")  # the name tells who
+        assert not r.warnings(), r.warnings()
+
+
+@case("PXELINUX reads the machine's profile under the first name that it tries, and begins anew with its own file")
+def _():
+    with Lab() as lab:
+        r = Rendered(lab, "theirs")
+        assert firmware(lab, [(60, b"PXEClient:Arch:00000:UNDI:002001"), (93, b"\0\0")]) == "tree/pxelinux.0"
+        mac = own_mac(lab).replace(":", "-")
+        for name in ("44454c4c-4200-1030-8056-b7c04f4e3132", "01-" + mac, "AC188000", "AC", "default"):
+            text = r.read("tree/pxelinux.cfg/" + name)
+            assert "LINUX %s::profiles/theirs/kernel\n" % SERVER in text and "APPEND host=web1\n" in text, text
+            assert "INITRD %s::profiles/theirs/initrd0,%s::profiles/theirs/initrd1\n" % (SERVER, SERVER) in text, text
+            assert "PXE %s::tree/pxelinux.0\n" % SERVER in text, text
+        text = lab.http_get("/pxelinux.cfg/default")[2].decode()
+        assert "LINUX http://%s/profiles/theirs/kernel\n" % SERVER in text, text
+        assert "LOCALBOOT" in r.read("pxelinux.cfg/01-02-00-00-00-00-98")
+        assert not r.warnings(), r.warnings()
+
+
+@case("a profile that boots the disk, in the words of each loader")
+def _():
+    with Lab() as lab:
+        r = Rendered(lab, "disk")
+        firmware(lab, UEFI_PXE)
+        assert "chainloader" in r.read("grub/grub.cfg") and "LOCALBOOT 0" in r.read("pxelinux.cfg/default")
+
+
+@case("a boot file of the site's own keeps its own configuration")
+def _():
+    with Lab() as lab:
+        r = Rendered(lab, "tree")
+        firmware(lab, UEFI_PXE)
+        assert absent(lab, "tree/pxelinux.cfg/default") and absent(lab, "grub/grub.cfg")
+        lab.write("tftp/tree/pxelinux.cfg/default", "own default")
+        lab.write("tftp/grub/grub.cfg", "own grub")
+        assert absent(lab, "tree/pxelinux.cfg/01-" + own_mac(lab).replace(":", "-"))
+        assert r.read("tree/pxelinux.cfg/default") == "own default" and r.read("grub/grub.cfg") == "own grub"
+        assert not r.warnings(), r.warnings()
+        r.becomes("theirs")
+        assert "APPEND host=web1\n" in r.read("tree/pxelinux.cfg/default")
+
+
+@case("nothing to run: the site's file, else the reason on the machine's screen, and the same in the log")
+def _():
+    with Lab() as lab:
+        r = Rendered(lab, "script")
+        firmware(lab, UEFI_PXE)
+        assert absent(lab, "pxelinux.cfg/AC18") and absent(lab, "grub/grub.cfg-AC18")
+        reason = "profile script is an iPXE script, which %s cannot run"
+        assert reason % "GRUB" in r.read("grub/grub.cfg") and "sleep 10" in r.read("grub/grub.cfg")
+        text = r.read("pxelinux.cfg/default")
+        assert reason % "PXELINUX" in text and "CONFIG %s::pxelinux.cfg/default\n" % SERVER in text, text
+        assert [x for x in r.warnings() if reason % "PXELINUX" in x], r.warnings()
+        lab.write("tftp/grub/grub.cfg", "own grub")
+        assert r.read("grub/grub.cfg") == "own grub"
+        r.becomes("broken")
+        text = r.read("grub/grub.cfg")
+        assert "command line of profile broken, line 1" in text and "vars.none" in text, text
+
+
+@case("a machine that no profile is for: the site's own files, and a reason where there is none")
+def _():
+    with Lab() as lab:
+        lab.serve(config="networks: [{interface: sv0}]\n")
+        assert absent(lab, "pxelinux.cfg/AC18")
+        assert b"no profile applies" in tftp_get(lab.client, "pxelinux.cfg/default")
+        assert b"no profile applies" in tftp_get(lab.client, "x/grub.cfg")
+        lab.write("tftp/pxelinux.cfg/AC18", "own")
+        assert tftp_get(lab.client, "pxelinux.cfg/AC18") == b"own"
 
 
 if __name__ == "__main__":

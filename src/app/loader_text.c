@@ -1,0 +1,172 @@
+/* grub.cfg and pxelinux.cfg/…; see loader_text.h. */
+#include "app/loader_text.h"
+
+#include "core/grub_cfg.h"
+#include "core/pxelinux_cfg.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define TEXT_TYPE "text/plain; charset=utf-8"
+
+struct request {
+	struct site *site;
+	struct question *question;
+	const struct language *language;
+	struct facts facts;
+	struct answer answer;
+	struct machine_vars vars;
+	struct text url; /* of this text, in the words of its loader */
+};
+
+struct language {
+	const char *loader;
+	void (*add_url)(const struct request *r, struct text *out);
+	int (*profile)(const struct profile *p, const struct machine_vars *vars, struct text *out,
+		struct template_error *ret_error);
+	void (*retry)(const char *reason, const struct profile *p, const struct machine_vars *vars, struct text *out);
+};
+
+/* "(tftp,172.24.0.1)/grub/grub.cfg" */
+static void add_grub_url(const struct request *r, struct text *out)
+{
+	if (r->question->transport == TRANSPORT_HTTP)
+		text_addf(out, "(http,%s)/", r->vars.base.s + strlen("http://"));
+	else
+		text_addf(out, "(tftp,%s)/", ip4_str(r->vars.server).s);
+	text_add(out, r->question->path);
+}
+
+/* "172.24.0.1::pxelinux/pxelinux.cfg/default" */
+static void add_pxelinux_url(const struct request *r, struct text *out)
+{
+	if (r->question->transport == TRANSPORT_HTTP)
+		text_addf(out, "%s/", r->vars.base.s);
+	else
+		text_addf(out, "%s::", ip4_str(r->vars.server).s);
+	text_add(out, r->question->path);
+}
+
+static void retry_grub(const char *reason, const struct profile *p, const struct machine_vars *vars, struct text *out)
+{
+	(void)p;
+	grub_cfg_retry(reason, vars->url, out);
+}
+
+static const struct language grub = { "GRUB", add_grub_url, grub_cfg_profile, retry_grub };
+static const struct language pxelinux = { "PXELINUX", add_pxelinux_url, pxelinux_cfg_profile, pxelinux_cfg_retry };
+
+/* Whoever asks boots from the network, also where the DHCP of its loader did not say so (GRUB's own says nothing). */
+static struct ip4 find_machine(struct site *site, const struct question *q, const struct virtual_name *name,
+	struct facts *ret)
+{
+	struct ip4 address = q->peer;
+
+	if (name->has_mac)
+		address = site_facts_of_mac(site, name->mac, q->peer, ret);
+	else
+		(void)site_facts_of_address(site, q->peer, ret);
+	if (!ret->has_uuid && name->has_uuid) {
+		ret->has_uuid = true;
+		ret->uuid = name->uuid;
+	}
+	if (ret->client == CLIENT_DHCP)
+		ret->client = CLIENT_PXE;
+	ret->transport = q->transport;
+	return address;
+}
+
+static void init(struct request *r, struct site *site, struct question *q, const struct virtual_name *name)
+{
+	struct ip4 address;
+
+	*r = (struct request){ .site = site, .question = q,
+		.language = name->kind == VIRTUAL_GRUB_CFG ? &grub : &pxelinux };
+	address = find_machine(site, q, name, &r->facts);
+	boot_decide(site->cfg, &r->facts, &r->answer);
+	r->vars = (struct machine_vars){
+		.facts = &r->facts,
+		.machine = r->answer.machine,
+		.address = address,
+		.server = q->local,
+		.base = locate_http_url(site->cfg, q->local), /* neither loader knows TLS */
+	};
+	r->language->add_url(r, &r->url);
+	r->vars.url = text_str(&r->url);
+}
+
+/* Tells the machine on its own screen, and us in the log, why there is nothing. */
+static void give_reason(struct request *r, const char *reason)
+{
+	struct text text = { 0 };
+
+	site_say_nothing_to_run(r->site, r->question->transport == TRANSPORT_HTTP ? "http" : "tftp", &r->facts,
+		r->question->peer, reason);
+	r->language->retry(reason, r->answer.profile, &r->vars, &text);
+	given_text(&r->question->given, &text, TEXT_TYPE);
+}
+
+static void give_profile(struct request *r, const struct profile *p)
+{
+	struct template_error error = { 0 };
+	struct text text = { 0 };
+	char reason[320];
+
+	if (r->language->profile(p, &r->vars, &text, &error) == -EINVAL) {
+		text_free(&text);
+		(void)snprintf(reason, sizeof(reason), "the command line of profile %s, line %u: %s", p->name, error.line,
+			error.message);
+		give_reason(r, reason);
+		return;
+	}
+	given_text(&r->question->given, &text, TEXT_TYPE);
+}
+
+static bool give_root_file(struct request *r)
+{
+	struct question *q = r->question;
+	struct stat st;
+	int fd, e = root_open_file(site_root(r->site, q->transport), q->path, &fd, &st);
+
+	if (e == 0)
+		given_file(&q->given, fd, &st);
+	else
+		given_error(&q->given, e, "%s", "");
+	return e == 0;
+}
+
+/* Nothing that this loader could boot: the site's own file, or the reason why. */
+static void give_other(struct request *r, const struct virtual_name *name)
+{
+	const struct profile *p = r->answer.profile;
+	char reason[160];
+
+	if (!p && r->answer.rule_kind != RULE_NONE) {
+		give_reason(r, r->answer.why);
+		return;
+	}
+	if (give_root_file(r) || name->optional || (p && p->kind == PROFILE_BOOTFILE))
+		return;
+	if (p)
+		(void)snprintf(reason, sizeof(reason), "profile %s is an iPXE script, which %s cannot run", p->name,
+			r->language->loader);
+	else
+		(void)snprintf(reason, sizeof(reason), "no profile applies to this machine");
+	give_reason(r, reason);
+}
+
+void loader_text_give(struct site *site, struct question *q, const struct virtual_name *name)
+{
+	const struct profile *p;
+	struct request r;
+
+	init(&r, site, q, name);
+	p = r.answer.profile;
+	if (r.url.failed)
+		given_error(&q->given, -ENOMEM, "%s", "");
+	else if (p && (p->kind == PROFILE_KERNEL || p->kind == PROFILE_LOCAL))
+		give_profile(&r, p);
+	else
+		give_other(&r, name);
+	text_free(&r.url);
+}

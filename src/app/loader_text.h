@@ -1,0 +1,14 @@
+/* The configuration that GRUB or PXELINUX asks for, made for the machine that asks.
+ *
+ * Who asks is known by the name (grub.cfg-01-<mac>, pxelinux.cfg/<uuid>), else by its
+ * address.  A kernel or local profile is rendered, whatever lies in the root; with any
+ * other, or none, the file of the root is given, and where there is none either, at the
+ * last name that the loader tries, a text that says why on the machine's screen.
+ */
+#pragma once
+
+#include "app/question.h"
+#include "app/site.h"
+
+/* name: VIRTUAL_GRUB_CFG or VIRTUAL_PXELINUX_CFG. */
+void loader_text_give(struct site *site, struct question *q, const struct virtual_name *name);
