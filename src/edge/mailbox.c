@@ -4,11 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define TURN_NS UINT64_C(2000000) /* then the loop looks what else there is */
+
 struct mailbox {
 	uv_async_t async;
 	uv_mutex_t lock;
 	struct letter *first, *last; /* under the lock, with n */
-	unsigned n;
+	unsigned n;             /* letters that wait, those of turn too */
+	struct letter *turn;    /* the reader's: taken, and not read yet */
 	bool is_closed;
 	void (*closed)(void *ctx);
 	void *closed_ctx;
@@ -20,13 +23,15 @@ struct mailbox {
 static void put(struct mailbox *box, struct letter *letter)
 {
 	letter->next = NULL;
-	if (box->last)
+	box->n++;
+	if (box->last) {
 		box->last->next = letter;
-	else
+	} else {
 		box->first = letter;
+		if (!box->is_closed)
+			(void)uv_async_send(&box->async);
+	}
 	box->last = letter;
-	if (box->n++ == 0 && !box->is_closed)
-		(void)uv_async_send(&box->async);
 }
 
 void mailbox_post(struct mailbox *box, struct letter *letter)
@@ -48,30 +53,47 @@ bool mailbox_offer(struct mailbox *box, struct letter *letter, unsigned limit)
 	return has_room;
 }
 
-static void read_all(struct mailbox *box)
+/* What was posted since, when all before it is read. */
+static struct letter *take(struct mailbox *box)
 {
-	struct letter *l, *next;
-
 	uv_mutex_lock(&box->lock);
-	l = box->first;
-	box->first = box->last = NULL;
-	box->n = 0;
+	if (!box->turn) {
+		box->turn = box->first;
+		box->first = box->last = NULL;
+	}
 	uv_mutex_unlock(&box->lock);
-	if (!l)
+	return box->turn;
+}
+
+/* Reads those that were posted before, in their order, until end_ns. */
+static void read_some(struct mailbox *box, uint64_t end_ns)
+{
+	unsigned n = 0;
+
+	if (!take(box))
 		return;
 	if (box->hooks && box->hooks->begin)
 		box->hooks->begin(box->ctx);
-	for (; l; l = next) {
-		next = l->next;
+	do {
+		struct letter *l = box->turn;
+
+		box->turn = l->next;
+		n++;
 		l->read(l);
-	}
+	} while (box->turn && uv_hrtime() < end_ns);
 	if (box->hooks && box->hooks->end)
 		box->hooks->end(box->ctx);
+	uv_mutex_lock(&box->lock);
+	box->n -= n;
+	if ((box->turn || box->first) && !box->is_closed)
+		(void)uv_async_send(&box->async);
+	uv_mutex_unlock(&box->lock);
 }
 
+/* Whoever posts many letters must not keep the loop from everyone else. */
 static void on_async(uv_async_t *async)
 {
-	read_all(async->data);
+	read_some(async->data, uv_hrtime() + TURN_NS);
 }
 
 int mailbox_new(uv_loop_t *loop, const struct mailbox_hooks *hooks, void *ctx, struct mailbox **ret)
@@ -119,7 +141,8 @@ void mailbox_close(struct mailbox *box, void (*closed)(void *ctx), void *ctx)
 
 void mailbox_free(struct mailbox *box)
 {
-	read_all(box);
+	while (box->turn || box->first)
+		read_some(box, UINT64_MAX);
 	uv_mutex_destroy(&box->lock);
 	free(box);
 }

@@ -1,7 +1,8 @@
 /* Letters between threads: posted from any thread, read on the loop that the
  * mailbox belongs to, in the order in which they were posted.
  *
- * A letter is the first member of a struct of the sender's; its read() owns it.
+ * A letter is the first member of a struct of the sender's; its read() owns it.  Of
+ * many, 2 ms' worth are read before the loop has its turn.
  * Copies nothing and knows no contents.
  */
 #pragma once

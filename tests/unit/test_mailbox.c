@@ -57,6 +57,51 @@ static void on_end(void *ctx)
 	in_batch = false;
 }
 
+/* --- a flood of letters, and something else on the same loop --- */
+
+static unsigned slow_read, rounds;
+
+static void read_slow(struct letter *l)
+{
+	uint64_t end_ns = uv_hrtime() + 100000;
+
+	while (uv_hrtime() < end_ns)
+		;
+	free(l);
+	if (++slow_read == 200)
+		mailbox_close(home, NULL, NULL);
+}
+
+static void on_round(uv_prepare_t *p)
+{
+	rounds++;
+	if (slow_read == 200)
+		uv_close((uv_handle_t *)p, NULL);
+}
+
+static void test_the_loop_has_its_turn(void **state)
+{
+	uv_prepare_t round;
+	uv_loop_t loop;
+
+	(void)state;
+	assert_int_equal(uv_loop_init(&loop), 0);
+	assert_int_equal(mailbox_new(&loop, NULL, NULL, &home), 0);
+	assert_int_equal(uv_prepare_init(&loop, &round), 0);
+	assert_int_equal(uv_prepare_start(&round, on_round), 0);
+	for (unsigned i = 0; i < 200; i++) {
+		struct letter *l = calloc(1, sizeof(*l));
+
+		assert_non_null(l);
+		l->read = read_slow;
+		mailbox_post(home, l);
+	}
+	assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+	assert_true(rounds >= 5); /* 20 ms of reading, 2 ms at a time */
+	mailbox_free(home);
+	assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 static void test_all_arrive_in_order(void **state)
 {
 	static const struct mailbox_hooks hooks = { .begin = on_begin, .end = on_end };
@@ -139,6 +184,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_arrive_in_order),
+		cmocka_unit_test(test_the_loop_has_its_turn),
 		cmocka_unit_test(test_limit_and_what_is_left),
 		cmocka_unit_test(test_a_worker_runs_letters_on_its_thread),
 	};
