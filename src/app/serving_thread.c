@@ -48,6 +48,18 @@ static void post_order(struct serving_thread *t, void (*read)(struct letter *l),
 	mailbox_post(worker_inbox(t->worker), &o->letter);
 }
 
+static void open_roots(struct serving_thread *t, const struct snapshot *now)
+{
+	t->root = root_open(t->kind->root(now->cfg));
+	t->profiles_root = root_open(now->cfg->http_root);
+}
+
+static void close_roots(struct serving_thread *t)
+{
+	root_close(&t->root);
+	root_close(&t->profiles_root);
+}
+
 /* The reference moves in; NULL at the end. */
 static void adopt(struct serving_thread *t, struct snapshot *now)
 {
@@ -55,9 +67,9 @@ static void adopt(struct serving_thread *t, struct snapshot *now)
 	struct snapshot *old = t->now;
 
 	if (new_setup && old)
-		root_close(&t->root);
+		close_roots(t);
 	if (new_setup && now)
-		t->root = root_open(t->kind->root(now->cfg));
+		open_roots(t, now);
 	t->now = now;
 	if (new_setup && now && t->kind->adopted)
 		t->kind->adopted(t);
@@ -186,6 +198,7 @@ struct opening {
 	uv_work_t work;
 	struct serving_thread *thread;
 	struct snapshot *now;
+	const char *root; /* of now */
 	serving_opened opened;
 	int fd, error;
 	struct stat st;
@@ -196,7 +209,7 @@ struct opening {
 static void opening_run(uv_work_t *work)
 {
 	struct opening *o = work->data;
-	struct root root = root_open(o->thread->kind->root(o->now->cfg));
+	struct root root = root_open(o->root);
 
 	o->error = root_open_file(&root, (struct span){ o->path, o->path_n }, &o->fd, &o->st);
 	root_close(&root);
@@ -215,10 +228,10 @@ static void opening_done(uv_work_t *work, int status)
 	free(o);
 }
 
-static int open_in_root(struct serving_thread *t, struct span path, void *asker, serving_opened opened, int *ret_fd,
-	struct stat *ret_st, struct serving_opening **ret_opening)
+static int open_in_root(struct serving_thread *t, struct root *root, struct span path, void *asker, serving_opened opened,
+	int *ret_fd, struct stat *ret_st, struct serving_opening **ret_opening)
 {
-	int r = root_open_file_cached(&t->root, path, ret_fd, ret_st);
+	int r = root_open_file_cached(root, path, ret_fd, ret_st);
 	struct opening *o;
 
 	if (r != -EAGAIN)
@@ -226,7 +239,7 @@ static int open_in_root(struct serving_thread *t, struct span path, void *asker,
 	o = calloc(1, sizeof(*o) + path.n);
 	if (!o)
 		return -ENOMEM;
-	*o = (struct opening){ .public.asker = asker, .thread = t, .now = snapshot_ref(t->now), .opened = opened,
+	*o = (struct opening){ .public.asker = asker, .thread = t, .now = snapshot_ref(t->now), .root = root->path, .opened = opened,
 		.fd = -1, .path_n = path.n };
 	memcpy(o->path, path.p, path.n);
 	o->work.data = o;
@@ -252,11 +265,15 @@ int serving_thread_open(struct serving_thread *t, struct span path, void *asker,
 	case VIRTUAL_NAMED_FILE:
 		return site_open_again(now->files->named[name.named - now->cfg->named_files], ret_fd, ret_st);
 	case VIRTUAL_NONE:
-		return open_in_root(t, path, asker, opened, ret_fd, ret_st, ret_opening);
+		return open_in_root(t, &t->root, path, asker, opened, ret_fd, ret_st, ret_opening);
+	case VIRTUAL_PROFILE_FILE:
+		if (!name.ref->is_url)
+			return open_in_root(t, &t->profiles_root, span_str(name.ref->path), asker, opened, ret_fd, ret_st,
+				ret_opening);
+		break;
 	case VIRTUAL_MISSING:
 		return -ENOENT;
 	case VIRTUAL_MACHINE_FILE:
-	case VIRTUAL_PROFILE_FILE:
 	case VIRTUAL_SITE_SCRIPT:
 	case VIRTUAL_GRUB_CFG:
 	case VIRTUAL_PXELINUX_CFG:
@@ -304,12 +321,12 @@ int serving_thread_init(struct serving_thread *t, struct snapshot *now)
 {
 	int r;
 
-	t->root.fd = -1;
+	t->root.fd = t->profiles_root.fd = -1;
 	r = worker_new(&t->worker);
 	if (r < 0)
 		return r;
 	t->now = snapshot_ref(now);
-	t->root = root_open(t->kind->root(now->cfg));
+	open_roots(t, now);
 	(void)uv_prepare_init(worker_loop(t->worker), &t->round);
 	t->round.data = t;
 	return 0;

@@ -64,6 +64,7 @@ struct serving_thread {
 	/* The thread's own from here on. */
 	struct snapshot *now;
 	struct root root;
+	struct root profiles_root; /* http.root, where profiles' files are, whatever the protocol */
 	uv_prepare_t round;
 };
 
