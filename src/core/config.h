@@ -85,6 +85,27 @@ struct file_ref {
 	struct src_pos pos;
 };
 
+/* A variable of the user's own for templates: a text, or a tree of them. */
+enum var_kind {
+	VAR_TEXT,
+	VAR_LIST,
+	VAR_MAP,
+};
+
+struct var {
+	const char *name;  /* NULL: an item of a list */
+	const char *value; /* VAR_TEXT */
+	enum var_kind kind;
+	const struct var *items; /* VAR_LIST, VAR_MAP */
+	size_t n_items;
+};
+
+/* A text that is rendered for each machine of a profile. */
+struct profile_file {
+	const char *name;       /* as clients ask for it, below machines/WHO/ */
+	struct file_ref source; /* below templates.root */
+};
+
 struct profile {
 	const char *name;
 	enum profile_kind kind;
@@ -96,23 +117,12 @@ struct profile {
 	const char *cmdline;      /* "" when none; may hold {{variables}} */
 	struct file_ref script;   /* PROFILE_SCRIPT: below http.root */
 	struct file_ref bootfile; /* PROFILE_BOOTFILE: below tftp.root or http.root; with a kernel, the user's own loader for it */
+	const struct var *vars; /* what its machines have not */
+	size_t n_vars;
+	const struct profile_file *files;
+	size_t n_files;
 	struct option_list options;
 	struct src_pos pos;
-};
-
-enum var_kind {
-	VAR_TEXT,
-	VAR_LIST,
-	VAR_MAP,
-};
-
-/* A variable of the user's own for templates: a text, or a tree of them. */
-struct var {
-	const char *name;  /* NULL: an item of a list */
-	const char *value; /* VAR_TEXT */
-	enum var_kind kind;
-	const struct var *items; /* VAR_LIST, VAR_MAP */
-	size_t n_items;
 };
 
 struct machine {
@@ -216,6 +226,8 @@ struct config {
 	const char *control_socket;
 	const char *tftp_root, *http_root;
 	struct src_pos tftp_root_pos, http_root_pos; /* line 0: the default, whose absence is a warning only */
+	const char *templates_root; /* of the files of profiles */
+	struct src_pos templates_root_pos;
 	uint16_t tftp_port, http_port;
 	uint16_t https_port; /* 0: no `https:` */
 	const struct https_pair *https_pairs;
@@ -242,11 +254,12 @@ struct config {
 #define CONFIG_CONTROL_SOCKET_DEFAULT "/run/bootsmith/control.sock"
 #define CONFIG_HTTP_ROOT_DEFAULT      "/srv/http"
 #define CONFIG_TFTP_ROOT_DEFAULT      "/srv/tftp"
+#define CONFIG_TEMPLATES_ROOT_DEFAULT "/etc/bootsmith/templates"
 #define CONFIG_LOADERS_DIR_DEFAULT    "/usr/lib/ipxe"
 #define CONFIG_HTTPS_PORT_DEFAULT     443
 #define CONFIG_HTTPS_PAIRS_MAX        4u /* RSA and ECDSA, and some room */
 #define CONFIG_LEASE_TIME_DEFAULT_S   3600u
-#define CONFIG_SCRIPT_MAX             (1u << 20) /* octets of a script profile's file */
+#define CONFIG_SCRIPT_MAX             (1u << 20) /* octets of a script profile's file, or of a template */
 
 /* A config with nothing but defaults: no networks, no profiles, and the places where
  * Debian's packages put loaders.  -ENOMEM. */

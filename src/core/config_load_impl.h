@@ -116,6 +116,12 @@ void load_options(
 	struct loading *l, const struct yaml *v, enum option_scope scope, struct option_list *ret);
 /* A map of variables: texts, lists and maps of them. */
 void load_vars(struct loading *l, const struct yaml *v, const struct var **ret_vars, size_t *ret_n);
+/* config_templates.c */
+void load_templates(struct loading *l, const struct yaml *v, void *unused);
+/* A profile's `files`. */
+void load_profile_files(struct loading *l, const struct yaml *v, struct profile *p);
+/* config_profiles.c: a path below a root, or a URL; *ret has no path after an error. */
+bool load_file_ref(struct loading *l, const struct yaml *v, struct file_ref *ret);
 void load_profiles(struct loading *l, const struct yaml *v);
 /* The profile that v names, or NULL after an error. */
 const struct profile *load_profile_ref(struct loading *l, const struct yaml *v);

@@ -36,8 +36,7 @@ static bool check_url(struct loading *l, const struct yaml *v)
 	return false;
 }
 
-/* A path below a root, or a URL; *ret has no path after an error. */
-static bool read_file(struct loading *l, const struct yaml *v, struct file_ref *ret)
+bool load_file_ref(struct loading *l, const struct yaml *v, struct file_ref *ret)
 {
 	static const char expected[] =
 		"the path of a file below the root such as debian/linux, or its URL";
@@ -71,7 +70,7 @@ static void read_kernel(struct loading *l, const struct yaml *v, void *into)
 	struct reading *r = into;
 
 	r->has_kernel = true;
-	(void)read_file(l, v, &r->profile.kernel);
+	(void)load_file_ref(l, v, &r->profile.kernel);
 }
 
 static void read_initrd(struct loading *l, const struct yaml *v, void *into)
@@ -88,7 +87,7 @@ static void read_initrd(struct loading *l, const struct yaml *v, void *into)
 	if (!list)
 		return;
 	for (const struct yaml *i = yaml_first(v); i; i = yaml_after(v, i))
-		if (read_file(l, i, &list[r->profile.n_initrds]))
+		if (load_file_ref(l, i, &list[r->profile.n_initrds]))
 			r->profile.n_initrds++;
 	r->profile.initrds = list;
 }
@@ -116,7 +115,7 @@ static void read_script(struct loading *l, const struct yaml *v, void *into)
 	struct reading *r = into;
 
 	r->has_script = true;
-	if (read_file(l, v, &r->profile.script) && r->profile.script.is_url)
+	if (load_file_ref(l, v, &r->profile.script) && r->profile.script.is_url)
 		config_error_add(l->errs, v->pos,
 			"a script is rendered here, so it must be a file below http.root, not a "
 			"URL");
@@ -127,7 +126,7 @@ static void read_bootfile(struct loading *l, const struct yaml *v, void *into)
 	struct reading *r = into;
 
 	r->has_bootfile = true;
-	(void)read_file(l, v, &r->profile.bootfile);
+	(void)load_file_ref(l, v, &r->profile.bootfile);
 }
 
 static void read_local_boot(struct loading *l, const struct yaml *v, void *into)
@@ -166,6 +165,20 @@ static void read_options(struct loading *l, const struct yaml *v, void *into)
 	load_options(l, v, OPTIONS_OF_PROFILE, &r->profile.options);
 }
 
+static void read_vars(struct loading *l, const struct yaml *v, void *into)
+{
+	struct reading *r = into;
+
+	load_vars(l, v, &r->profile.vars, &r->profile.n_vars);
+}
+
+static void read_files(struct loading *l, const struct yaml *v, void *into)
+{
+	struct reading *r = into;
+
+	load_profile_files(l, v, &r->profile);
+}
+
 static const struct load_key profile_keys[] = {
 	{ "kernel", read_kernel },
 	{ "initrd", read_initrd },
@@ -175,6 +188,8 @@ static const struct load_key profile_keys[] = {
 	{ "local_boot", read_local_boot },
 	{ "loader", read_loader },
 	{ "secure_boot", read_secure_boot },
+	{ "vars", read_vars },
+	{ "files", read_files },
 	{ "options", read_options },
 };
 
