@@ -76,6 +76,7 @@ static void script_request_init(struct script_request *r, struct site *site, str
 	r->vars = (struct machine_vars){
 		.facts = &r->facts,
 		.machine = r->answer.machine,
+		.profile = r->answer.profile,
 		.address = address,
 		.server = q->local,
 		.base = locate_base_url(site->cfg, CLIENT_IPXE, q->local),

@@ -6,8 +6,10 @@
 #include "app/config_files.h"
 
 #include "app/https_files.h"
+#include "app/template_files.h"
 #include "core/config_yaml.h"
 #include "core/machine_vars.h"
+#include "core/text_kind.h"
 #include "edge/files.h"
 
 #include <errno.h>
@@ -182,6 +184,38 @@ static void check_script(const struct root *http, const struct file_ref *f, stru
 	text_free(&source);
 }
 
+static void check_template(const struct config *cfg, const struct root *templates, const struct profile_file *f,
+	struct config_errors *errs)
+{
+	const struct text_kind *kind = text_kind_of(span_str(f->name));
+	struct template_files files = { .dirfd = templates->fd };
+	const struct template_sink sink = { kind->stranger, kind->own, template_files_read, &files };
+	struct template_error error;
+	struct span source;
+	int r;
+
+	if (templates->reported)
+		return;
+	r = template_files_read(&files, span_str(f->source.path), &source);
+	if (r < 0)
+		config_error_add(errs, f->source.pos, "%s/%s %s: put the template there, or correct the path",
+			templates->path, f->source.path, why_not(r));
+	else if (machine_vars_check_as(source, cfg, &sink, &error) == -EINVAL)
+		config_error_add(errs, f->source.pos, "%s/%s, line %u: %s: correct the template", templates->path,
+			error.partial[0] ? error.partial : f->source.path, error.line, error.message);
+	template_files_free(&files);
+}
+
+static void check_templates(const struct config *cfg, struct config_errors *errs)
+{
+	struct root templates = root_open(cfg->templates_root, "templates.root", cfg->templates_root_pos, errs);
+
+	for (size_t i = 0; i < cfg->n_profiles; i++)
+		for (size_t j = 0; j < cfg->profiles[i].n_files; j++)
+			check_template(cfg, &templates, &cfg->profiles[i].files[j], errs);
+	root_close(&templates);
+}
+
 /* A bootfile goes by TFTP or by HTTP, so either root may have it. */
 static void check_bootfile(const struct root *tftp, const struct root *http,
 	const struct file_ref *f, struct config_errors *errs)
@@ -288,6 +322,7 @@ int config_files_check(const struct config *cfg, struct config_errors *errs)
 
 	check_profiles(cfg, &tftp, &http, errs);
 	check_loaders(&cfg->loaders, errs);
+	check_templates(cfg, errs);
 	check_https(cfg, errs);
 	root_close(&tftp);
 	root_close(&http);

@@ -153,6 +153,10 @@ static void give_error(struct http_target *t, int r)
 		t->status = 403;
 		t->message = "this file may not be read";
 		break;
+	case SERVING_FAILED:
+		t->status = 500;
+		t->message = "this file could not be made; the server's log says why";
+		break;
 	}
 }
 

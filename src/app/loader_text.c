@@ -87,6 +87,7 @@ static void init(struct request *r, struct site *site, struct question *q, const
 	r->vars = (struct machine_vars){
 		.facts = &r->facts,
 		.machine = r->answer.machine,
+		.profile = r->answer.profile,
 		.address = address,
 		.server = q->local,
 		.base = locate_http_url(site->cfg, q->local), /* neither loader knows TLS */

@@ -297,6 +297,8 @@ enum serving_failure serving_failure_of(int error)
 	case -ENFILE:
 	case -ENOMEM:
 		return SERVING_BUSY;
+	case -EBADMSG:
+		return SERVING_FAILED;
 	default: /* outside the root, a FIFO, not readable */
 		return SERVING_DENIED;
 	}

@@ -112,6 +112,7 @@ enum serving_failure {
 	SERVING_DIRECTORY,
 	SERVING_BUSY,
 	SERVING_DENIED,
+	SERVING_FAILED, /* ours to mend */
 };
 enum serving_failure serving_failure_of(int error);
 void serving_thread_ended(struct serving_thread *t);

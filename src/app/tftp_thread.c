@@ -115,6 +115,10 @@ static void give_error(struct tftp_target *target, int r)
 		target->error = TFTP_ERROR_OTHER;
 		target->sentence = "the server is busy: try again";
 		break;
+	case SERVING_FAILED:
+		target->error = TFTP_ERROR_OTHER;
+		target->sentence = "this file could not be made; the server's log says why";
+		break;
 	case SERVING_DIRECTORY:
 	case SERVING_DENIED:
 		target->error = TFTP_ERROR_ACCESS;

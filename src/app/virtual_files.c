@@ -3,6 +3,7 @@
 
 #include "app/boot_text.h"
 #include "app/loader_text.h"
+#include "app/machine_files.h"
 #include "edge/files.h"
 
 #include <errno.h>
@@ -36,6 +37,8 @@ static void give_machine_file(struct site *site, struct question *q, struct virt
 	}
 	if (name->has_mac && span_eq(name->file, SPAN_LIT(MACHINE_SCRIPT)))
 		boot_text_of_machine(site, q, name->mac);
+	else
+		machine_files_give(site, q, name);
 }
 
 /* --- profiles/NAME/FILE --- */

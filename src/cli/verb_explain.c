@@ -193,6 +193,28 @@ static void say_line(void *ctx, const char *text)
 	(void)printf("%-12s %s\n", "note", text);
 }
 
+/* The URLs of what is rendered for the machine, of its profile's files. */
+static void each_file(const struct explanation *e, void (*say)(void *ctx, const char *url), void *ctx)
+{
+	const struct profile *p = e->plan.answer.profile;
+	const struct facts *f = &e->plan.facts;
+	const struct base_url base = locate_http_url(e->cfg, e->plan.server);
+
+	for (size_t i = 0; p && f->has_mac && i < p->n_files; i++) {
+		struct text url = { 0 };
+
+		text_addf(&url, "%s/machines/%s/%s", base.s, mac_str_dashed(f->mac).s, p->files[i].name);
+		say(ctx, text_str(&url));
+		text_free(&url);
+	}
+}
+
+static void say_file(void *ctx, const char *url)
+{
+	(void)ctx;
+	(void)printf("%-12s %s\n", "file", url);
+}
+
 static const char *request_name(const struct explanation *e)
 {
 	return e->msg.type ? dhcp4_type_name(e->msg.type) : "request";
@@ -221,6 +243,7 @@ static void print_text(const struct explanation *e)
 			a->transport == TRANSPORT_TFTP && !strstr(text_str(&e->bootfile), "://") ? " by TFTP" : "");
 	else
 		(void)printf("%-12s %s\n", "told", e->plan.reply_type == DHCP4_NAK ? "NAK" : "no boot file");
+	each_file(e, say_file, NULL);
 	if (e->address_why.n)
 		(void)printf("%-12s %s%s%s\n", "address", e->address.v ? ip4_str(e->address).s : "",
 			e->address.v ? ", " : "", text_str(&e->address_why));
@@ -272,12 +295,13 @@ static json_t *to_json(const struct explanation *e)
 	const struct answer *a = &e->plan.answer;
 	const struct facts *f = &e->plan.facts;
 	const struct dhcp4_plan *p = &e->plan;
-	json_t *notes = json_array();
+	json_t *notes = json_array(), *files = json_array();
 	char rule[RULE_TEXT_MAX];
 
 	answer_rule_text(a, rule);
 	each_near_rule(e, add_note, notes);
-	return json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	each_file(e, add_note, files);
+	return json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"packet", e->packet ? json_integer(e->packet) : json_null(),
 		"request", string_or_null(e->msg.type ? dhcp4_type_name(e->msg.type) : NULL),
 		"mac", string_or_null(f->has_mac ? mac_str(f->mac).s : NULL),
@@ -295,6 +319,7 @@ static json_t *to_json(const struct explanation *e)
 		"options", options_json(e),
 		"reply", string_or_null(p->drop == DROP_NONE && p->reply_type ? dhcp4_type_name(p->reply_type) : NULL),
 		"drop", string_or_null(p->drop != DROP_NONE ? drop_id(p->drop) : NULL),
+		"files", files,
 		"notes", notes);
 }
 

@@ -148,13 +148,25 @@ static struct client_memo *find_or_make(struct clients *c, struct mac mac)
 void clients_remember(struct clients *c, const struct facts *f, struct ip4 address, int64_t now_ms)
 {
 	struct client_memo *m = f->has_mac ? find_or_make(c, f->mac) : NULL;
+	struct facts before;
 
 	if (!m)
 		return;
 	/* One exchange has several messages, and iPXE asks for a router beside them. */
 	if (now_ms - m->heard_ms > CLIENTS_EXCHANGE_MS)
 		m->solicited_ms = 0;
+	before = m->facts;
 	m->facts = *f;
+	/* An operating system does not tell what its machine's firmware did. */
+	if (f->client == CLIENT_DHCP && !f->has_arch) {
+		m->facts.has_arch = before.has_arch;
+		m->facts.arch_number = before.arch_number;
+		m->facts.arch = before.arch;
+	}
+	if (f->client == CLIENT_DHCP && !f->has_uuid) {
+		m->facts.has_uuid = before.has_uuid;
+		m->facts.uuid = before.uuid;
+	}
 	m->heard_ms = now_ms;
 	if (address.v)
 		set_address(c, m, address);

@@ -16,7 +16,7 @@ int clients_new(struct clients **ret) WARN_UNUSED;
 void clients_free(struct clients *c);
 /* Remembers the facts of a machine that has a MAC, and the address that it was
  * given (0: none yet).  Facts that only iPXE reports (serial, asset) are kept from
- * before.  Out of memory: nothing is remembered. */
+ * before, and those of firmware (architecture, UUID) from before its system started.  Out of memory: nothing is remembered. */
 void clients_remember(struct clients *c, const struct facts *f, struct ip4 address, int64_t now_ms);
 /* The address that a machine was given while it booted (as PXE, HTTP Boot or
  * iPXE), at most CLIENTS_BOOT_MS ago; 0: none. */

@@ -63,6 +63,7 @@ int config_new(struct config **ret_config)
 	cfg->control_socket = CONFIG_CONTROL_SOCKET_DEFAULT;
 	cfg->tftp_root = CONFIG_TFTP_ROOT_DEFAULT;
 	cfg->http_root = CONFIG_HTTP_ROOT_DEFAULT;
+	cfg->templates_root = CONFIG_TEMPLATES_ROOT_DEFAULT;
 	cfg->tftp_port = 69;
 	cfg->http_port = 80;
 	cfg->loaders.dir = CONFIG_LOADERS_DIR_DEFAULT;

@@ -89,6 +89,7 @@ static bool find_key(void *ctx, const struct template_value *map, struct span ke
 {
 	struct lookup *l = ctx;
 	const struct machine *m = l->vars->machine;
+	const struct profile *p = l->vars->profile;
 	const struct var *var;
 
 	if (!map->node) {
@@ -99,8 +100,8 @@ static bool find_key(void *ctx, const struct template_value *map, struct span ke
 	}
 	if (map->node == l) {
 		var = m ? find_var(m->vars, m->n_vars, key) : NULL;
-		if (!var)
-			var = find_var(l->vars->defaults, l->vars->n_defaults, key);
+		if (!var && p)
+			var = find_var(p->vars, p->n_vars, key);
 	} else {
 		var = find_var(((const struct var *)map->node)->items, map->n, key);
 	}
@@ -136,6 +137,9 @@ int machine_vars_render(struct span source, const struct machine_vars *vars, tem
 
 static bool somebody_has_var(const struct config *cfg, struct span name)
 {
+	for (size_t i = 0; i < cfg->n_profiles; i++)
+		if (find_var(cfg->profiles[i].vars, cfg->profiles[i].n_vars, name))
+			return true;
 	for (size_t i = 0; i < cfg->n_machines; i++)
 		if (find_var(cfg->machines[i].vars, cfg->machines[i].n_vars, name))
 			return true;

@@ -13,8 +13,7 @@
 struct machine_vars {
 	const struct facts *facts;
 	const struct machine *machine; /* or NULL */
-	const struct var *defaults;    /* its profile's vars */
-	size_t n_defaults;
+	const struct profile *profile; /* whose vars it has where it has none of its own; or NULL */
 	struct ip4 address;            /* 0: unknown */
 	struct ip4 server;
 	struct base_url base;

@@ -51,6 +51,30 @@ static void remember(struct clients *c, uint32_t n, struct ip4 address)
 	memset(words, 'x', sizeof(words));
 }
 
+/* An installer's own DHCP says nothing of the firmware that started it. */
+static void keeps_what_the_firmware_said(void **state)
+{
+	const struct facts firmware = { .client = CLIENT_PXE, .has_arch = true, .arch = ARCH_X64, .arch_number = 7,
+		.has_mac = true, .mac = mac(1), .has_uuid = true, .uuid = { { 1, 2, 3 } } };
+	const struct facts system = { .client = CLIENT_DHCP, .has_mac = true, .mac = mac(1) };
+	const struct facts other_firmware = { .client = CLIENT_PXE, .has_mac = true, .mac = mac(1) };
+	struct clients *c = new_clients();
+	struct ip4 address;
+	struct facts f;
+
+	(void)state;
+	clients_remember(c, &firmware, (struct ip4){ 1 }, 1000);
+	clients_remember(c, &system, (struct ip4){ 1 }, 2000);
+	assert_true(clients_find(c, mac(1), &f, &address));
+	assert_int_equal(f.client, CLIENT_DHCP);
+	assert_true(f.has_arch && f.arch == ARCH_X64 && f.arch_number == 7);
+	assert_true(f.has_uuid && f.uuid.b[2] == 3);
+	clients_remember(c, &other_firmware, (struct ip4){ 1 }, 3000);
+	assert_true(clients_find(c, mac(1), &f, &address));
+	assert_false(f.has_arch || f.has_uuid);
+	clients_free(c);
+}
+
 static void gives_back_what_it_was_told(void **state)
 {
 	struct clients *c = new_clients();
@@ -238,6 +262,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gives_back_what_it_was_told),
+		cmocka_unit_test(keeps_what_the_firmware_said),
 		cmocka_unit_test(the_next_stage_replaces_it),
 		cmocka_unit_test(an_address_is_the_last_ones),
 		cmocka_unit_test(cuts_long_texts),

@@ -21,7 +21,7 @@ struct expected {
 /* A file and exactly its mistakes. */
 struct vector {
 	const char *name, *yaml;
-	struct expected errors[8];
+	struct expected errors[16];
 };
 
 #define NET  "networks: [{subnet: 10.9.0.0/24"
@@ -253,6 +253,16 @@ static const struct vector profiles[] = {
 		"profiles:\n  a: {kernel: k, cmdline: 'x={{name}} y={{vars.any}} z={{nmae}}'}\n"
 		"  b: {kernel: k, cmdline: '{{#if}}'}\n",
 		{ { 2, 27, "there is no variable \"nmae\"" }, { 3, 27, "there is no variable \"if\"" } } },
+	{ "files",
+		"profiles:\n  a: {local_boot: true, files: [x]}\n  b: {local_boot: true, files: {boot.ipxe: x, /a: x}}\n"
+		"  c: {local_boot: true, files: {a: ../x, b: 'http://h/x', c: , d: a/}}\n"
+		"  d: {local_boot: true, files: {installed: x, a//b: x, .a: x, a/: x, a b: x}, vars: [x]}\n",
+		{ { 2, 32, "a map of names and templates" }, { 3, 33, "file of ours called boot.ipxe" },
+			{ 3, 47, "cannot be a file's name" }, { 4, 36, "leads out of the root" },
+			{ 4, 45, "not a URL" }, { 4, 59, "found nothing" }, { 4, 67, "the path of a file" },
+			{ 5, 33, "file of ours called installed" }, { 5, 47, "cannot be a file's name" },
+			{ 5, 56, "cannot be a file's name" }, { 5, 63, "cannot be a file's name" },
+			{ 5, 70, "cannot be a file's name" }, { 5, 85, "a map of names and values" } } },
 	{ "initrd and cmdline without kernel",
 		"profiles:\n  a: {script: s, initrd: i}\n  b: {local_boot: true, cmdline: c}\n",
 		{ { 2, 18, "initrd belongs to a kernel" },
@@ -463,7 +473,8 @@ static const char contract[] =
 	"console=ttyS0}\n"
 	"  custom:   {script: /scripts/custom.ipxe}\n"
 	"  syslinux: {bootfile: pxelinux/pxelinux.0}\n"
-	"  local:    {local_boot: true, loader: ipxe}\n"
+	"  local:    {local_boot: true, loader: ipxe, vars: {a: [b]}, files: {user-data: x/y, a/b.c: /z}}\n"
+	"templates: {root: /srv/templates}\n"
 	"machines:\n"
 	"  - {name: web1, mac: 52:54:00:12:34:56, address: 172.24.0.10, profile: debian, vars: "
 	"{disk: /dev/vda, n: 3, e: '', disks: [a, {name: b, none: []}]}}\n"
@@ -578,6 +589,13 @@ static void contract_machines_and_rules(void **state)
 	const struct rule *r = cfg->rules;
 
 	(void)state;
+	assert_string_equal(cfg->templates_root, "/srv/templates");
+	assert_int_equal(cfg->profiles[3].n_vars, 1);
+	assert_string_equal(cfg->profiles[3].vars[0].items[0].value, "b");
+	assert_int_equal(cfg->profiles[3].n_files, 2);
+	assert_string_equal(cfg->profiles[3].files[0].name, "user-data");
+	assert_string_equal(cfg->profiles[3].files[0].source.path, "x/y");
+	assert_string_equal(cfg->profiles[3].files[1].source.path, "z");
 	assert_int_equal(cfg->n_machines, 2);
 	assert_string_equal(m[0].name, "web1");
 	assert_true(m[0].has_mac);

@@ -24,13 +24,14 @@ static const struct var own[] = { TEXT("disk", "/dev/vda"), LIST("disks", disks)
 static const struct var defaults[] = { TEXT("disk", "/dev/sda"), LIST("users", users), TEXT("release", "bookworm"),
 	TEXT("raid", "true") };
 static const struct machine web1 = { .name = "web1", .vars = own, .n_vars = ARRAY_LEN(own) };
+static const struct profile profile = { .name = "p", .vars = defaults, .n_vars = ARRAY_LEN(defaults) };
 static const struct facts facts = { .client = CLIENT_IPXE, .has_mac = true, .mac = { { 0x52, 0x54, 0, 0x12, 0x34, 0x56 } },
 	.arch = ARCH_X64, .hostname = { (const uint8_t *)"pc 7", 4 } };
 static const struct facts nobody = { .client = CLIENT_IPXE };
 
 static struct machine_vars vars_of(const struct facts *f, const struct machine *m)
 {
-	return (struct machine_vars){ .facts = f, .machine = m, .defaults = defaults, .n_defaults = ARRAY_LEN(defaults),
+	return (struct machine_vars){ .facts = f, .machine = m, .profile = &profile,
 		.address = { f->has_mac ? 0xac182001 : 0 }, .server = { 0xac180001 }, .base = { "http://172.24.0.1" } };
 }
 

@@ -46,7 +46,8 @@ static int render(const char *name, const char *source, struct span hostname, co
 	const struct template_sink sink = { .stranger = kind->stranger, .own = kind->own };
 	const struct facts facts = { .hostname = hostname };
 	const struct var v = { .name = "x", .value = var };
-	const struct machine_vars vars = { .facts = &facts, .defaults = &v, .n_defaults = 1 };
+	const struct profile profile = { .vars = &v, .n_vars = 1 };
+	const struct machine_vars vars = { .facts = &facts, .profile = &profile };
 
 	return machine_vars_render_as(span_str(source), &vars, &sink, out, error);
 }

@@ -1,0 +1,149 @@
+/* Templates for the machines that they are for. */
+#include "app/machine_files.h"
+
+#include "app/template_files.h"
+#include "core/machine_state.h"
+#include "core/text_kind.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+struct file_request {
+	struct site *site;
+	struct question *question;
+	const struct machine *machine; /* the configuration's, or NULL */
+	struct facts facts;            /* of who asks */
+};
+
+static const char *protocol(const struct question *q)
+{
+	return q->transport == TRANSPORT_TFTP ? "tftp" : "http";
+}
+
+/* For the log, and for whoever asks. */
+static void refuse(struct file_request *r, int error, const char *fmt, ...) PRINTF(3, 4);
+static void refuse(struct file_request *r, int error, const char *fmt, ...)
+{
+	const struct mac_text mac = mac_str(r->facts.mac);
+	const struct ip4_text address = ip4_str(r->question->peer);
+	const struct log_field fields[] = { FIELD_STR("mac", r->facts.has_mac ? mac.s : NULL),
+		FIELD_STR("address", address.s) };
+	struct text sentence = { 0 }, who = { 0 };
+	va_list ap;
+
+	va_start(ap, fmt);
+	text_addv(&sentence, fmt, ap);
+	va_end(ap);
+	site_machine_text(r->site, &r->facts, r->question->peer, &who);
+	log_event(r->site->log, LOG_WARNING, protocol(r->question), fields, ARRAY_LEN(fields), "%s: %s", text_str(&who),
+		text_str(&sentence));
+	given_error(&r->question->given, error, "%s", text_str(&sentence));
+	text_free(&who);
+	text_free(&sentence);
+}
+
+/* Is the machine that has the peer's address the one of this name?  What is known of an
+ * address (its lease; where we gave none, what was heard, and the neighbour table) goes
+ * before what the configuration says of it. */
+static bool is_the_machines_own(struct file_request *r, const struct virtual_name *name)
+{
+	const struct question *q = r->question;
+
+	if (!site_facts_of_address(r->site, q->peer, &r->facts))
+		return r->machine && r->machine->address.v && ip4_eq(r->machine->address, q->peer);
+	if (name->has_mac && r->facts.has_mac && memcmp(&name->mac, &r->facts.mac, sizeof(name->mac)) == 0)
+		return true;
+	return r->machine && r->machine == config_find_machine(r->site->cfg, r->facts.has_mac ? &r->facts.mac : NULL,
+		r->facts.has_uuid ? &r->facts.uuid : NULL);
+}
+
+/* The profile that it has; one that it was given and runs goes before what it would be
+ * given now, which may be to boot its disk. */
+static const struct profile *profile_of(struct file_request *r, struct answer *answer)
+{
+	const struct machine_state *state = r->facts.state;
+	const struct profile *given = NULL;
+
+	boot_decide(r->site->cfg, &r->facts, answer);
+	if (state && state->phase == MACHINE_INSTALLING)
+		given = config_find_profile(r->site->cfg, span_str(state->given));
+	return given ? given : answer->profile;
+}
+
+static const struct profile_file *file_of(const struct profile *p, struct span name)
+{
+	for (size_t i = 0; p && i < p->n_files; i++)
+		if (span_eq(span_str(p->files[i].name), name))
+			return &p->files[i];
+	return NULL;
+}
+
+static void give_rendered(struct file_request *r, const struct profile *p, const struct profile_file *f,
+	const struct machine *m)
+{
+	const struct question *q = r->question;
+	const struct text_kind *kind = text_kind_of(span_str(f->name));
+	struct template_files files = { .dirfd = r->site->templates_root.fd };
+	const struct template_sink sink = { kind->stranger, kind->own, template_files_read, &files };
+	const struct machine_vars vars = {
+		.facts = &r->facts,
+		.machine = m,
+		.profile = p,
+		.address = q->peer,
+		.server = q->local,
+		.base = locate_http_url(r->site->cfg, q->local),
+	};
+	struct template_error error = { 0 };
+	struct text out = { 0 };
+	struct span source;
+	int e = template_files_read(&files, span_str(f->source.path), &source);
+
+	if (e < 0) {
+		refuse(r, -EBADMSG, "the template %s of profile %s cannot be read: %s", f->source.path, p->name, strerror(-e));
+	} else {
+		e = machine_vars_render_as(source, &vars, &sink, &out, &error);
+		if (e == -EINVAL)
+			refuse(r, -EBADMSG, "%s, line %u: %s", error.partial[0] ? error.partial : f->source.path, error.line,
+				error.message);
+		else
+			given_text(&r->question->given, &out, kind->content_type);
+	}
+	text_free(&out);
+	template_files_free(&files);
+}
+
+void machine_files_give(struct site *site, struct question *q, const struct virtual_name *name)
+{
+	struct file_request r = { .site = site, .question = q };
+	const struct profile_file *f;
+	const struct profile *p;
+	struct answer answer;
+	struct stat st;
+	int fd;
+
+	r.machine = name->has_mac ? config_find_machine(site->cfg, &name->mac, NULL)
+				  : config_find_machine_named(site->cfg, name->who);
+	if (!is_the_machines_own(&r, name)) {
+		refuse(&r, -EACCES, "the files of a machine are for the address that it has alone");
+		return;
+	}
+	if (!r.facts.has_mac && r.machine && r.machine->has_mac) {
+		r.facts.has_mac = true;
+		r.facts.mac = r.machine->mac;
+	}
+	/* An installer that asks is a plain client by then; its profile is what it booted by. */
+	r.facts.client = CLIENT_IPXE;
+	r.facts.transport = TRANSPORT_HTTP;
+	p = profile_of(&r, &answer);
+	f = file_of(p, name->file);
+	if (!f) {
+		refuse(&r, -ENOENT, "no such file: %s%s", p ? "it is none of profile " : "no profile applies to this machine",
+			p ? p->name : "");
+		return;
+	}
+	/* Finds a root that was made anew. */
+	if (root_open_file(&site->templates_root, span_str(f->source.path), &fd, &st) == 0)
+		close(fd);
+	give_rendered(&r, p, f, answer.machine ? answer.machine : r.machine);
+}
