@@ -115,6 +115,7 @@ struct profile {
 	const struct file_ref *initrds;
 	size_t n_initrds;
 	const char *cmdline;      /* "" when none; may hold {{variables}} */
+	const char *message;      /* what a machine says on its screen first; NULL: none */
 	struct file_ref script;   /* PROFILE_SCRIPT: below http.root */
 	struct file_ref bootfile; /* PROFILE_BOOTFILE: below tftp.root or http.root; with a kernel, the user's own loader for it */
 	const struct var *vars; /* what its machines have not */

@@ -70,6 +70,13 @@ static void render_local(struct text *out)
 		       "iseq ${platform} pcbios && sanboot --no-describe --drive 0x80 || exit\n");
 }
 
+/* A line of plain words on the screen: nothing that iPXE would expand or split at. */
+static void add_echo(const char *text, struct text *out)
+{
+	escape_screen(out, span_str(text), "$#|&;");
+	text_addc(out, '\n');
+}
+
 static void add_retry(const char *url, struct text *out)
 {
 	text_addf(out, "echo Trying again in %d seconds\n:retry\nsleep %d\nchain --replace %s || goto retry\n",
@@ -83,6 +90,10 @@ int ipxe_script_profile(const struct profile *p, const struct machine_vars *vars
 
 	text_addf(out, "#!ipxe\necho bootsmith: profile %s for %s\n", p->name,
 		vars->facts->has_mac ? mac_str(vars->facts->mac).s : "this machine");
+	if (p->message) {
+		text_adds(out, "echo ");
+		add_echo(p->message, out);
+	}
 	if (p->kind == PROFILE_LOCAL) {
 		render_local(out);
 		return out->failed ? -ENOMEM : 0;
@@ -100,7 +111,6 @@ int ipxe_script_profile(const struct profile *p, const struct machine_vars *vars
 void ipxe_script_retry(const char *reason, const char *url, struct text *out)
 {
 	text_adds(out, "#!ipxe\necho bootsmith: ");
-	escape_screen(out, span_str(reason), "$#|&;"); /* nothing that iPXE would expand or split at */
-	text_addc(out, '\n');
+	add_echo(reason, out);
 	add_retry(url, out);
 }
