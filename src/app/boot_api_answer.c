@@ -58,11 +58,14 @@ static int keep(struct reading *r, struct span s, const char **ret)
 static int read_file_url(struct reading *r, struct span path, struct file_ref *ret)
 {
 	struct span below = span_has_prefix(path, r->http_root) ? span_skip(path, r->http_root.n) : SPAN_NONE;
+	bool in_root = below.n > 0 && below.p[0] == '/' && !memmem(below.p, below.n, "/..", 3);
 
-	if (below.n < 2 || below.p[0] != '/' || memmem(below.p, below.n, "/../", 4))
+	while (below.n > 0 && below.p[0] == '/')
+		below = span_skip(below, 1);
+	if (!in_root || below.n == 0)
 		return refuse_text(r, "the file", path, "is not below http.root, and nothing else is served");
 	*ret = (struct file_ref){ 0 };
-	return keep(r, span_skip(below, 1), &ret->path);
+	return keep(r, below, &ret->path);
 }
 
 static int read_url(struct reading *r, struct span s, struct file_ref *ret)
