@@ -5,6 +5,7 @@
  */
 #include "app/config_files.h"
 
+#include "app/efi_files.h"
 #include "app/https_files.h"
 #include "app/template_files.h"
 #include "core/config_yaml.h"
@@ -324,6 +325,7 @@ int config_files_check(const struct config *cfg, struct config_errors *errs)
 	check_loaders(&cfg->loaders, errs);
 	check_templates(cfg, errs);
 	check_https(cfg, errs);
+	efi_files_check(cfg, http.fd, errs);
 	root_close(&tftp);
 	root_close(&http);
 	config_errors_sort(errs);

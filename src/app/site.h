@@ -15,11 +15,14 @@
 #include "core/ipxe_script.h"
 #include "edge/store.h"
 
+#include <uv.h>
+
 struct serving_thread; /* app/serving_thread.h */
 
 #define SITE_THREADS_MAX 8u
 
 struct site {
+	uv_loop_t *loop; /* the main thread's */
 	struct log *log;
 	struct events *events; /* what the log said, and progress */
 	struct snapshot *now;

@@ -23,25 +23,30 @@ void site_loader_path(const struct config *cfg, const char *path, char *buf, siz
 		(void)snprintf(buf, size, "%s/%s", cfg->loaders.dir, path);
 }
 
-static bool open_loader(const struct config *cfg, const char *file, int *fd)
+static int open_loader(const struct config *cfg, const char *file, int *fd, struct stat *st)
 {
 	char path[4096];
-	struct stat st;
 
 	site_loader_path(cfg, file, path, sizeof(path));
-	return files_open_path(path, fd, &st) == 0;
+	return files_open_path(path, fd, st);
 }
 
-static void open_default(struct config *cfg, enum loader_family f, enum arch a, int *fd)
+int site_loader_open(const struct config *cfg, enum loader_family f, enum arch a, const char **ret_path, int *ret_fd,
+	struct stat *ret_st)
 {
-	struct loader_file *l = &cfg->loaders.file[f][a];
-	const char *place;
+	const struct loader_file *l = &cfg->loaders.file[f][a];
+	bool is_default = l->pos.line == 0;
+	const char *place = is_default ? config_loader_place(f, a, 0) : l->path;
+	int r = -ENOENT;
 
-	for (unsigned i = 0; !l->present && (place = config_loader_place(f, a, i)); i++) {
-		l->present = open_loader(cfg, place, fd);
-		if (l->present)
-			l->path = place;
+	for (unsigned i = 1; place; place = is_default ? config_loader_place(f, a, i++) : NULL) {
+		r = open_loader(cfg, place, ret_fd, ret_st);
+		if (r == 0) {
+			*ret_path = place;
+			break;
+		}
 	}
+	return r;
 }
 
 static void open_loaders(struct config *cfg, struct site_files *files)
@@ -49,13 +54,10 @@ static void open_loaders(struct config *cfg, struct site_files *files)
 	for (enum loader_family f = 0; f < FAMILY_COUNT; f++)
 		for (enum arch a = 0; a < ARCH_COUNT; a++) {
 			struct loader_file *l = &cfg->loaders.file[f][a];
+			struct stat st;
 
 			files->loader[f][a] = -1;
-			l->present = false;
-			if (l->pos.line == 0)
-				open_default(cfg, f, a, &files->loader[f][a]);
-			else
-				l->present = open_loader(cfg, l->path, &files->loader[f][a]);
+			l->present = site_loader_open(cfg, f, a, &l->path, &files->loader[f][a], &st) == 0;
 		}
 }
 

@@ -38,6 +38,11 @@ struct snapshot {
 int site_files_open(struct config *cfg, struct site_files *ret, const char **ret_missing) WARN_UNUSED;
 void site_files_close(struct site_files *f);
 
+/* Opens a loader where the configuration says, or in the first of its usual places
+ * where there is one; *ret_path (borrowed) is which, as in the configuration.  -ENOENT, …. */
+int site_loader_open(const struct config *cfg, enum loader_family f, enum arch a, const char **ret_path, int *ret_fd,
+	struct stat *ret_st) WARN_UNUSED;
+
 /* The whole path of a loader's file, in a buffer of the caller's. */
 void site_loader_path(const struct config *cfg, const char *path, char *buf, size_t size);
 

@@ -4,6 +4,7 @@
 #include "app/boot_text.h"
 #include "app/loader_text.h"
 #include "app/machine_files.h"
+#include "app/unified_image.h"
 #include "edge/files.h"
 
 #include <errno.h>
@@ -27,7 +28,8 @@ static void give_root_file(struct site *site, struct question *q, struct span pa
 
 /* --- machines/WHO/FILE --- */
 
-static void give_machine_file(struct site *site, struct question *q, struct virtual_name *name)
+/* True: the answer comes later. */
+static bool give_machine_file(struct site *site, struct question *q, struct virtual_name *name)
 {
 	const struct machine *m = name->has_mac ? NULL : config_find_machine_named(site->cfg, name->who);
 
@@ -35,10 +37,15 @@ static void give_machine_file(struct site *site, struct question *q, struct virt
 		name->has_mac = true;
 		name->mac = m->mac;
 	}
+	if (name->has_mac && span_eq(name->file, SPAN_LIT(MACHINE_IMAGE))) {
+		unified_image_give(site, q, name->mac);
+		return true;
+	}
 	if (name->has_mac && span_eq(name->file, SPAN_LIT(MACHINE_SCRIPT)))
 		boot_text_of_machine(site, q, name->mac);
 	else
 		machine_files_give(site, q, name);
+	return false;
 }
 
 /* --- profiles/NAME/FILE --- */
@@ -128,7 +135,8 @@ void virtual_files_answer(struct site *site, struct question *q)
 	locate_path(site->cfg, q->path, &name);
 	switch (name.kind) {
 	case VIRTUAL_MACHINE_FILE:
-		give_machine_file(site, q, &name);
+		if (give_machine_file(site, q, &name))
+			return;
 		break;
 	case VIRTUAL_PROFILE_FILE:
 		give_profile_file(site, q, &name);

@@ -13,10 +13,10 @@ static void say_no_pe(struct span head, enum pe_fault fault, struct text *why)
 
 static void say_machine(uint16_t machine, enum arch wanted, struct text *why)
 {
-	const char *name = pe_machine_name(machine);
+	enum arch arch = pe_arch_of(machine);
 
-	if (name)
-		text_addf(why, "is an image for %s", name);
+	if (arch != ARCH_OTHER)
+		text_addf(why, "is an image for %s", arch_name(arch));
 	else
 		text_addf(why, "is an image for machines of type %#x", (unsigned)machine);
 	text_addf(why, ", and %s is wanted", arch_name(wanted));

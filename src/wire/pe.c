@@ -217,12 +217,12 @@ static const struct {
 	{ ARCH_ARM64, PE_MACHINE_ARM64 },
 };
 
-const char *pe_machine_name(uint16_t machine)
+enum arch pe_arch_of(uint16_t machine)
 {
 	for (size_t i = 0; i < ARRAY_LEN(machines); i++)
 		if (machines[i].machine == machine)
-			return arch_name(machines[i].arch);
-	return NULL;
+			return machines[i].arch;
+	return ARCH_OTHER;
 }
 
 uint16_t pe_machine_of(enum arch arch)

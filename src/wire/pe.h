@@ -81,10 +81,10 @@ const char *pe_fault_sentence(enum pe_fault f);
 /* What a file that is no PE seems to be, with its article ("a gzip file"), or NULL. */
 const char *pe_guess_other(struct span head);
 
-/* "x64", "arm64", …: our word for it, or NULL for a machine that we know no loader of. */
-const char *pe_machine_name(uint16_t machine);
 /* The machine whose images such firmware loads; 0: no UEFI of that kind. */
 uint16_t pe_machine_of(enum arch arch);
+/* And back; ARCH_OTHER for the rest. */
+enum arch pe_arch_of(uint16_t machine);
 
 /* Numbers as PE has them. */
 uint16_t pe_u16(const uint8_t *p);

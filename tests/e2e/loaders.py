@@ -11,7 +11,7 @@ import signal
 import sys
 
 import netlib
-from netlib import CLIENT, DISCOVER, OFFER, SERVER, Client, Lab, TftpError, tftp_get
+from netlib import CLIENT, DISCOVER, OFFER, SERVER, Client, Lab, TftpError, tftp_get, uefi_file
 
 case = netlib.Cases()
 UEFI_PXE = [(60, b"PXEClient:Arch:00007:UNDI:003000"), (93, b"\0\7")]
@@ -47,7 +47,7 @@ def absent(lab, name):
 def _():
     with Lab() as lab:
         for name in ("shimx64.efi.signed", "grubnetx64.efi.signed", "mmx64.efi"):
-            lab.write("loaders/" + name, "our " + name)
+            lab.write("loaders/" + name, uefi_file("our " + name))
         for name in ("deb/bootnetx64.efi", "deb/grubx64.efi", "grubx64.efi"):
             lab.write("tftp/" + name, "tftp " + name)
         for name in ("linux", "initrd"):
@@ -62,11 +62,11 @@ default_profile: {1}
 """
         d = lab.serve(config=config.format(lab.dir, "ours"))
         assert firmware(lab, UEFI_PXE) == "loaders/shimx64.efi"
-        assert tftp_get(lab.client, "loaders/shimx64.efi") == b"our shimx64.efi.signed"
-        assert tftp_get(lab.client, "grubx64.efi") == b"our grubnetx64.efi.signed"
-        assert tftp_get(lab.client, "loaders/grubx64.efi") == b"our grubnetx64.efi.signed"
-        assert lab.http_get("/loaders//grubx64.efi")[2] == b"our grubnetx64.efi.signed"
-        assert tftp_get(lab.client, "mmx64.efi") == b"our mmx64.efi"  # beside the shim on this machine
+        assert tftp_get(lab.client, "loaders/shimx64.efi") == uefi_file("our shimx64.efi.signed")
+        assert tftp_get(lab.client, "grubx64.efi") == uefi_file("our grubnetx64.efi.signed")
+        assert tftp_get(lab.client, "loaders/grubx64.efi") == uefi_file("our grubnetx64.efi.signed")
+        assert lab.http_get("/loaders//grubx64.efi")[2] == uefi_file("our grubnetx64.efi.signed")
+        assert tftp_get(lab.client, "mmx64.efi") == uefi_file("our mmx64.efi")  # beside the shim on this machine
         assert absent(lab, "revocations_sbat.efi") and absent(lab, "shim_certificate_0.efi")
         assert not [x for x in d.lines() if x["level"] == "warning" and ".efi" in x["message"]], d.messages()
         lab.config(config.format(lab.dir, "theirs"))
@@ -156,7 +156,7 @@ class Rendered:
         for name in ("linux", "initrd", "x.ipxe"):
             lab.write("http/" + name, name)
         for name in ("loaders/shimx64.efi", "loaders/grubx64.efi", "tftp/tree/pxelinux.0"):
-            lab.write(name, name)
+            lab.write(name, uefi_file(name))
         self.daemon = lab.serve(config=self.config(profile))
 
     def config(self, profile):

@@ -677,6 +677,24 @@ class Lab:
         return False
 
 
+# ---- files ----
+
+def uefi_file(content, machine=0x8664, signed=True):
+    """A small PE32+ file that check takes for a loader; content tells one from another."""
+    head = bytearray(512)
+    head[0:2], head[64:68] = b"MZ", b"PE\0\0"
+    struct.pack_into("<I", head, 60, 64)
+    struct.pack_into("<HHIIIHH", head, 68, machine, 1, 0, 0, 0, 240, 2)
+    struct.pack_into("<H", head, 88, 0x20b)
+    struct.pack_into("<II", head, 88 + 32, 4096, 512)
+    struct.pack_into("<IIIH", head, 88 + 56, 8192, 512, 0, 10)
+    struct.pack_into("<I", head, 88 + 108, 16)
+    struct.pack_into("<8sIIII", head, 88 + 240, b".text", 512, 4096, 512, 512)
+    if signed:
+        struct.pack_into("<II", head, 88 + 112 + 32, 512, 8)
+    return bytes(head) + content.encode().ljust(512, b"\0")
+
+
 # ---- running cases ----
 
 class Cases:

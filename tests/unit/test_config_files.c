@@ -2,6 +2,8 @@
  * own; and the examples. */
 #include "app/config_files.h"
 
+#include "pe_file.h"
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,6 +27,17 @@ static void write_file(const char *name, const char *content)
 	assert_int_equal(fclose(f), 0);
 }
 
+static void write_pe(const char *name, uint16_t machine, bool is_signed)
+{
+	uint8_t octets[PE_FILE_OCTETS];
+	FILE *f = fopen(name, "w");
+
+	assert_non_null(f);
+	pe_file_make(octets, machine, is_signed);
+	assert_int_equal(fwrite(octets, 1, sizeof(octets), f), sizeof(octets));
+	assert_int_equal(fclose(f), 0);
+}
+
 /* dir/http/{linux, sub/}, dir/http/out -> /etc/passwd, dir/tftp/pxelinux.0, dir/ipxe/ipxe.efi */
 static int make_tree(void **state)
 {
@@ -35,14 +48,20 @@ static int make_tree(void **state)
 		return -1;
 	write_file("http/linux", "k");
 	write_file("tftp/pxelinux.0", "p");
-	write_file("ipxe/ipxe.efi", "e");
+	write_pe("ipxe/ipxe.efi", PE_MACHINE_X64, false);
+	write_pe("ipxe/signed.efi", PE_MACHINE_X64, true);
+	write_pe("ipxe/arm64.efi", PE_MACHINE_ARM64, false);
+	write_pe("http/vmlinuz", PE_MACHINE_X64, false);
+	write_pe("http/vmlinuz-signed", PE_MACHINE_X64, true);
+	write_pe("http/vmlinuz-arm64", PE_MACHINE_ARM64, false);
 	return 0;
 }
 
 static int remove_tree(void **state)
 {
 	static const char *const files[] = { "http/linux", "http/out", "tftp/pxelinux.0",
-		"ipxe/ipxe.efi", "good.yaml", "bad.yaml" };
+		"ipxe/ipxe.efi", "ipxe/signed.efi", "ipxe/arm64.efi", "http/vmlinuz", "http/vmlinuz-signed",
+		"http/vmlinuz-arm64", "good.yaml", "bad.yaml" };
 	static const char *const dirs[] = { "http/sub", "http", "tftp", "ipxe", dir };
 
 	(void)state;
@@ -149,6 +168,67 @@ static void mistakes_of_all_kinds_come_together(void **state)
 	text_free(&out);
 }
 
+/* One mistake each: what stands in the file, its line and what is said of it. */
+static const struct {
+	const char *yaml;
+	unsigned line; /* 0: there is none */
+	const char *part;
+} images[] = {
+	{ "loaders: {dir: %s/ipxe, x64: signed.efi}\n", 0, NULL },
+	{ "loaders: {dir: %s/ipxe,\n x64: arm64.efi}\n", 2, "iPXE for x64, arm64.efi, is an image for arm64, and x64 is wanted" },
+	{ "loaders: {dir: %s/ipxe,\n bios: ipxe.efi}\n", 2, "iPXE for bios, ipxe.efi, is a UEFI image, and BIOS runs none" },
+	{ "loaders: {dir: %s/ipxe,\n arm64: %s/http/linux}\n", 2, "is no PE file" },
+	{ "loaders: {dir: %s/ipxe,\n grub: {arm64: %s/ipxe/arm64.efi}}\n", 0, NULL },
+	/* Secure Boot: nothing unsigned on its way */
+	{ "loaders:\n  shim: {x64: %s/ipxe/signed.efi}\n  grub: {x64: %s/ipxe/ipxe.efi}\n"
+	  "profiles: {a: {kernel: vmlinuz-signed}}\n", 0, NULL },
+	{ "loaders:\n  shim: {x64: %s/ipxe/signed.efi}\n  grub: {x64: %s/ipxe/ipxe.efi}\n"
+	  "profiles: {a: {kernel: vmlinuz-signed, secure_boot: true}}\n", 4, "is not signed, and Secure Boot loads nothing unsigned" },
+	{ "loaders:\n  shim: {x64: %s/ipxe/ipxe.efi}\n  grub: {x64: %s/ipxe/signed.efi}\n"
+	  "profiles: {a: {kernel: vmlinuz-signed, secure_boot: true}}\n", 4, "secure_boot: shim for x64, " },
+	{ "loaders:\n  shim: {x64: %s/ipxe/signed.efi}\n  grub: {x64: %s/ipxe/signed.efi}\n"
+	  "profiles: {a: {kernel: vmlinuz, secure_boot: true}}\n", 4, "http/vmlinuz is not signed" },
+	/* unified kernel images */
+	{ "loaders: {stub: {x64: %s/ipxe/ipxe.efi}}\nprofiles: {a: {kernel: vmlinuz, initrd: linux, loader: uki}}\n", 0, NULL },
+	{ "loaders: {stub: {x64: %s/ipxe/arm64.efi}}\n", 1, "the EFI stub for x64, " },
+	{ "loaders: {stub: {x64: %s/ipxe/ipxe.efi}}\nprofiles: {a: {kernel: linux, loader: uki}}\n", 2,
+		"http/linux is no PE file" },
+	{ "loaders: {stub: {arm64: %s/ipxe/gone.efi}}\nprofiles: {a: {kernel: vmlinuz, initrd: linux, loader: uki}}\n", 1,
+		"does not exist" },
+	{ "profiles: {a: {kernel: 'http://x/vmlinuz', loader: uki}}\n", 1, "http://x/vmlinuz is a URL" },
+};
+
+static void images_are_looked_into(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(images); i++) {
+		struct config_errors errs = { 0 };
+		struct text yaml = { 0 }, source = { 0 }, out = { 0 };
+		struct config *cfg = NULL;
+
+		for (const char *at = images[i].yaml; *at; at++) {
+			if (at[0] == '%' && at[1] == 's') {
+				text_adds(&yaml, dir);
+				at++;
+			} else {
+				text_addc(&yaml, *at);
+			}
+		}
+		text_addf(&yaml, "http: {root: %s/http}\ntftp: {root: %s/tftp}\n", dir, dir);
+		write_file("good.yaml", text_str(&yaml));
+		assert_int_equal(config_files_load("good.yaml", NULL, &errs, &source, &cfg) == 0, images[i].line == 0);
+		config_files_print_errors("good.yaml", text_span(&source), &errs, &out);
+		if (errs.n != (images[i].line != 0) ||
+			(errs.n && (errs.list[0].pos.line != images[i].line || !strstr(errs.list[0].message, images[i].part))))
+			fail_msg("case %zu:\n%s", i, text_str(&out));
+		config_errors_free(&errs);
+		config_free(cfg);
+		text_free(&source);
+		text_free(&yaml);
+		text_free(&out);
+	}
+}
+
 static void bootfile_is_looked_for_in_both_roots(void **state)
 {
 	struct config_errors errs = { 0 };
@@ -215,6 +295,7 @@ int main(void)
 		cmocka_unit_test(reading_says_why_not),
 		cmocka_unit_test(good_file_loads),
 		cmocka_unit_test(mistakes_of_all_kinds_come_together),
+		cmocka_unit_test(images_are_looked_into),
 		cmocka_unit_test(bootfile_is_looked_for_in_both_roots),
 		cmocka_unit_test(defaults_may_be_missing),
 		cmocka_unit_test(examples_load),

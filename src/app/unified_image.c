@@ -1,0 +1,292 @@
+/* Makes unified kernel images of profiles; see unified_image.h. */
+#include "app/unified_image.h"
+
+#include "app/efi_files.h"
+#include "base/escape.h"
+#include "core/uki.h"
+#include "edge/files.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* --- the parts --- */
+
+/* While the parts are opened and looked into. */
+struct assembly {
+	const struct unified_image *image;
+	struct http_parts *parts; /* files in the order of enum uki_file */
+	struct efi_head stub;
+	uint64_t *initrd_sizes;
+	struct text *why;
+};
+
+static int refuse(struct assembly *a, const char *directory, const char *path, const char *reason)
+{
+	text_addf(a->why, "%s%s%s %s", directory, *directory ? "/" : "", path, reason);
+	return -EBADMSG;
+}
+
+static int open_part(struct assembly *a, struct root *root, const struct file_ref *f, struct source_file *ret)
+{
+	int r;
+
+	if (f->is_url)
+		return refuse(a, "", f->path, "is a URL: an image is made of files below http.root");
+	r = root_open_file(root, span_str(f->path), &ret->fd, &ret->st);
+	if (r < 0)
+		return refuse(a, root->path, f->path, strerror(-r));
+	if (ret->st.st_size == 0)
+		return refuse(a, root->path, f->path, "is empty");
+	return 0;
+}
+
+static int open_parts(struct assembly *a, struct root *root)
+{
+	const struct profile *p = a->image->profile;
+	int r = open_part(a, root, &p->kernel, &a->parts->files[UKI_KERNEL]);
+
+	for (size_t i = 0; r == 0 && i < p->n_initrds; i++) {
+		struct source_file *f = &a->parts->files[UKI_INITRD + i];
+
+		r = open_part(a, root, &p->initrds[i], f);
+		a->initrd_sizes[i] = (uint64_t)f->st.st_size;
+	}
+	return r;
+}
+
+/* Is the kernel one that firmware of the machine runs?  *ret: which it is for. */
+static int check_kernel(struct assembly *a, enum arch *ret)
+{
+	const struct efi_wanted wanted = { .arch = a->image->arch };
+	const struct source_file *f = &a->parts->files[UKI_KERNEL];
+	struct text wrong = { 0 };
+	struct efi_head head;
+	int r = 0;
+
+	if (efi_file_check(f->fd, &f->st, &wanted, &head, &wrong))
+		*ret = pe_arch_of(head.pe.machine);
+	else
+		r = refuse(a, a->image->cfg->http_root, a->image->profile->kernel.path, text_str(&wrong));
+	text_free(&wrong);
+	return r;
+}
+
+static int open_stub(struct assembly *a, enum arch arch)
+{
+	const struct efi_wanted wanted = { .arch = arch };
+	struct source_file *f = &a->parts->files[UKI_STUB];
+	struct text wrong = { 0 };
+	const char *path = a->image->cfg->loaders.file[FAMILY_STUB][arch].path;
+	int r = a->image->files ? site_open_again(a->image->files->loader[FAMILY_STUB][arch], &f->fd, &f->st) :
+				  site_loader_open(a->image->cfg, FAMILY_STUB, arch, &path, &f->fd, &f->st);
+
+	if (r < 0) {
+		text_addf(a->why, "there is no EFI stub for %s: install systemd-boot-efi, or name one with loaders: {stub: {%s: FILE}}",
+			arch_name(arch), arch_name(arch));
+		return -EBADMSG;
+	}
+	if (!efi_file_check(f->fd, &f->st, &wanted, &a->stub, &wrong))
+		r = refuse(a, "", path, text_str(&wrong));
+	text_free(&wrong);
+	return r;
+}
+
+/* What the spec has from the target's own /etc/os-release: we know our name of it. */
+static void add_os_release(const struct profile *p, struct text *out)
+{
+	text_adds(out, "ID=linux\nPRETTY_NAME=\"");
+	escape_name(out, span_str(p->name));
+	text_adds(out, "\"\n");
+}
+
+static int lay_out(struct assembly *a)
+{
+	struct text os_release = { 0 };
+	const char *reason = NULL;
+	int r = -ENOMEM;
+
+	add_os_release(a->image->profile, &os_release);
+	if (!os_release.failed) {
+		const struct uki_parts parts = {
+			.stub_head = { a->stub.octets, a->stub.n },
+			.stub = &a->stub.pe,
+			.kernel_size = (uint64_t)a->parts->files[UKI_KERNEL].st.st_size,
+			.initrd_sizes = a->initrd_sizes,
+			.n_initrds = a->image->profile->n_initrds,
+			.os_release = text_span(&os_release),
+			.cmdline = a->image->cmdline,
+		};
+
+		r = uki_layout(&parts, &a->parts->pieces, &reason);
+	}
+	if (r == -EINVAL) {
+		text_adds(a->why, reason);
+		r = -EBADMSG;
+	}
+	text_free(&os_release);
+	return r;
+}
+
+static int assemble(struct assembly *a)
+{
+	struct root root = root_open(a->image->cfg->http_root);
+	enum arch arch;
+	int r = open_parts(a, &root);
+
+	if (r == 0)
+		r = check_kernel(a, &arch);
+	if (r == 0)
+		r = open_stub(a, arch);
+	if (r == 0)
+		r = lay_out(a);
+	root_close(&root);
+	return r;
+}
+
+int unified_image_assemble(const struct unified_image *image, struct http_parts **ret, struct text *why)
+{
+	size_t n = image->profile->n_initrds;
+	struct assembly a = { .image = image, .initrd_sizes = calloc(n + 1, sizeof(uint64_t)), .why = why };
+	int r = a.initrd_sizes ? http_parts_new(UKI_INITRD + n, &a.parts) : -ENOMEM;
+
+	if (r == 0)
+		r = assemble(&a);
+	free(a.initrd_sizes);
+	if (r < 0)
+		http_parts_free(a.parts);
+	else
+		*ret = a.parts;
+	return r;
+}
+
+/* --- one for the machine that asks --- */
+
+/* An image on its way: opened and laid out by a worker, since a disk may be slow. */
+struct making {
+	uv_work_t work;
+	struct site *site;
+	struct question *question;
+	struct snapshot *now; /* whose profile it is */
+	struct unified_image image;
+	struct mac mac;
+	struct ip4 address; /* the machine's, as far as is known */
+	struct text cmdline;
+	/* what the worker found */
+	int error;
+	struct http_parts *parts;
+	struct text why;
+};
+
+static void making_free(struct making *m)
+{
+	text_free(&m->cmdline);
+	text_free(&m->why);
+	snapshot_unref(m->now);
+	free(m);
+}
+
+static void give_reason(const struct making *m, int error, const char *reason)
+{
+	const struct facts who = { .has_mac = true, .mac = m->mac };
+
+	site_say_nothing_to_run(m->site, "http", &who, m->address, reason);
+	given_error(&m->question->given, error, "%s", reason);
+}
+
+static void making_run(uv_work_t *work)
+{
+	struct making *m = work->data;
+
+	m->error = unified_image_assemble(&m->image, &m->parts, &m->why);
+}
+
+static void making_done(uv_work_t *work, int status)
+{
+	struct making *m = work->data;
+
+	(void)status;
+	if (m->error == 0)
+		given_parts(&m->question->given, m->parts);
+	else
+		give_reason(m, m->error, m->error == -EBADMSG ? text_str(&m->why) : strerror(-m->error));
+	question_answer(m->question);
+	making_free(m);
+}
+
+/* The machine's own command line; YAML's block texts end in a newline. */
+static int render_cmdline(struct making *m, const struct machine_vars *vars)
+{
+	struct template_error error;
+	char reason[320];
+	int r = machine_vars_render(span_str(m->image.profile->cmdline), vars, escape_cmdline, &m->cmdline, &error);
+
+	if (r == -EINVAL) {
+		(void)snprintf(reason, sizeof(reason), "cmdline, line %u: %s", error.line, error.message);
+		give_reason(m, -EBADMSG, reason);
+	} else if (r < 0) {
+		give_reason(m, r, strerror(-r));
+	}
+	m->image.cmdline = text_span(&m->cmdline);
+	while (m->image.cmdline.n > 0 && strchr(" \n", m->image.cmdline.p[m->image.cmdline.n - 1]))
+		m->image.cmdline.n--;
+	return r;
+}
+
+/* False: it is answered already, with what is wrong. */
+static bool begin(struct making *m, const struct facts *facts)
+{
+	struct site *site = m->site;
+	struct answer answer;
+	struct machine_vars vars;
+
+	boot_decide(site->cfg, facts, &answer);
+	if (answer.kind != ANSWER_IMAGE) {
+		give_reason(m, -ENOENT, facts->arch == ARCH_UNKNOWN ?
+			"its architecture is not known, since it has not asked by DHCP as firmware does" : answer.why);
+		return false;
+	}
+	vars = (struct machine_vars){
+		.facts = facts,
+		.machine = answer.machine,
+		.profile = answer.profile,
+		.address = m->address,
+		.server = m->question->local,
+		.base = locate_base_url(site->cfg, facts->client, m->question->local),
+	};
+	m->image = (struct unified_image){
+		.cfg = site->cfg, .files = site->now->files, .profile = answer.profile, .arch = answer.arch };
+	if (render_cmdline(m, &vars) < 0)
+		return false;
+	if (uv_queue_work(site->loop, &m->work, making_run, making_done) < 0) {
+		give_reason(m, -ENOMEM, strerror(ENOMEM));
+		return false;
+	}
+	return true;
+}
+
+void unified_image_give(struct site *site, struct question *q, struct mac mac)
+{
+	struct facts facts;
+	struct making *m;
+
+	if (q->transport != TRANSPORT_HTTP) {
+		given_error(&q->given, -ENOENT, "an image is loaded by HTTP");
+		question_answer(q);
+		return;
+	}
+	m = calloc(1, sizeof(*m));
+	if (!m) {
+		given_error(&q->given, -ENOMEM, "%s", "");
+		question_answer(q);
+		return;
+	}
+	*m = (struct making){ .work.data = m, .site = site, .question = q, .now = snapshot_ref(site->now), .mac = mac };
+	m->address = site_facts_of_mac(site, mac, q->peer, &facts);
+	/* Whoever asks for an image is firmware, whatever DHCP last heard of it. */
+	facts.client = CLIENT_HTTP;
+	facts.transport = TRANSPORT_HTTP;
+	if (!begin(m, &facts)) {
+		question_answer(q);
+		making_free(m);
+	}
+}
