@@ -185,8 +185,36 @@ static void check_script(const struct root *http, const struct file_ref *f, stru
 	text_free(&source);
 }
 
-static void check_template(const struct config *cfg, const struct root *templates, const struct profile_file *f,
-	struct config_errors *errs)
+/* Of one template: more of the same kind would hide the rest. */
+#define MACHINES_NAMED_MAX 20u
+
+/* Does each machine that has this profile by name have what the template asks for? */
+static void check_machines(const struct config *cfg, const struct profile *p, const struct profile_file *f,
+	struct span source, const struct template_sink *sink, struct config_errors *errs)
+{
+	const struct facts facts = { .client = CLIENT_IPXE };
+	struct text out = { 0 };
+	unsigned n = 0;
+
+	for (size_t i = 0; i < cfg->n_machines && n < MACHINES_NAMED_MAX; i++) {
+		const struct machine *m = &cfg->machines[i];
+		const struct machine_vars vars = { .facts = &facts, .machine = m, .profile = p };
+		struct template_error error;
+
+		if (m->profile != p)
+			continue;
+		text_reset(&out);
+		if (machine_vars_render_as(source, &vars, sink, &out, &error) != -EINVAL)
+			continue;
+		n++;
+		config_error_add(errs, m->pos, "the file %s cannot be rendered for %s: %s, line %u: %s", f->name, m->name,
+			error.partial[0] ? error.partial : f->source.path, error.line, error.message);
+	}
+	text_free(&out);
+}
+
+static void check_template(const struct config *cfg, const struct root *templates, const struct profile *p,
+	const struct profile_file *f, struct config_errors *errs)
 {
 	const struct text_kind *kind = text_kind_of(span_str(f->name));
 	struct template_files files = { .dirfd = templates->fd };
@@ -204,6 +232,8 @@ static void check_template(const struct config *cfg, const struct root *template
 	else if (machine_vars_check_as(source, cfg, &sink, &error) == -EINVAL)
 		config_error_add(errs, f->source.pos, "%s/%s, line %u: %s: correct the template", templates->path,
 			error.partial[0] ? error.partial : f->source.path, error.line, error.message);
+	else
+		check_machines(cfg, p, f, source, &sink, errs);
 	template_files_free(&files);
 }
 
@@ -213,7 +243,7 @@ static void check_templates(const struct config *cfg, struct config_errors *errs
 
 	for (size_t i = 0; i < cfg->n_profiles; i++)
 		for (size_t j = 0; j < cfg->profiles[i].n_files; j++)
-			check_template(cfg, &templates, &cfg->profiles[i].files[j], errs);
+			check_template(cfg, &templates, &cfg->profiles[i], &cfg->profiles[i].files[j], errs);
 	root_close(&templates);
 }
 

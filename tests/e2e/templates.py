@@ -43,8 +43,8 @@ def own_mac(lab):
 
 def templates(lab, **files):
     for name, text in {"debian/preseed.cfg": PRESEED, "common/late.cfg": "d-i preseed/late_command string true {{hostname}}\n",
-                       "cloud.yaml": "#cloud-config\nhostname: {{name}}\nnote: '{{{vars.note}}}'\n",
-                       "machine.ign": '{"name": "{{hostname}}"}\n', "broken.cfg": "fine\n{{#vars.note}}{{vars.none}}{{/vars.note}}\n",
+                       "cloud.yaml": "#cloud-config\nhostname: {{name}}\nnote: '{{#vars.note}}{{{.}}}{{/vars.note}}'\n",
+                       "machine.ign": '{"name": "{{hostname}}"}\n', "broken.cfg": "fine\n",
                        **files}.items():
         lab.write("templates/" + name, text)
 
@@ -71,7 +71,7 @@ def expected(address):
 @case("a machine has its files by HTTP and by TFTP, by its name and by its MAC")
 def _():
     with Lab() as lab:
-        start(lab, **{"broken.cfg": "{{vars.note}}"})
+        start(lab, **{"broken.cfg": ""})
         address = lease(lab)
         dashed = own_mac(lab).replace(":", "-")
         for who in ("web1", dashed, dashed.upper()):
@@ -134,7 +134,7 @@ def _():
 @case("a template that fails is a 500 with its file and line, a warning, and nothing by halves")
 def _():
     with Lab() as lab:
-        d = start(lab, **{"broken.cfg": "fine\n{{#vars.mirrors}}x{{/vars.mirrors}}\n{{vars.note}} {{> common/late.cfg}}"})
+        d = start(lab, **{"broken.cfg": "fine\n{{#vars.mirrors}}x{{/vars.mirrors}}\n{{> common/late.cfg}}"})
         lease(lab)
         lab.write("templates/broken.cfg", "fine\n{{vars.none}}\n")
         status, _, body = lab.http_get("/machines/web1/broken.cfg")
@@ -173,7 +173,17 @@ def _():
         for text in ("preseed.cfg does not exist", 'cloud.yaml, line 1: the partial "gone" cannot be read',
                      "machine.ign, line 1: {{#name}} is never closed", 'broken.cfg, line 2: there is no variable "vars.dsik"'):
             assert text in out and ":10:" in out, (text, out)
-        templates(lab, **{"broken.cfg": ""})
+        # What only one machine lacks, or has in a form that cannot stand there.
+        templates(lab, **{"broken.cfg": "{{vars.only}}", "cloud.yaml": "note: {{vars.note}}"})
+        text = open(path).read().replace("profile: debian}", "profile: debian, vars: {only: x, note: y}}")
+        with open(path, "w") as f:
+            f.write(text)
+        p = lab.server.run([netlib.BOOTSMITH, "check", "-c", path], check=False)
+        out = p.stdout + p.stderr
+        assert p.returncode == 1 and "2 mistakes" in out and ":13:5: " in out and ":14:5: " not in out, out
+        assert 'the file broken.cfg cannot be rendered for web1: broken.cfg, line 1: there is no variable "vars.only"' in out, out
+        assert 'rendered for web1: cloud.yaml, line 1: the value of "vars.note" is no plain text' in out, out
+        templates(lab, **{"broken.cfg": "", "cloud.yaml": ""})
         p = lab.server.run([netlib.BOOTSMITH, "check", "-c", path], check=False)
         assert p.returncode == 0, p.stdout + p.stderr
         out = lab.server.run([netlib.BOOTSMITH, "explain", "-c", path, "--mac", own_mac(lab)]).stdout
