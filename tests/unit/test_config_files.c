@@ -270,6 +270,7 @@ static void examples_load(void **state)
 		EXAMPLES_DIR "/home-lab.yaml",
 		EXAMPLES_DIR "/university-lab.yaml",
 		EXAMPLES_DIR "/relays.yaml",
+		EXAMPLES_DIR "/installers.yaml",
 	};
 
 	(void)state;
