@@ -157,7 +157,7 @@ static void check_http_file(
 {
 	int r;
 
-	if (!f->path || f->is_url || http->reported)
+	if (!f->path || f->is_url || f->upstream || http->reported)
 		return;
 	r = look(http, f->path);
 	if (r < 0)

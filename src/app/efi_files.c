@@ -110,7 +110,7 @@ static void check_secure(const struct config *cfg, const struct profile *p, int 
 	struct stat st;
 	int fd;
 
-	if (p->kernel.is_url || files_open_below(http_root, span_str(p->kernel.path), &fd, &st) < 0)
+	if (p->kernel.is_url || p->kernel.upstream || files_open_below(http_root, span_str(p->kernel.path), &fd, &st) < 0)
 		return;
 	if (efi_file_check(fd, &st, &wanted, &head, &why)) {
 		check_secure_loader(cfg, p, FAMILY_SHIM, pe_arch_of(head.pe.machine), errs);
@@ -131,7 +131,7 @@ static bool has_all_files(const struct profile *p, int http_root)
 		struct stat st;
 		int fd;
 
-		if (f->is_url)
+		if (f->is_url || f->upstream)
 			continue;
 		if (files_open_below(http_root, span_str(f->path), &fd, &st) < 0)
 			return false;

@@ -186,6 +186,16 @@ static void on_opened(struct serving_thread *t, void *asker, int error, int fd, 
 	http_server_answer(asker, &target);
 }
 
+static void give_growing(struct http_target *t, struct growing *growing)
+{
+	if (http_source_growing(growing, &t->source) == 0) {
+		t->kind = HTTP_TARGET_SOURCE;
+		return;
+	}
+	growing_unref(growing);
+	give_error(t, -ENFILE);
+}
+
 static void answered(struct serving_thread *t, struct question *q)
 {
 	struct http_target target = { .content_type = q->given.content_type };
@@ -207,6 +217,9 @@ static void answered(struct serving_thread *t, struct question *q)
 	case GIVEN_PARTS:
 		target.kind = HTTP_TARGET_SOURCE;
 		target.source = http_source_parts(q->given.parts);
+		break;
+	case GIVEN_GROWING:
+		give_growing(&target, q->given.growing);
 		break;
 	}
 	http_server_answer(q->asker, &target);

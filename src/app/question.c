@@ -38,6 +38,11 @@ void given_parts(struct given *g, struct http_parts *parts)
 	*g = (struct given){ .kind = GIVEN_PARTS, .parts = parts };
 }
 
+void given_growing(struct given *g, struct growing *growing)
+{
+	*g = (struct given){ .kind = GIVEN_GROWING, .growing = growing };
+}
+
 void given_free(struct given *g)
 {
 	if (g->kind == GIVEN_FILE)
@@ -46,6 +51,8 @@ void given_free(struct given *g)
 		text_free(&g->text);
 	else if (g->kind == GIVEN_PARTS)
 		http_parts_free(g->parts);
+	else if (g->kind == GIVEN_GROWING)
+		growing_unref(g->growing);
 	*g = (struct given){ .kind = GIVEN_ERROR, .error = -ENOENT };
 }
 

@@ -15,6 +15,7 @@ enum given_kind {
 	GIVEN_FILE,
 	GIVEN_TEXT,
 	GIVEN_PARTS,
+	GIVEN_GROWING,
 };
 
 struct given {
@@ -26,6 +27,7 @@ struct given {
 	struct stat st;
 	struct text text;         /* GIVEN_TEXT */
 	struct http_parts *parts; /* GIVEN_PARTS: moves with the question */
+	struct growing *growing;  /* GIVEN_GROWING: a file that is still coming; moves, too */
 	const char *content_type; /* a literal, or NULL: by the path's suffix */
 };
 
@@ -54,5 +56,6 @@ void given_file(struct given *g, int fd, const struct stat *st);
 void given_text(struct given *g, struct text *text, const char *content_type);
 /* Takes the parts; for HTTP only. */
 void given_parts(struct given *g, struct http_parts *parts);
+void given_growing(struct given *g, struct growing *growing);
 /* Lets go of what nobody wants any more. */
 void given_free(struct given *g);

@@ -4,6 +4,7 @@
 #include "app/banner.h"
 #include "app/config_files.h"
 #include "app/control.h"
+#include "app/image_cache.h"
 #include "app/listeners.h"
 #include "app/other_server.h"
 #include "app/proxy_watch.h"
@@ -193,11 +194,29 @@ static void on_monitor(uv_poll_t *h, int status, int events)
 		(void)uv_timer_start(&d->refresh_timer, on_refresh, DEBOUNCE_MS, 0);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Copies are in one directory, known by one table. */
+static int keep_images(const struct config *now, struct config *next, struct text *changed)
+{
+	if (!same_text(now->images.dir, next->images.dir))
+		text_adds(changed, " images.dir");
+	if (!same_text(now->images.ca, next->images.ca))
+		text_adds(changed, " images.ca");
+	next->images.dir = now->images.dir ? arena_strdup(&next->arena, span_str(now->images.dir)) : NULL;
+	next->images.ca = now->images.ca ? arena_strdup(&next->arena, span_str(now->images.ca)) : NULL;
+	return (now->images.dir && !next->images.dir) || (now->images.ca && !next->images.ca) ? -ENOMEM : 0;
+}
+
 /* What only a restart can change stays as it is, and is named. */
 static int keep_what_needs_restart(struct daemon *d, struct config *next)
 {
 	const struct config *now = d->site.cfg;
 	struct text changed = { 0 };
+	int r = keep_images(now, next, &changed);
 
 	if (strcmp(now->state_dir, next->state_dir) != 0)
 		text_adds(&changed, " state_dir");
@@ -218,7 +237,7 @@ static int keep_what_needs_restart(struct daemon *d, struct config *next)
 		next->https_port = now->https_port;
 	next->state_dir = arena_strdup(&next->arena, span_str(now->state_dir));
 	next->control_socket = arena_strdup(&next->arena, span_str(now->control_socket));
-	return next->state_dir && next->control_socket ? 0 : -ENOMEM;
+	return next->state_dir && next->control_socket ? r : -ENOMEM;
 }
 
 /* Puts a loaded configuration in force. */
@@ -310,6 +329,7 @@ static void on_service_closed(void *ctx)
 
 	if (--d->closing > 0)
 		return;
+	image_cache_close(d->site.images);
 	service_dhcp4_close(d->dhcp4);
 	control_close(d->control); /* before the store: releases under way are committed still */
 	store_close(d->site.store);
@@ -322,6 +342,7 @@ static void stop(struct daemon *d, int signum)
 	say_drops(d->site.log);
 	log_say(d->site.log, LOG_INFO, "serve", "stopping (%s)", signum == SIGINT ? "SIGINT" : "SIGTERM");
 	d->closing = 2;
+	image_cache_stop(d->site.images);
 	service_tftp_close(d->tftp, on_service_closed, d);
 	service_http_close(d->http, on_service_closed, d);
 	service_ndp_close(d->ndp);
@@ -379,6 +400,8 @@ static int start_services(struct daemon *d)
 	if (r == -EPERM || r == -EACCES)
 		(void)fprintf(stderr,
 			"bootsmith: no permission to open network sockets: run it as root, or with the capabilities CAP_NET_RAW and CAP_NET_BIND_SERVICE\n");
+	if (r == 0)
+		r = image_cache_new(&d->loop, &d->site, &d->site.images);
 	if (r < 0)
 		return r;
 	r = service_tftp_new(&d->loop, &d->site, &d->tftp);
@@ -533,6 +556,7 @@ static void daemon_free(struct daemon *d)
 	lease_table_free(d->site.leases);
 	clients_free(d->site.clients);
 	forms_free(d->site.forms);
+	image_cache_free(d->site.images);
 	site_adopt(&d->site, NULL);
 	free(d->told);
 	if (d->monitor_fd >= 0)

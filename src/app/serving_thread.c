@@ -267,7 +267,7 @@ int serving_thread_open(struct serving_thread *t, struct span path, void *asker,
 	case VIRTUAL_NONE:
 		return open_in_root(t, &t->root, path, asker, opened, ret_fd, ret_st, ret_opening);
 	case VIRTUAL_PROFILE_FILE:
-		if (!name.ref->is_url)
+		if (!name.ref->is_url && !name.ref->upstream)
 			return open_in_root(t, &t->profiles_root, span_str(name.ref->path), asker, opened, ret_fd, ret_st,
 				ret_opening);
 		break;
@@ -293,6 +293,7 @@ enum serving_failure serving_failure_of(int error)
 		return SERVING_NOT_FOUND;
 	case -EISDIR:
 		return SERVING_DIRECTORY;
+	case -EHOSTUNREACH: /* a server that we fetch from */
 	case -EMFILE:
 	case -ENFILE:
 	case -ENOMEM:

@@ -18,6 +18,7 @@
 #include <uv.h>
 
 struct serving_thread; /* app/serving_thread.h */
+struct image_cache;    /* app/image_cache.h */
 
 #define SITE_THREADS_MAX 8u
 
@@ -33,6 +34,7 @@ struct site {
 	struct clients *clients;
 	struct forms *forms;
 	struct store *store;
+	struct image_cache *images;
 	const struct serving_thread *threads[SITE_THREADS_MAX]; /* that run, for who asks what they do */
 	size_t n_threads;
 	int64_t start_us; /* of the monotonic clock */

@@ -173,6 +173,7 @@ static void answered(struct serving_thread *serving, struct question *q)
 		target.text = q->given.text;
 		break;
 	case GIVEN_PARTS: /* nobody gives them to us */
+	case GIVEN_GROWING:
 		given_free(&q->given);
 		give_error(&target, -ENOENT);
 		break;

@@ -30,8 +30,8 @@ static int open_part(struct assembly *a, struct root *root, const struct file_re
 {
 	int r;
 
-	if (f->is_url)
-		return refuse(a, "", f->path, "is a URL: an image is made of files below http.root");
+	if (f->is_url || f->upstream)
+		return refuse(a, "", f->upstream ? f->upstream : f->path, "is a URL: an image is made of files below http.root");
 	r = root_open_file(root, span_str(f->path), &ret->fd, &ret->st);
 	if (r < 0)
 		return refuse(a, root->path, f->path, strerror(-r));

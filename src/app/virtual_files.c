@@ -2,6 +2,7 @@
 #include "app/virtual_files.h"
 
 #include "app/boot_text.h"
+#include "app/image_cache.h"
 #include "app/loader_text.h"
 #include "app/machine_files.h"
 #include "app/unified_image.h"
@@ -139,6 +140,10 @@ void virtual_files_answer(struct site *site, struct question *q)
 			return;
 		break;
 	case VIRTUAL_PROFILE_FILE:
+		if (name.ref->upstream) {
+			image_cache_answer(site->images, q, name.ref);
+			return;
+		}
 		give_profile_file(site, q, &name);
 		break;
 	case VIRTUAL_SITE_SCRIPT:

@@ -99,7 +99,8 @@
 	X(HTTP_TLS, "D327", "a TLS handshake that failed")                                   \
 	X(HTTP_TLS_UNTRUSTED, "D328", "the client does not trust the certificate: give it the CA's") \
 	X(HTTP_TLS_VERSION, "D329", "no TLS version or cipher in common: TLS 1.2 or 1.3 with (EC)DHE and AES-GCM") \
-	X(HTTP_TLS_PLAIN, "D330", "no TLS on the port of https")
+	X(HTTP_TLS_PLAIN, "D330", "no TLS on the port of https")                             \
+	X(HTTP_UPSTREAM, "D331", "the server that the file is fetched from broke off, or sent another file")
 
 enum drop {
 #define X(name, id, sentence) DROP_##name,

@@ -66,6 +66,7 @@ int config_new(struct config **ret_config)
 	cfg->templates_root = CONFIG_TEMPLATES_ROOT_DEFAULT;
 	cfg->tftp_port = 69;
 	cfg->http_port = 80;
+	cfg->images.limit = CONFIG_IMAGES_LIMIT_DEFAULT;
 	cfg->loaders.dir = CONFIG_LOADERS_DIR_DEFAULT;
 	for (enum loader_family f = 0; f < FAMILY_COUNT; f++)
 		for (enum arch a = 0; a < ARCH_COUNT; a++)

@@ -10,6 +10,7 @@
 
 #include "base/addr.h"
 #include "base/arena.h"
+#include "core/sums.h"
 #include "wire/pxe.h"
 
 /* Where in the file something stands; line 0: not from a file. */
@@ -82,6 +83,10 @@ enum profile_kind {
 struct file_ref {
 	const char *path; /* below the root, no leading '/', or a URL (is_url) */
 	bool is_url;
+	/* An image that we fetch from there and serve as `path`, a virtual name; or NULL. */
+	const char *upstream;
+	bool has_sha256; /* only these octets will do */
+	struct sha256 sha256;
 	struct src_pos pos;
 };
 
@@ -221,6 +226,13 @@ struct machine_index {
 	size_t n_macs, n_uuids, n_names;
 };
 
+/* What is fetched from elsewhere, and kept. */
+struct images_config {
+	const char *dir; /* NULL: `images` in the state directory */
+	uint64_t limit;  /* octets that it may hold */
+	const char *ca;  /* certificates to trust instead of the system's, or NULL */
+};
+
 struct config {
 	const char *file; /* its name for messages; NULL without a file */
 	const char *state_dir;
@@ -236,6 +248,7 @@ struct config {
 	unsigned https_clients; /* told https:// URLs: a bit, 1 << enum client, for each */
 	bool tftp_single_port;
 	struct loaders loaders;
+	struct images_config images;
 	const struct network *networks;
 	size_t n_networks;
 	const struct profile *profiles;
@@ -257,6 +270,7 @@ struct config {
 #define CONFIG_TFTP_ROOT_DEFAULT      "/srv/tftp"
 #define CONFIG_TEMPLATES_ROOT_DEFAULT "/etc/bootsmith/templates"
 #define CONFIG_LOADERS_DIR_DEFAULT    "/usr/lib/ipxe"
+#define CONFIG_IMAGES_LIMIT_DEFAULT   (UINT64_C(10) << 30)
 #define CONFIG_HTTPS_PORT_DEFAULT     443
 #define CONFIG_HTTPS_PAIRS_MAX        4u /* RSA and ECDSA, and some room */
 #define CONFIG_LEASE_TIME_DEFAULT_S   3600u

@@ -215,6 +215,7 @@ static void read_root(struct loading *l, const struct yaml *root)
 		{ "http", read_http },
 		{ "https", load_https },
 		{ "loaders", load_loaders },
+		{ "images", load_images },
 		{ "templates", load_templates },
 		{ "profiles", read_nothing },
 		{ "machines", read_nothing },

@@ -6,6 +6,7 @@
 #include "core/machine_vars.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 struct reading {
 	struct profile profile;
@@ -65,12 +66,31 @@ bool load_file_ref(struct loading *l, const struct yaml *v, struct file_ref *ret
 	return true;
 }
 
+static bool is_http_url(struct span s)
+{
+	return span_has_prefix(s, SPAN_LIT("http://")) || span_has_prefix(s, SPAN_LIT("https://"));
+}
+
+/* A part of an image: of http and https we fetch it ourselves, and machines find it
+ * as profiles/NAME/PART (core/locate.c). */
+static bool read_part(struct loading *l, const struct yaml *v, const struct profile *p, const char *part,
+	struct file_ref *ret)
+{
+	const char *name;
+
+	if (v->kind != YAML_MAP && !(v->kind == YAML_SCALAR && is_http_url(v->text)))
+		return load_file_ref(l, v, ret);
+	name = arena_printf(l->arena, "profiles/%s/%s", p->name, part);
+	l->no_memory = l->no_memory || !name;
+	return name && load_upstream(l, v, name, ret);
+}
+
 static void read_kernel(struct loading *l, const struct yaml *v, void *into)
 {
 	struct reading *r = into;
 
 	r->has_kernel = true;
-	(void)load_file_ref(l, v, &r->profile.kernel);
+	(void)read_part(l, v, &r->profile, "kernel", &r->profile.kernel);
 }
 
 static void read_initrd(struct loading *l, const struct yaml *v, void *into)
@@ -79,16 +99,16 @@ static void read_initrd(struct loading *l, const struct yaml *v, void *into)
 	struct file_ref *list;
 
 	r->initrd_pos = v->key_pos;
-	if (v->kind == YAML_MAP) {
-		load_unexpected(l, v, "the path of an initrd, or a list of them");
-		return;
-	}
 	list = LOAD_ARRAY(l, struct file_ref, yaml_count(v));
 	if (!list)
 		return;
-	for (const struct yaml *i = yaml_first(v); i; i = yaml_after(v, i))
-		if (load_file_ref(l, i, &list[r->profile.n_initrds]))
+	for (const struct yaml *i = yaml_first(v); i; i = yaml_after(v, i)) {
+		char part[32];
+
+		(void)snprintf(part, sizeof(part), "initrd%zu", r->profile.n_initrds);
+		if (read_part(l, i, &r->profile, part, &list[r->profile.n_initrds]))
 			r->profile.n_initrds++;
+	}
 	r->profile.initrds = list;
 }
 

@@ -51,6 +51,8 @@ enum upstream_verdict upstream_judge(const struct upstream_reply *reply, uint64_
 			*ret_total = n;
 		return UPSTREAM_WHOLE;
 	}
+	if (reply->status == 304)
+		return UPSTREAM_SAME;
 	if (reply->status == 206 && have > 0)
 		return is_rest(reply->content_range, have, ret_total) ? UPSTREAM_REST : UPSTREAM_AGAIN;
 	if (reply->status == 416 && have > 0)

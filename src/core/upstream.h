@@ -7,6 +7,7 @@
 enum upstream_verdict {
 	UPSTREAM_WHOLE,   /* the file from its beginning: what we had is of no use */
 	UPSTREAM_REST,    /* what comes after our beginning */
+	UPSTREAM_SAME,    /* the version that the request named (If-None-Match, If-Modified-Since) */
 	UPSTREAM_AGAIN,   /* ask again, without a beginning */
 	UPSTREAM_REFUSED, /* no file */
 };

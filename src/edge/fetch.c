@@ -36,7 +36,7 @@ struct fetch {
 	/* the request */
 	char *url, *path;
 	struct sha256 sha256;
-	bool has_sha256, resume;
+	bool has_sha256, resume, keep_note;
 	uint64_t size_max;
 	unsigned stall_s, tries;
 	/* this attempt */
@@ -161,7 +161,7 @@ static int judge(struct fetch *f)
 	reply.status = (unsigned)status;
 	f->judged = true;
 	f->verdict = upstream_judge(&reply, f->asked_from, &f->now.total);
-	if (f->verdict == UPSTREAM_REFUSED || f->verdict == UPSTREAM_AGAIN)
+	if (f->verdict != UPSTREAM_WHOLE && f->verdict != UPSTREAM_REST)
 		return 0;
 	if (f->now.total != UPSTREAM_LENGTH_UNKNOWN && f->now.total > f->size_max)
 		return -EFBIG;
@@ -175,7 +175,7 @@ static size_t take_octets(char *p, size_t size, size_t n, void *ctx)
 
 	if (!f->judged)
 		f->failed = judge(f);
-	if (f->failed == 0 && (f->verdict == UPSTREAM_REFUSED || f->verdict == UPSTREAM_AGAIN))
+	if (f->failed == 0 && f->verdict != UPSTREAM_WHOLE && f->verdict != UPSTREAM_REST)
 		return 0; /* a page with an apology */
 	if (f->failed == 0 && partial_size(f->partial) + octets.n > f->size_max)
 		f->failed = -EFBIG;
@@ -219,6 +219,16 @@ static bool set_range(struct fetch *f)
 		add_header(f, "If-Range", partial_validator(f->partial));
 }
 
+/* Only another version than the one in place is wanted. */
+static bool set_condition(struct fetch *f)
+{
+	struct span known = partial_in_place(f->partial);
+
+	if (known.n == 0 || f->asked_from > 0)
+		return true;
+	return add_header(f, known.p[0] == '"' ? "If-None-Match" : "If-Modified-Since", known);
+}
+
 static bool set_options(struct fetch *f)
 {
 	CURL *easy = f->transfer.easy;
@@ -233,7 +243,7 @@ static bool set_options(struct fetch *f)
 		SET(CURLOPT_LOW_SPEED_TIME, (long)f->stall_s) && SET(CURLOPT_WRITEFUNCTION, take_octets) &&
 		SET(CURLOPT_WRITEDATA, f) && SET(CURLOPT_ERRORBUFFER, f->error) &&
 		SET(CURLOPT_BUFFERSIZE, 256L << 10) && (!f->fetcher->ca || SET(CURLOPT_CAINFO, f->fetcher->ca)) &&
-		set_range(f) && SET(CURLOPT_HTTPHEADER, f->headers);
+		set_range(f) && set_condition(f) && SET(CURLOPT_HTTPHEADER, f->headers);
 #undef SET
 }
 
@@ -257,7 +267,7 @@ static void attempt(struct fetch *f)
 static void on_pause_over(uv_timer_t *timer)
 {
 	struct fetch *f = timer->data;
-	int r = f->partial ? 0 : partial_open(f->path, f->url, &f->partial);
+	int r = f->partial ? 0 : partial_open(f->path, f->url, f->keep_note, &f->partial);
 
 	if (r == -EBUSY)
 		finish(f, r, "another bootsmith fetches %s at this moment", f->path);
@@ -359,6 +369,8 @@ static void transfer_ended(struct fetch_transfer *t, CURLcode code)
 	} else if (f->judged && f->verdict == UPSTREAM_AGAIN) {
 		partial_discard(f->partial);
 		attempt_after(f, 0);
+	} else if (f->judged && f->verdict == UPSTREAM_SAME) {
+		finish(f, -EALREADY, "%s", "");
 	} else if (f->judged && f->verdict == UPSTREAM_REFUSED) {
 		finish_refused(f);
 	} else if (code == CURLE_OK) {
@@ -395,6 +407,7 @@ int fetch_begin(struct fetcher *fetcher, const struct fetch_request *request, co
 	f->stall_s = request->stall_s;
 	f->tries = request->tries;
 	f->resume = request->resume;
+	f->keep_note = request->keep_note;
 	f->now = (struct fetch_progress){ .fd = -1, .total = UPSTREAM_LENGTH_UNKNOWN };
 	DL_APPEND(fetcher->fetches, f);
 	attempt_after(f, 0);

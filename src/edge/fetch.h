@@ -31,6 +31,7 @@ struct fetch_request {
 	unsigned stall_s;            /* without any progress, and to connect */
 	unsigned tries;              /* without any progress, of what may pass */
 	bool resume;                 /* what another process began */
+	bool keep_note;              /* as in partial_open(); the file in place is kept while upstream has no other */
 };
 
 struct fetch_progress {
@@ -45,7 +46,7 @@ struct fetch_events {
 	/* After each piece. */
 	void (*progress)(void *ctx, const struct fetch_progress *p);
 	/* The last one; the fetch is gone when it returns (its fetcher must not).  result: 0, or -EBADMSG (wrong
-	 * digest), -EFBIG, -ENOENT (the server has no such file), -ENOSPC, -EBUSY, …;
+	 * digest), -EALREADY (upstream has what is in place), -EFBIG, -ENOENT (the server has no such file), -ENOSPC, -EBUSY, …;
 	 * sentence: what went wrong, "" when nothing did. */
 	void (*done)(void *ctx, int result, const char *sentence);
 };

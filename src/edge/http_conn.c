@@ -233,6 +233,7 @@ static void finish_request(struct http_conn *c, bool complete)
 		c->disk = NULL;
 		c->source = http_source_none();
 	}
+	c->waits_growth = false;
 	http_source_close(&c->source);
 	c->read_until = 0;
 	if (!c->in_request)
@@ -344,7 +345,7 @@ static ssize_t send_file(struct http_conn *c, const struct piece_range *range, u
 	struct source_file *f = http_source_file_of(&c->source, range);
 	ssize_t sent;
 
-	if (!source_file_is_unchanged(f)) {
+	if (!c->source.growing && !source_file_is_unchanged(f)) {
 		conn_abort(c, DROP_HTTP_FILE_CHANGED);
 		return 0;
 	}
@@ -366,12 +367,33 @@ static ssize_t send_file(struct http_conn *c, const struct piece_range *range, u
 	return sent;
 }
 
+/* False: it has to wait for octets of the entity, or there will be none. */
+static bool limit_to_ready(struct http_conn *c, uint64_t at, struct piece_range *range)
+{
+	uint64_t ready = http_source_ready(&c->source, at);
+
+	if (http_source_is_broken(&c->source)) {
+		conn_abort(c, DROP_HTTP_UPSTREAM);
+		return false;
+	}
+	if (ready == 0) {
+		c->waits_growth = true;
+		http_server_start_growth(c->srv);
+		return false;
+	}
+	if (range->n > ready)
+		range->n = ready;
+	return true;
+}
+
 /* Octets of the entity, of one piece of it; 0 as above. */
 static ssize_t send_entity(struct http_conn *c, const struct http_output *out, size_t max)
 {
 	struct piece_range range = http_source_at(&c->source, out->entity_at);
 	struct span octets;
 
+	if (!limit_to_ready(c, out->entity_at, &range))
+		return 0;
 	if (range.n > out->entity_n)
 		range.n = out->entity_n;
 	if (range.kind == PIECE_FILE)
@@ -457,7 +479,7 @@ static bool is_receiving(const struct http_conn *c)
 static void conn_wait(struct http_conn *c)
 {
 	classify(c);
-	if (c->asked || c->disk) {
+	if (c->asked || c->disk || c->waits_growth) {
 		conn_arm(c, 0);
 	} else if (c->wants_turn || c->session.want == HTTP_WANT_ANSWER) {
 		ready_enter(c);
@@ -588,15 +610,25 @@ static void tell_progress(struct http_conn *c)
 void http_conn_tick(struct http_conn *c)
 {
 	tell_progress(c);
-	/* A disk that hangs is not the client's fault. */
-	if (now_ms(c) < c->session.deadline_ms || c->disk)
+	/* A disk that hangs, or another server, is not the client's fault. */
+	if (now_ms(c) < c->session.deadline_ms || c->disk || c->waits_growth)
 		return;
 	http_session_tick(&c->session, now_ms(c));
 	conn_advance(c, false);
 }
 
+bool http_conn_look_for_growth(struct http_conn *c)
+{
+	if (http_source_ready(&c->source, http_session_output(&c->session).entity_at) == 0 &&
+		!http_source_is_broken(&c->source))
+		return false;
+	c->waits_growth = false;
+	ready_enter(c);
+	return true;
+}
+
 bool http_conn_is_stalled(const struct http_conn *c)
 {
-	return c->session.want == HTTP_WANT_SEND && !c->disk && !c->is_ready &&
+	return c->session.want == HTTP_WANT_SEND && !c->disk && !c->waits_growth && !c->is_ready &&
 	       now_ms(c) + HTTP_SEND_DEADLINE_MS >= c->session.deadline_ms + STALLED_MS;
 }

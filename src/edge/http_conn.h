@@ -49,6 +49,7 @@ struct http_conn {
 	bool wants_turn;        /* has more to send than leaves at once */
 	struct disk_read *disk; /* under way for this connection, or NULL */
 	uint64_t read_until;    /* so far the entity was just read from the disk, or is cached */
+	bool waits_growth;      /* for octets that the entity does not have yet */
 	void *later;            /* the owner's, while asked */
 	struct http_source source; /* of the reply's entity */
 	void *cookie;           /* of the target */
@@ -77,6 +78,7 @@ struct http_server {
 	struct http_conn *ready; /* first come, first served */
 	unsigned n_conns, n_busy;
 	uv_timer_t tick;
+	uv_timer_t growth;   /* active while a connection waits for octets of a file that grows */
 	uv_check_t turns;   /* after a round's events: the ready ones' turns */
 	uv_idle_t no_sleep; /* active while any are ready */
 	bool paused;        /* out of descriptors: listeners rest until the next tick */
@@ -92,11 +94,15 @@ void http_conn_begin(struct http_listener *l, int fd, const struct http_peer *pe
 void http_conn_close(struct http_conn *c);
 /* The deadline may have passed. */
 void http_conn_tick(struct http_conn *c);
+/* It waits for octets of a file that grows: has any come?  False: it still waits. */
+bool http_conn_look_for_growth(struct http_conn *c);
 /* True when it sends and its client has taken nothing for a while. */
 bool http_conn_is_stalled(const struct http_conn *c);
 /* Turns of those that are ready, for a bounded time. */
 void http_conn_run_turns(struct http_server *srv);
 
+/* Looks at files that grow while any connection waits for one. */
+void http_server_start_growth(struct http_server *srv);
 /* Looks at deadlines while there are connections. */
 void http_server_start_tick(struct http_server *srv);
 /* One of the loop's handles, or a disk read, is no more. */

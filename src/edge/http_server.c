@@ -13,6 +13,7 @@
 
 #define TURN_ACCEPTS 64
 #define TICK_MS      500 /* how late a deadline may be noticed */
+#define GROWTH_MS    10  /* how late it may be noticed that a file has grown */
 #define STALLED_LOOK 32  /* connections looked at to find one that is stalled */
 
 static void end_all(struct http_server *srv);
@@ -167,6 +168,25 @@ static void on_tick(uv_timer_t *timer)
 		(void)uv_timer_stop(timer);
 }
 
+static void on_growth(uv_timer_t *timer)
+{
+	struct http_server *srv = timer->data;
+	bool waiting = false;
+	struct http_conn *c;
+
+	DL_FOREACH(srv->conns[CONN_BUSY], c)
+		if (c->waits_growth && !http_conn_look_for_growth(c))
+			waiting = true;
+	if (!waiting)
+		(void)uv_timer_stop(timer);
+}
+
+void http_server_start_growth(struct http_server *srv)
+{
+	if (!uv_is_active((uv_handle_t *)&srv->growth))
+		(void)uv_timer_start(&srv->growth, on_growth, GROWTH_MS, GROWTH_MS);
+}
+
 static void on_turns(uv_check_t *check)
 {
 	struct http_server *srv = check->data;
@@ -222,10 +242,11 @@ static void handles_init(struct http_server *srv)
 	if (srv->tick.data)
 		return;
 	(void)uv_timer_init(srv->loop, &srv->tick);
+	(void)uv_timer_init(srv->loop, &srv->growth);
 	(void)uv_check_init(srv->loop, &srv->turns);
 	(void)uv_idle_init(srv->loop, &srv->no_sleep);
-	srv->tick.data = srv->turns.data = srv->no_sleep.data = srv;
-	srv->handles += 3;
+	srv->tick.data = srv->growth.data = srv->turns.data = srv->no_sleep.data = srv;
+	srv->handles += 4;
 	(void)uv_check_start(&srv->turns, on_turns);
 }
 
@@ -277,6 +298,7 @@ static void end_all(struct http_server *srv)
 	for (enum conn_class class = 0; class < CONN_CLASSES; class++)
 		close_class(srv, class);
 	uv_close((uv_handle_t *)&srv->tick, on_handle_closed);
+	uv_close((uv_handle_t *)&srv->growth, on_handle_closed);
 	uv_close((uv_handle_t *)&srv->turns, on_handle_closed);
 	uv_close((uv_handle_t *)&srv->no_sleep, on_handle_closed);
 }

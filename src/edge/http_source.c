@@ -27,8 +27,21 @@ struct http_source http_source_parts(struct http_parts *parts)
 	return (struct http_source){ .file.fd = -1, .parts = parts };
 }
 
+int http_source_growing(struct growing *g, struct http_source *ret)
+{
+	struct http_source s = { .growing = g };
+	int r = growing_open(g, &s.file.fd);
+
+	if (r < 0)
+		return r;
+	s.file.st.st_size = (off_t)growing_total(g);
+	*ret = s;
+	return 0;
+}
+
 void http_source_close(struct http_source *s)
 {
+	growing_unref(s->growing);
 	if (s->file.fd >= 0)
 		close(s->file.fd);
 	http_parts_free(s->parts);
@@ -118,6 +131,10 @@ static void tag_parts(const struct http_parts *p, struct http_etag *ret)
 
 void http_source_entity(const struct http_source *s, struct http_entity *ret)
 {
+	if (s->growing) { /* which version it will be nobody knows */
+		ret->size = (uint64_t)s->file.st.st_size;
+		return;
+	}
 	if (!s->parts) {
 		http_entity_of_stat(&s->file.st, ret);
 		return;
@@ -136,6 +153,21 @@ struct piece_range http_source_at(const struct http_source *s, uint64_t at)
 	if (s->parts)
 		return pieces_at(&s->parts->pieces, at);
 	return (struct piece_range){ .kind = PIECE_FILE, .offset = at, .n = at < size ? size - at : 0 };
+}
+
+uint64_t http_source_ready(const struct http_source *s, uint64_t at)
+{
+	uint64_t available;
+
+	if (!s->growing)
+		return UINT64_MAX;
+	available = growing_available(s->growing);
+	return available > at ? available - at : 0;
+}
+
+bool http_source_is_broken(const struct http_source *s)
+{
+	return s->growing && growing_is_broken(s->growing);
 }
 
 struct source_file *http_source_file_of(struct http_source *s, const struct piece_range *range)

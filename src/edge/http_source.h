@@ -9,6 +9,7 @@
 
 #include "core/http_reply.h"
 #include "core/pieces.h"
+#include "edge/growing.h"
 
 #include <sys/stat.h>
 
@@ -35,6 +36,7 @@ struct http_parts {
 struct http_source {
 	struct source_file file;  /* the only one, from its beginning to its end */
 	struct http_parts *parts; /* or these; NULL */
+	struct growing *growing;  /* the file comes only now; NULL: it is all there */
 };
 
 /* No octets at all. */
@@ -43,6 +45,8 @@ struct http_source http_source_none(void);
 struct http_source http_source_file(int fd, const struct stat *st);
 /* The parts move in. */
 struct http_source http_source_parts(struct http_parts *parts);
+/* A file that grows; g moves in.  -errno, and g stays the caller's. */
+int http_source_growing(struct growing *g, struct http_source *ret) WARN_UNUSED;
 void http_source_close(struct http_source *s);
 
 /* Parts with so many files, none of them open yet, and without pieces.  -ENOMEM. */
@@ -59,6 +63,9 @@ void http_entity_of_stat(const struct stat *st, struct http_entity *ret);
 struct piece_range http_source_at(const struct http_source *s, uint64_t at);
 /* The file, or the memory, of such a range. */
 struct source_file *http_source_file_of(struct http_source *s, const struct piece_range *range);
+/* How many octets from `at` on may be sent by now: UINT64_MAX where all is there. */
+uint64_t http_source_ready(const struct http_source *s, uint64_t at);
+bool http_source_is_broken(const struct http_source *s);
 struct span http_source_octets_of(const struct http_source *s, const struct piece_range *range);
 
 /* Written anew in place, a file would go out as a mix of old and new. */

@@ -18,9 +18,10 @@
 struct partial {
 	int dirfd, note_fd, fd;
 	bool ours; /* the note is locked */
-	char name[NAME_MAX + 1], part_name[NAME_MAX + 1], note_name[NAME_MAX + 1];
+	char name[NAME_MAX + 1], part_name[NAME_MAX + 1], note_name[NAME_MAX + 1], kept_name[NAME_MAX + 1];
+	bool keep_note;
 	char *url;
-	struct text validator;
+	struct text validator, in_place;
 	uint64_t n;
 	EVP_MD_CTX *digest;
 };
@@ -96,12 +97,13 @@ static int open_note(struct partial *p)
 	}
 }
 
-static int read_note(struct partial *p)
+/* Its validator, where it is a note of our URL. */
+static int read_note(const struct partial *p, int fd, struct text *ret_validator)
 {
 	struct text note = { 0 };
 	struct span rest, url;
 	const uint8_t *newline;
-	int r = files_read_all(p->note_fd, NOTE_MAX, &note);
+	int r = files_read_all(fd, NOTE_MAX, &note);
 
 	if (r < 0)
 		return r == -EFBIG ? 0 : r;
@@ -111,9 +113,24 @@ static int read_note(struct partial *p)
 	rest = span_skip(rest, url.n + 1);
 	/* Without its newline it is not all that was to be written. */
 	if (span_eq(url, span_str(p->url)) && rest.n > 1 && rest.p[rest.n - 1] == '\n')
-		text_add(&p->validator, (struct span){ rest.p, rest.n - 1 });
+		text_add(ret_validator, (struct span){ rest.p, rest.n - 1 });
 	text_free(&note);
-	return p->validator.failed ? -ENOMEM : 0;
+	return ret_validator->failed ? -ENOMEM : 0;
+}
+
+/* Nothing is known of a file without a note, nor by a note without its file. */
+static int read_kept(struct partial *p)
+{
+	int fd, r;
+
+	if (!p->keep_note || faccessat(p->dirfd, p->name, R_OK, 0) < 0)
+		return 0;
+	fd = openat(p->dirfd, p->kept_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	r = read_note(p, fd, &p->in_place);
+	(void)close(fd);
+	return r;
 }
 
 static int write_note(const struct partial *p)
@@ -166,10 +183,11 @@ static int set_names(struct partial *p, const char *path, const char *url)
 		return -ENAMETOOLONG;
 	n = snprintf(p->part_name, sizeof(p->part_name), ".%s.part", name);
 	(void)snprintf(p->note_name, sizeof(p->note_name), ".%s.of", name);
+	(void)snprintf(p->kept_name, sizeof(p->kept_name), "%s.of", name);
 	return n < (int)sizeof(p->part_name) ? 0 : -ENAMETOOLONG;
 }
 
-int partial_open(const char *path, const char *url, struct partial **ret)
+int partial_open(const char *path, const char *url, bool keep_note, struct partial **ret)
 {
 	struct partial *p = calloc(1, sizeof(*p));
 	int r;
@@ -177,12 +195,15 @@ int partial_open(const char *path, const char *url, struct partial **ret)
 	if (!p)
 		return -ENOMEM;
 	p->dirfd = p->note_fd = p->fd = -1;
+	p->keep_note = keep_note;
 	p->digest = EVP_MD_CTX_new();
 	r = p->digest ? set_names(p, path, url) : -ENOMEM;
 	if (r == 0)
 		r = open_note(p);
 	if (r == 0)
-		r = read_note(p);
+		r = read_note(p, p->note_fd, &p->validator);
+	if (r == 0)
+		r = read_kept(p);
 	if (r == 0)
 		r = open_beginning(p);
 	if (r < 0) {
@@ -191,6 +212,11 @@ int partial_open(const char *path, const char *url, struct partial **ret)
 	}
 	*ret = p;
 	return 0;
+}
+
+struct span partial_in_place(const struct partial *p)
+{
+	return text_span(&p->in_place);
 }
 
 uint64_t partial_size(const struct partial *p)
@@ -264,8 +290,13 @@ int partial_finish(struct partial *p, const struct sha256 *expected, struct sha2
 		partial_discard(p);
 		return -EBADMSG;
 	}
+	/* The old note goes before the new file comes: it must not speak of that. */
+	if (p->keep_note)
+		(void)unlinkat(p->dirfd, p->kept_name, 0);
 	if (fsync(p->fd) < 0 || renameat(p->dirfd, p->part_name, p->dirfd, p->name) < 0)
 		return -errno;
+	if (p->keep_note)
+		(void)renameat(p->dirfd, p->note_name, p->dirfd, p->kept_name);
 	p->n = 0;
 	text_reset(&p->validator);
 	return fsync(p->dirfd) < 0 ? -errno : 0;
@@ -294,6 +325,7 @@ void partial_close(struct partial *p)
 		(void)close(p->dirfd);
 	EVP_MD_CTX_free(p->digest);
 	text_free(&p->validator);
+	text_free(&p->in_place);
 	free(p->url);
 	free(p);
 }

@@ -15,9 +15,12 @@
 
 struct partial;
 
-/* The beginning that is there, of this URL; its directory must exist.  -EBUSY:
- * another process is at it; or -errno. */
-int partial_open(const char *path, const char *url, struct partial **ret) WARN_UNUSED;
+/* The beginning that is there, of this URL; its directory must exist.  keep_note: DIR/NAME.of
+ * is to say of the whole file what DIR/.NAME.of says of its beginning.  -EBUSY: another
+ * process is at it; or -errno. */
+int partial_open(const char *path, const char *url, bool keep_note, struct partial **ret) WARN_UNUSED;
+/* Of which version the whole file is that is in place, where a note was kept; else empty. */
+struct span partial_in_place(const struct partial *p);
 /* How much there is, and of which version: the validator that partial_start() got. */
 uint64_t partial_size(const struct partial *p);
 struct span partial_validator(const struct partial *p);

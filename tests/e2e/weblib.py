@@ -52,14 +52,22 @@ class Web:
     def close(self):
         """No server any more: nothing answers on its port."""
         self.closed = True
+        try:
+            self.s.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.cut()
+        self.s.close()
+
+    def cut(self):
+        """Ends the connections there are."""
         with self.lock:
             rest, self.open = list(self.open), set()
-        for s in [self.s, *rest]:
+        for s in rest:
             try:
                 s.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
-        self.s.close()
 
     def __setitem__(self, path, page):
         self.pages[path] = page if isinstance(page, Page) else Page(page)

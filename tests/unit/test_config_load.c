@@ -296,12 +296,26 @@ static const struct vector profiles[] = {
 		"profiles: {a: k, b: {kernel: [k]}, c: {kernel: k, initrd: {a: b}, cmdline: "
 		"[x]}}\n",
 		{ { 1, 15, "expected a profile: a map" }, { 1, 30, "found a list" },
-			{ 1, 59, "found a map" }, { 1, 76, "found a list" } } },
+			{ 1, 59, "this file has no url" }, { 1, 60, "unknown key `a`" },
+			{ 1, 76, "found a list" } } },
 	{ "names", "profiles: {'a b': {kernel: k}, 'ä': {kernel: k}, '': {kernel: k}}\n",
 		{ { 1, 12, "cannot be the name of a profile" }, { 1, 32, "cannot be" },
 			{ 1, 50, "cannot be" } } },
 	{ "twice", "profiles:\n  a: {kernel: k}\n  a: {kernel: k}\n",
 		{ { 3, 3, "first in line 2" } } },
+};
+
+static const struct vector images[] = {
+	{ "sizes",
+		"images: {limit: 10}\n", { { 1, 17, "a size such as 500M" } } },
+	{ "too large a size", "images: {limit: 99999999G}\n", { { 1, 17, "a size such as" } } },
+	{ "no size", "images: {limit: G}\n", { { 1, 17, "a size such as" } } },
+	{ "nothing", "images: {limit: 0G}\n", { { 1, 17, "a size such as" } } },
+	{ "paths", "images: {dir: a, ca: b}\n", { { 1, 15, "an absolute path" }, { 1, 22, "an absolute path" } } },
+	{ "files elsewhere",
+		"profiles:\n  a: {kernel: {url: 'tftp://h/k'}}\n  b: {kernel: {sha256: ab, url: 'http://h/k'}}\n"
+		"  c: {kernel: k, initrd: ['http://h/i j']}\n",
+		{ { 2, 21, "expected a URL such as" }, { 3, 24, "64 hexadecimal digits" }, { 4, 27, "no blanks" } } },
 };
 
 static const struct vector machines[] = {
@@ -430,6 +444,7 @@ TABLE_TEST(top)
 TABLE_TEST(networks)
 TABLE_TEST(options)
 TABLE_TEST(profiles)
+TABLE_TEST(images)
 TABLE_TEST(machines)
 TABLE_TEST(rules)
 
@@ -568,7 +583,9 @@ static void contract_profiles(void **state)
 	assert_false(p[0].kernel.is_url);
 	assert_int_equal(p[0].n_initrds, 2);
 	assert_string_equal(p[0].initrds[0].path, "debian/initrd.gz");
-	assert_true(p[0].initrds[1].is_url);
+	assert_false(p[0].initrds[1].is_url);
+	assert_string_equal(p[0].initrds[1].upstream, "http://h/x.gz");
+	assert_string_equal(p[0].initrds[1].path, "profiles/debian/initrd1");
 	assert_string_equal(p[0].cmdline, "console=ttyS0");
 	assert_int_equal(p[1].kind, PROFILE_SCRIPT);
 	assert_string_equal(p[1].script.path, "scripts/custom.ipxe");
@@ -812,6 +829,7 @@ int main(void)
 		cmocka_unit_test(mistakes_of_networks),
 		cmocka_unit_test(mistakes_of_options),
 		cmocka_unit_test(mistakes_of_profiles),
+		cmocka_unit_test(mistakes_of_images),
 		cmocka_unit_test(mistakes_of_machines),
 		cmocka_unit_test(mistakes_of_rules),
 		cmocka_unit_test(contract_networks),

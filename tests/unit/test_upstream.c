@@ -35,6 +35,7 @@ static void test_judge(void **state)
 		{ "past the end", 416, "bytes */100", "0", 100, UPSTREAM_AGAIN, UNKNOWN },
 		{ "past the end of nothing", 416, "", "0", 0, UPSTREAM_REFUSED, UNKNOWN },
 		{ "not found", 404, "", "9", 50, UPSTREAM_REFUSED, UNKNOWN },
+		{ "the same", 304, "", "", 0, UPSTREAM_SAME, UNKNOWN },
 		{ "no content", 204, "", "", 0, UPSTREAM_REFUSED, UNKNOWN },
 	};
 

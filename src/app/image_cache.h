@@ -1,0 +1,26 @@
+/* Images that profiles name by URL: fetched once, kept on disk, served to all who ask.
+ *
+ * In the directory of `images:` a file is called by the SHA-256 of its URL, and of its
+ * digest where one is expected.  Such a file is verified once in a run of the daemon
+ * and then never asked for again.  Of others the server is asked at most once a minute
+ * whether it has a newer one; when it is away, the copy serves.  Who asks while a file
+ * comes has it as it comes (by HTTP).  Where there is no room, what was not used for
+ * longest goes.  The main thread's.
+ */
+#pragma once
+
+#include "app/question.h"
+#include "app/site.h"
+
+struct image_cache;
+
+/* site must outlive it. */
+int image_cache_new(uv_loop_t *loop, struct site *site, struct image_cache **ret) WARN_UNUSED;
+/* Answers, now or later.  ref has an upstream. */
+void image_cache_answer(struct image_cache *c, struct question *q, const struct file_ref *ref);
+/* The daemon ends: who waits is told so, downloads go on for those who have begun. */
+void image_cache_stop(struct image_cache *c);
+/* Downloads end. */
+void image_cache_close(struct image_cache *c);
+/* After the loop; NULL is fine. */
+void image_cache_free(struct image_cache *c);

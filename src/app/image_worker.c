@@ -1,0 +1,284 @@
+/* The thread that fetches images; see image_worker.h. */
+#include "app/image_worker.h"
+
+#include "base/text.h"
+#include "core/upstream.h"
+#include "edge/fetch.h"
+#include "edge/partial.h"
+#include "edge/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#define HOLD_OCTETS    (UINT64_C(1) << 20) /* of a file whose digest is not known yet */
+#define STALL_S	       10u
+#define STALL_COPY_S   4u
+#define TRIES	       4u
+#define SENTENCE_MAX   512u
+
+struct image_worker {
+	struct worker *thread;
+	struct mailbox *home;
+	const struct image_worker_hooks *hooks;
+	void *ctx;
+	char *ca;
+	bool closing; /* the main thread's */
+	/* the thread's own */
+	struct fetcher *fetcher;
+	struct download *downloads;
+};
+
+/* An order; on the thread, the download. */
+struct download {
+	struct letter letter;
+	struct image_worker *worker;
+	void *image;
+	char *url, *path;
+	struct sha256 sha256;
+	bool has_sha256, has_copy;
+	uint64_t size_max;
+	struct download *prev, *next;
+	struct growing *growing;
+	unsigned file; /* that grows, as in struct fetch_progress */
+};
+
+struct news {
+	struct letter letter;
+	struct image_worker *worker;
+	void *image;
+	struct growing *growing; /* else it is done */
+	int result;
+	char sentence[SENTENCE_MAX];
+};
+
+static void free_download(struct download *d)
+{
+	growing_unref(d->growing);
+	free(d->url);
+	free(d->path);
+	free(d);
+}
+
+/* --- what the thread tells --- */
+
+static void read_news(struct letter *l)
+{
+	struct news *n = (struct news *)l;
+	struct image_worker *w = n->worker;
+
+	if (w->closing)
+		growing_unref(n->growing);
+	else if (n->growing)
+		w->hooks->grows(w->ctx, n->image, n->growing);
+	else
+		w->hooks->done(w->ctx, n->image, n->result, n->sentence);
+	free(n);
+}
+
+static void tell(const struct download *d, struct growing *growing, int result, const char *sentence)
+{
+	struct news *n = calloc(1, sizeof(*n));
+	struct text t = { 0 };
+
+	if (!n)
+		abort(); /* as for orders: without some octets nothing here goes on */
+	text_adds(&t, sentence);
+	if (t.n >= sizeof(n->sentence))
+		t.n = sizeof(n->sentence) - 1;
+	if (t.n)
+		memcpy(n->sentence, t.p, t.n);
+	text_free(&t);
+	n->letter.read = read_news;
+	n->worker = d->worker;
+	n->image = d->image;
+	n->growing = growing ? growing_ref(growing) : NULL;
+	n->result = result;
+	mailbox_post(d->worker->home, &n->letter);
+}
+
+/* --- downloads, on the thread --- */
+
+static void break_off(struct download *d)
+{
+	if (d->growing)
+		growing_break(d->growing);
+	growing_unref(d->growing);
+	d->growing = NULL;
+}
+
+static void on_progress(void *ctx, const struct fetch_progress *p)
+{
+	struct download *d = ctx;
+	uint64_t held = d->has_sha256 ? HOLD_OCTETS : 0;
+
+	if (d->file != p->file)
+		break_off(d);
+	if (p->total == UPSTREAM_LENGTH_UNKNOWN)
+		return; /* nobody could be told its Content-Length */
+	if (!d->growing && growing_new(p->fd, p->total, &d->growing) == 0)
+		tell(d, d->growing, 0, "");
+	d->file = p->file;
+	if (!d->growing || p->total <= held)
+		return;
+	growing_announce(d->growing, p->got < p->total - held || !held ? p->got : p->total - held);
+}
+
+static void on_done(void *ctx, int result, const char *sentence)
+{
+	struct download *d = ctx;
+
+	if (d->growing && result == 0)
+		growing_announce(d->growing, growing_total(d->growing));
+	else
+		break_off(d);
+	tell(d, NULL, result, sentence);
+	DL_DELETE(d->worker->downloads, d);
+	free_download(d);
+}
+
+/* What an earlier run of the daemon left is looked at before it is used. */
+static bool is_there(const struct download *d)
+{
+	struct sha256 got;
+
+	return d->has_sha256 && partial_sha256_of(d->path, &got) == 0 && sha256_eq(got, d->sha256);
+}
+
+static void read_fetch(struct letter *l)
+{
+	static const struct fetch_events events = { on_progress, on_done };
+	struct download *d = (struct download *)l;
+	struct fetch_request request = { .url = d->url, .path = d->path, .sha256 = d->has_sha256 ? &d->sha256 : NULL,
+		.size_max = d->size_max, .stall_s = d->has_copy ? STALL_COPY_S : STALL_S,
+		.tries = d->has_copy ? 1 : TRIES, .keep_note = !d->has_sha256 };
+	struct fetch *fetch;
+
+	DL_APPEND(d->worker->downloads, d);
+	if (!d->worker->fetcher)
+		on_done(d, -ENOMEM, "out of memory");
+	else if (is_there(d))
+		on_done(d, 0, "");
+	else if (fetch_begin(d->worker->fetcher, &request, &events, d, &fetch) < 0)
+		on_done(d, -ENOMEM, "out of memory");
+}
+
+static void read_remove(struct letter *l)
+{
+	struct download *d = (struct download *)l;
+	struct text note = { 0 };
+
+	text_addf(&note, "%s.of", d->path);
+	(void)unlink(text_str(&note));
+	(void)unlink(d->path);
+	text_free(&note);
+	free_download(d);
+}
+
+/* --- the end --- */
+
+static void free_worker(void *ctx)
+{
+	struct image_worker *w = ctx;
+
+	mailbox_free(w->home);
+	free(w->ca);
+	free(w);
+}
+
+static void read_ended(struct letter *l)
+{
+	struct download *d = (struct download *)l;
+	struct image_worker *w = d->worker;
+
+	free_download(d);
+	worker_join(w->thread);
+	mailbox_close(w->home, free_worker, w);
+}
+
+static void read_close(struct letter *l)
+{
+	struct download *d = (struct download *)l, *cut, *next;
+	struct image_worker *w = d->worker;
+
+	if (w->fetcher)
+		fetcher_close(w->fetcher);
+	w->fetcher = NULL;
+	DL_FOREACH_SAFE(w->downloads, cut, next) {
+		break_off(cut);
+		free_download(cut);
+	}
+	w->downloads = NULL;
+	worker_finish(w->thread);
+	l->read = read_ended;
+	mailbox_post(w->home, l);
+}
+
+/* --- the main thread --- */
+
+static int post(struct image_worker *w, void (*read)(struct letter *l), void *image, const struct image_order *order)
+{
+	struct download *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return -ENOMEM;
+	d->letter.read = read;
+	d->worker = w;
+	d->image = image;
+	if (order->url)
+		d->url = strdup(order->url);
+	if (order->path)
+		d->path = strdup(order->path);
+	if ((order->url && !d->url) || (order->path && !d->path)) {
+		free_download(d);
+		return -ENOMEM;
+	}
+	d->has_sha256 = order->sha256 != NULL;
+	if (order->sha256)
+		d->sha256 = *order->sha256;
+	d->size_max = order->size_max;
+	d->has_copy = order->has_copy;
+	mailbox_post(worker_inbox(w->thread), &d->letter);
+	return 0;
+}
+
+int image_worker_fetch(struct image_worker *w, void *image, const struct image_order *order)
+{
+	return post(w, read_fetch, image, order);
+}
+
+void image_worker_remove(struct image_worker *w, const char *path)
+{
+	/* Without memory it stays: the next time has its chance. */
+	(void)post(w, read_remove, NULL, &(struct image_order){ .path = path });
+}
+
+void image_worker_close(struct image_worker *w)
+{
+	w->closing = true;
+	if (post(w, read_close, NULL, &(struct image_order){ 0 }) < 0)
+		abort();
+}
+
+int image_worker_new(uv_loop_t *loop, const char *ca, const struct image_worker_hooks *hooks, void *ctx,
+	struct image_worker **ret)
+{
+	struct image_worker *w = calloc(1, sizeof(*w));
+	int r = w ? worker_new(&w->thread) : -ENOMEM;
+
+	if (r < 0) {
+		free(w);
+		return r;
+	}
+	w->hooks = hooks;
+	w->ctx = ctx;
+	r = mailbox_new(loop, NULL, NULL, &w->home);
+	if (r == 0)
+		r = fetcher_new(worker_loop(w->thread), ca, &w->fetcher);
+	if (r == 0)
+		r = worker_start(w->thread, "images");
+	if (r == 0)
+		*ret = w;
+	return r; /* what is half made stays: a process without memory for it has worse to fear */
+}

@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+"""Profiles whose kernel and initrds lie on another server: fetched once, kept, served to all.
+
+    tests/e2e/image_cache.py [WORD]      all cases, or those whose name has the word
+"""
+import hashlib
+import http.client
+import os
+import signal
+import sys
+import threading
+import time
+
+import netlib
+from netlib import CLIENT, SERVER, Lab, http_get, wait_for
+from weblib import Page, Web, random_data
+
+case = netlib.Cases()
+KERNEL, INITRD = random_data((6 << 20) + 5), random_data(3 << 20)
+HOLD = 1 << 20  # what is not given before its digest is known
+
+
+def same(got, want, what="got"):
+    if got != want:
+        raise AssertionError("%s %.300r, expected %.300r" % (what, got, want))
+
+
+def sha(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+class Site:
+    """The daemon, and a web server in the client's namespace that profiles name."""
+
+    def __init__(self, digest=False, images="", serve=True):
+        self.digest, self.images, self.start = digest, images, serve
+
+    def __enter__(self):
+        self.lab = Lab().__enter__()
+        self.web = Web(self.lab.client, CLIENT)
+        self.web["/linux"], self.web["/initrd.gz"] = KERNEL, INITRD
+        self.dir = os.path.join(self.lab.state, "images")
+        if self.start:
+            self.serve()
+        return self
+
+    def __exit__(self, *e):
+        self.web.close()
+        return self.lab.__exit__(*e)
+
+    def config(self):
+        def part(name, data):
+            url = "%s/%s" % (self.web.url, name)
+            return "{url: %s, sha256: %s}" % (url, sha(data)) if self.digest else url
+        return ("networks: [{interface: sv0}]\nimages: {%s}\nprofiles:\n  p:\n    kernel: %s\n    initrd: [%s]\ndefault_profile: p\n"
+                % (self.images, part("linux", KERNEL), part("initrd.gz", INITRD)))
+
+    def serve(self):
+        self.d = self.lab.serve(config=self.config())
+
+    def get(self, part="kernel", seconds=30, **more):
+        return http_get(self.lab.client, "/profiles/p/" + part, seconds=seconds, **more)
+
+    def whole(self):
+        same([sha(self.get(p)[2]) for p in ("kernel", "initrd0")], [sha(KERNEL), sha(INITRD)], "digests")
+
+    def connect(self, part="kernel", seconds=30):
+        """A request, its head read: the socket, the head, and what of the body came with it."""
+        s = self.lab.client.connect(SERVER, 80, seconds=seconds)
+        s.sendall(b"GET /profiles/p/%s HTTP/1.1\r\nHost: x\r\n\r\n" % part.encode())
+        got = b""
+        while b"\r\n\r\n" not in got:
+            more = s.recv(65536)
+            if not more:
+                raise AssertionError("closed without an answer")
+            got += more
+        head, body = got.split(b"\r\n\r\n", 1)
+        return s, head, body
+
+    def copies(self):
+        return sorted(f for f in os.listdir(self.dir) if len(f) == 64) if os.path.isdir(self.dir) else []
+
+
+def read_to(s, got, n):
+    while len(got) < n:
+        more = s.recv(1 << 20)
+        if not more:
+            break
+        got += more
+    return got
+
+
+@case("scripts name our own URLs; each file is asked for once; a restart needs no server")
+def _():
+    for digest in (False, True):
+        with Site(digest) as s:
+            script = http_get(s.lab.client, "/machines/52-54-00-00-00-01/boot.ipxe")[2].decode()
+            assert "kernel /profiles/p/kernel initrd=initrd0" in script and "initrd --name initrd0 /profiles/p/initrd0" in script, script
+            assert s.web.url not in script, script
+            for _ in range(3):
+                s.whole()
+            same((s.web.count("/linux"), s.web.count("/initrd.gz")), (1, 1), "requests upstream")
+            s.d.wait_line("/linux is here: %d octets%s$" % (len(KERNEL), ", verified" if digest else ""))
+            same(len(s.copies()), 2, "copies")
+            status, headers, _ = s.get(method="HEAD")
+            assert status == 200 and headers.get("etag"), headers
+            s.d.kill(signal.SIGKILL)
+            s.d.wait()
+            s.d.checked = True
+            s.serve()
+            s.whole()
+            same(s.web.count("/linux"), 1 if digest else 2, "requests upstream after a restart")
+            if not digest:
+                same(s.web.asked[-1].get("if-none-match"), '"1"', "If-None-Match")
+            s.d.kill(signal.SIGKILL)
+            s.d.wait()
+            s.d.checked = True
+            s.web.close()
+            s.serve()
+            s.whole()
+            if not digest:
+                s.d.wait_line("the copy that is here serves")
+
+
+@case("a hundred at once: one download, and the first octets flow while it goes on")
+def _():
+    for digest in (False, True):
+        with Site(digest) as s:
+            page = Page(KERNEL)
+            page.hold, page.hold_at = threading.Event(), 4 << 20
+            s.web["/linux"] = page
+            open_now = [s.connect() for _ in range(100)]
+            got = []
+            for sock, head, body in open_now:
+                assert b"200" in head.split(b"\r\n")[0] and b"Content-Length: %d" % len(KERNEL) in head, head
+                got.append(read_to(sock, body, 4 << 20))
+            page.hold.set()
+            for (sock, _, _), beginning in zip(open_now, got):
+                same(sha(read_to(sock, beginning, len(KERNEL))), sha(KERNEL), "digest")
+                sock.close()
+            same(s.web.count("/linux"), 1, "requests upstream")
+
+
+@case("an expected digest: the end waits until it is known; a wrong file nobody gets whole")
+def _():
+    with Site(True) as s:
+        page = Page(KERNEL)
+        page.hold, page.hold_at = threading.Event(), len(KERNEL) - 1
+        s.web["/linux"] = page
+        sock, head, body = s.connect()
+        got = read_to(sock, body, len(KERNEL) - HOLD)
+        same(len(got), len(KERNEL) - HOLD, "octets before the digest is known")
+        sock.settimeout(0.5)
+        try:
+            raise AssertionError("%d octets more" % len(sock.recv(1)))
+        except TimeoutError:
+            pass
+        sock.settimeout(20)
+        page.hold.set()
+        same(sha(read_to(sock, got, len(KERNEL))), sha(KERNEL), "digest")
+        sock.close()
+    with Site(True) as s:
+        s.web["/linux"] = evil = KERNEL[:-1] + b"!"
+        sock, head, body = s.connect()
+        got = read_to(sock, body, len(KERNEL))
+        assert len(got) <= len(KERNEL) - HOLD, len(got)
+        sock.close()
+        s.d.wait_line("/linux is not what was expected: its SHA-256 is %s, expected %s; machines" % (sha(evil), sha(KERNEL)))
+        status, _, body = s.get()
+        assert status == 503 and b"not what was expected" in body, (status, body)
+        same(s.copies(), [], "copies")
+        time.sleep(2.1)
+        s.web["/linux"] = KERNEL
+        s.whole()
+        # a copy that was damaged on disk is not used after a restart
+        with open(os.path.join(s.dir, next(f for f in s.copies() if os.path.getsize(os.path.join(s.dir, f)) == len(KERNEL))), "r+b") as f:
+            f.write(b"damaged")
+        s.d.stop()
+        s.serve()
+        s.whole()
+
+
+@case("the server is away: 503 and a sentence where there is no copy; later it is tried again")
+def _():
+    with Site() as s:
+        s.web["/linux"] = Page(status=404)
+        status, _, body = s.get()
+        assert status == 503 and b"/linux: the server answers 404" in body, (status, body)
+        s.d.wait_line("the server answers 404; machines that wait for it try again")
+        same(s.get()[0], 503, "status")
+        same(s.web.count("/linux"), 1, "requests upstream: who asks again at once")
+        time.sleep(2.1)
+        s.web["/linux"] = KERNEL
+        s.whole()
+        s.web.close()
+        s.whole()
+
+
+@case("connections upstream that are cut: who downloads does not notice")
+def _():
+    for digest in (False, True):
+        with Site(digest) as s:
+            s.web["/linux"] = Page(KERNEL, cuts=[1000000, 2000000, 1000000, None])
+            s.whole()
+            same(s.web.count("/linux"), 4, "requests upstream")
+
+
+@case("another version in the middle: nobody gets a mixture")
+def _():
+    with Site() as s:
+        page, new = Page(KERNEL), random_data(len(KERNEL))
+        page.hold, page.hold_at = threading.Event(), 3000000
+        s.web["/linux"] = page
+        sock, head, body = s.connect()
+        got = read_to(sock, body, 3000000)
+        s.web["/linux"] = Page(new, etag='"2"')
+        s.web.cut()
+        page.hold.set()
+        got = read_to(sock, got, len(KERNEL))
+        sock.close()
+        assert len(got) < len(KERNEL) and KERNEL.startswith(got), len(got)
+        s.d.wait_line("D331")
+        same(sha(s.get()[2]), sha(new), "the new version")
+
+
+@case("no Content-Length upstream, and no validator")
+def _():
+    with Site() as s:
+        s.web["/linux"] = Page(KERNEL, length=False, etag=None)
+        for _ in range(2):
+            s.whole()
+        same(s.web.count("/linux"), 1, "requests upstream")
+
+
+@case("by TFTP: when all of it is here")
+def _():
+    with Site() as s:
+        same(sha(netlib.tftp_get(s.lab.client, "profiles/p/initrd0", blksize=1400)), sha(INITRD), "digest")
+        same(s.web.count("/initrd.gz"), 1, "requests upstream")
+
+
+@case("a limit: what was not used for longest goes; what is larger is refused")
+def _():
+    with Site(images="limit: 8M") as s:
+        s.whole()
+        s.d.wait_line("/linux goes: it was not used for longest, and images may have 8 MiB")
+        wait_for("one copy", lambda: len(s.copies()) == 1)
+        s.whole()
+        same(s.web.count("/linux"), 2, "requests upstream")
+    with Site(images="limit: 4M") as s:
+        status, _, body = s.get()
+        assert status == 503 and b"is larger than the 4 MiB that are allowed" in body, body
+
+
+@case("clients that go, a reload and a stop in the middle")
+def _():
+    with Site() as s:
+        page = Page(KERNEL)
+        page.hold, page.hold_at = threading.Event(), 2 << 20
+        s.web["/linux"] = page
+        socks = [s.connect()[0] for _ in range(10)]
+        for sock in socks[:5]:
+            sock.close()
+        s.d.kill(signal.SIGHUP)
+        s.d.wait_line("^loaded anew")
+        socks.append(s.connect()[0])
+        same(s.web.count("/linux"), 1, "requests upstream")
+        # DHCP and other files do not notice
+        s.lab.write("http/small", "hello\n")
+        same(http_get(s.lab.client, "/small")[2], b"hello\n", "another file")
+        began = time.monotonic()
+        s.d.stop()
+        assert time.monotonic() - began < 8
+        page.hold.set()
+        for sock in socks[5:]:
+            sock.close()
+
+
+@case("https with a CA of its own; mistakes in the configuration")
+def _():
+    with Site(serve=False) as s:
+        s.lab.client.run([netlib.BOOTSMITH, "cert", "--dir", os.path.join(s.lab.dir, "tls"), "--name", CLIENT])
+        tls = [os.path.join(s.lab.dir, "tls", n) for n in ("server-ecdsa.pem", "server-ecdsa.key", "ca.pem")]
+        with Web(s.lab.client, CLIENT, 443, tls[:2]) as web:
+            web["/linux"], web["/initrd.gz"] = KERNEL, INITRD
+            s.web.url = web.url
+            s.images = "ca: " + tls[2]
+            s.serve()
+            s.whole()
+        for text, words in (("images: {limit: 10}", "a size such as"), ("images: {dir: x}", "an absolute path"),
+                            ("profiles: {p: {kernel: {url: ftp://h/x}}}", "a URL such as"),
+                            ("profiles: {p: {kernel: {sha256: %s}}}" % sha(b""), "no url"),
+                            ("profiles: {p: {kernel: {url: http://h/x, sha256: 12}}}", "64 hexadecimal digits")):
+            p = s.lab.server.run([netlib.BOOTSMITH, "check", "-c", s.lab.config("networks: [{interface: sv0}]\n%s\n" % text)], check=False)
+            assert p.returncode == 1 and words in p.stderr, (text, p.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(case.main(sys.argv[1:]))
