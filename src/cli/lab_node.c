@@ -29,13 +29,16 @@ static const char help[] =
 	"console on this terminal. It ends when it powers off or restarts, or on Ctrl-C.\n"
 	"\n"
 	"  --network NAME          a bridge, made by \"bootsmith lab network\" for example\n"
-	"  --firmware bios|uefi-x64|uefi-arm64\n"
-	"                          default bios: SeaBIOS with the iPXE ROM of the NIC\n"
+	"  --firmware bios|uefi-x64|uefi-x64-secure|uefi-ia32|uefi-arm64\n"
+	"                          default bios: SeaBIOS with the iPXE ROM of the NIC;\n"
+	"                          -secure: with Secure Boot and Microsoft's keys\n"
 	"  --boot pxe|http         how UEFI is to boot; default: as it likes, PXE first\n"
 	"  --mac MAC               default: 52:54:00 and three random octets\n"
 	"  --serial TEXT           the machine's serial number (SMBIOS); default: none\n"
 	"  --memory MB             64 or more; default 1024\n"
 	"  --nic MODEL             virtio (default), e1000, or any other NIC of QEMU's\n"
+	"  --disk FILE             a raw image of a disk, booted after the network; the\n"
+	"                          machine writes to it; default: no disk\n"
 	"  --timeout SECONDS       ends the machine after that time, with exit code 1;\n"
 	"                          default 0: never\n"
 	"  --accel tcg|kvm         default kvm where the processor has it, else tcg\n"
@@ -49,7 +52,7 @@ static const char help[] =
 	"Needs root. Exit code: 0 the machine ended, 1 it failed, 2 wrong usage.\n";
 
 struct options {
-	const char *network, *nic, *serial, *mac_text, *code, *vars, *https_ca;
+	const char *network, *nic, *serial, *mac_text, *code, *vars, *https_ca, *disk;
 	const char *firmware_name, *boot_name, *accel, *memory_text, *timeout_text;
 	const struct lab_firmware *firmware;
 	enum lab_boot boot;
@@ -125,6 +128,7 @@ static int parse(int argc, char **argv, struct options *ret)
 		{ "firmware-file", &o.code },
 		{ "vars-file", &o.vars },
 		{ "https-ca", &o.https_ca },
+		{ "disk", &o.disk },
 	};
 	struct option longs[ARRAY_LEN(texts) + 2] = { 0 };
 	int c;
@@ -339,6 +343,7 @@ int lab_node(int argc, char **argv)
 		.nic = o.nic,
 		.mac = o.mac,
 		.serial = o.serial,
+		.disk = o.disk,
 		.https_ca = o.https_ca };
 	if (!o.mac_text) {
 		m.mac = (struct mac){ { 0x52, 0x54, 0x00 } }; /* QEMU's own prefix */

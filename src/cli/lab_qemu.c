@@ -23,6 +23,25 @@ static const struct lab_firmware firmwares[] = {
 		.vars = "/usr/share/OVMF/OVMF_VARS_4M.fd",
 		.packages = "qemu-system-x86 ovmf",
 		.host = "x86_64" },
+	{ .name = "uefi-x64-secure",
+		.qemu = "qemu-system-x86_64",
+		.machine = "q35,graphics=off,smm=on",
+		.tcg_cpu = "max",
+		/* Microsoft's keys are in the variables, so Secure Boot is on. */
+		.code = "/usr/share/OVMF/OVMF_CODE_4M.ms.fd",
+		.vars = "/usr/share/OVMF/OVMF_VARS_4M.ms.fd",
+		.guarded = true,
+		.packages = "qemu-system-x86 ovmf",
+		.host = "x86_64" },
+	{ .name = "uefi-ia32",
+		.qemu = "qemu-system-x86_64",
+		.machine = "q35,graphics=off,smm=on",
+		.tcg_cpu = "max",
+		.code = "/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd",
+		.vars = "/usr/share/OVMF/OVMF32_VARS_4M.fd",
+		.guarded = true,
+		.packages = "qemu-system-x86 ovmf-ia32",
+		.host = "x86_64" },
 	{ .name = "uefi-arm64",
 		.qemu = "qemu-system-aarch64",
 		.machine = "virt",
@@ -33,7 +52,7 @@ static const struct lab_firmware firmwares[] = {
 		.host = "aarch64" },
 };
 
-const char lab_firmware_names[] = "bios|uefi-x64|uefi-arm64";
+const char lab_firmware_names[] = "bios|uefi-x64|uefi-x64-secure|uefi-ia32|uefi-arm64";
 
 const struct lab_firmware *lab_firmware_find(const char *name)
 {
@@ -111,6 +130,8 @@ static void add_uefi(struct builder *b, const struct lab_machine *m)
 	add_option(b, "-drive",
 		arena_printf(b->a, "if=pflash,format=raw,unit=0,readonly=on,file=%s",
 			quote(b, m->code)));
+	if (m->firmware->guarded)
+		add_text(b, "-global", "driver=cfi.pflash01,property=secure,value=on");
 	if (m->vars_fd >= 0)
 		add_option(b, "-drive",
 			arena_printf(b->a, "if=pflash,format=raw,unit=1,file=/proc/self/fd/%d",
@@ -134,6 +155,12 @@ static void add_network(struct builder *b, const struct lab_machine *m)
 	add_option(b, "-device",
 		arena_printf(b->a, "%s,netdev=net0,mac=%s,bootindex=0%s", quote(b, m->nic),
 			mac_str(m->mac).s, own_driver ? ",romfile=" : ""));
+}
+
+static void add_disk(struct builder *b, const struct lab_machine *m)
+{
+	add_option(b, "-drive", arena_printf(b->a, "if=none,id=disk0,format=raw,file=%s", quote(b, m->disk)));
+	add_text(b, "-device", "virtio-blk-pci,drive=disk0,bootindex=1");
 }
 
 int lab_qemu_args(const struct lab_machine *m, struct arena *a, struct lab_qemu_args *ret_args)
@@ -164,6 +191,8 @@ int lab_qemu_args(const struct lab_machine *m, struct arena *a, struct lab_qemu_
 	if (m->code)
 		add_uefi(&b, m);
 	add_network(&b, m);
+	if (m->disk)
+		add_disk(&b, m);
 	if (b.failed)
 		return -ENOMEM;
 	*ret_args = args;

@@ -15,6 +15,7 @@ struct lab_firmware {
 	const char *tcg_cpu;  /* -cpu without KVM */
 	const char *code;     /* UEFI code image; NULL: QEMU brings the firmware itself */
 	const char *vars;     /* its variable store, a template never written to */
+	bool guarded;         /* only its own SMM code may write variables: what Secure Boot rests on */
 	const char *packages; /* what to install when one of these is missing */
 	const char *host;     /* uname's machine whose KVM can run it */
 };
@@ -35,6 +36,7 @@ struct lab_machine {
 	struct mac mac;
 	const char *serial; /* SMBIOS serial number; NULL: QEMU's, none */
 	const char *code;   /* UEFI code image; NULL: BIOS */
+	const char *disk;     /* a raw image, booted after the network; NULL: none */
 	const char *https_ca; /* EFI signature list of the CAs it trusts; NULL: none */
 	int vars_fd;        /* its variable store, open read-write; -1: none */
 	int tap_fd;
