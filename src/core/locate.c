@@ -227,15 +227,16 @@ static struct span last_step(struct span path, struct span *ret_directory)
 	return span_skip(path, at);
 }
 
-/* "01-52-54-00-12-34-56": the hardware type before the MAC. */
-static void take_hardware_address(struct span text, struct virtual_name *ret)
+/* "01-52-54-00-12-34-56", the hardware type before the MAC; or a UUID. */
+static void take_identity(struct span text, struct virtual_name *ret)
 {
 	if (span_has_prefix(text, SPAN_LIT("01-")))
 		ret->has_mac = mac_parse(span_skip(text, 3), &ret->mac) == 0;
+	ret->has_uuid = uuid_parse(text, &ret->uuid) == 0;
 }
 
-/* GRUB: grub.cfg, and before it grub.cfg-01-<mac> and grub.cfg-<address in hex>, whatever
- * directory it was built for; its lists of modules are welcome, not needed. */
+/* GRUB: grub.cfg, and before it grub.cfg-<uuid>, grub.cfg-01-<mac> and grub.cfg-<address in
+ * hex>, whatever directory it was built for; its lists of modules are welcome, not needed. */
 static bool locate_for_grub(struct span name, struct span directory, struct virtual_name *ret)
 {
 	const struct span cfg = SPAN_LIT("grub.cfg");
@@ -243,7 +244,7 @@ static bool locate_for_grub(struct span name, struct span directory, struct virt
 	if (span_eq(name, cfg) || (span_has_prefix(name, SPAN_LIT("grub.cfg-")))) {
 		ret->kind = VIRTUAL_GRUB_CFG;
 		ret->optional = name.n > cfg.n;
-		take_hardware_address(span_skip(name, name.n > cfg.n ? cfg.n + 1 : cfg.n), ret);
+		take_identity(span_skip(name, name.n > cfg.n ? cfg.n + 1 : cfg.n), ret);
 		return true;
 	}
 	if (has_suffix(name, SPAN_LIT(".lst")) && (has_suffix(directory, SPAN_LIT("-efi")) || has_suffix(directory, SPAN_LIT("-pc")))) {
@@ -261,8 +262,7 @@ static bool locate_for_pxelinux(struct span name, struct span directory, struct 
 		return false;
 	ret->kind = VIRTUAL_PXELINUX_CFG;
 	ret->optional = !span_eq(name, SPAN_LIT("default"));
-	take_hardware_address(name, ret);
-	ret->has_uuid = uuid_parse(name, &ret->uuid) == 0;
+	take_identity(name, ret);
 	return true;
 }
 

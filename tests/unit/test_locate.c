@@ -159,6 +159,8 @@ static void reads_names_that_loaders_ask_for(void **state)
 	assert_true(v.optional && v.has_mac && mac_eq(v.mac, its_mac) && !v.has_uuid);
 	locate_path(&cfg, SPAN_LIT("pxelinux.cfg/44454c4c-4b00-1038-8043-b7c04f4a3432"), &v);
 	assert_true(v.has_uuid && !v.has_mac);
+	locate_path(&cfg, SPAN_LIT("grub/grub.cfg-44454c4c-4b00-1038-8043-b7c04f4a3432"), &v);
+	assert_true(v.optional && v.has_uuid && !v.has_mac);
 	locate_path(&cfg, SPAN_LIT("pxelinux.cfg/default"), &v); /* the last that it tries */
 	assert_false(v.optional || v.has_mac || v.has_uuid);
 	locate_path(&cfg, SPAN_LIT("grub/x86_64-efi/command.lst"), &v);
