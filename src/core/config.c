@@ -67,6 +67,8 @@ int config_new(struct config **ret_config)
 	cfg->tftp_port = 69;
 	cfg->http_port = 80;
 	cfg->images.limit = CONFIG_IMAGES_LIMIT_DEFAULT;
+	cfg->boot_api.timeout_s = CONFIG_API_TIMEOUT_DEFAULT_S;
+	cfg->boot_api.cache_s = CONFIG_API_CACHE_DEFAULT_S;
 	cfg->loaders.dir = CONFIG_LOADERS_DIR_DEFAULT;
 	for (enum loader_family f = 0; f < FAMILY_COUNT; f++)
 		for (enum arch a = 0; a < ARCH_COUNT; a++)

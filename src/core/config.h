@@ -233,6 +233,13 @@ struct images_config {
 	const char *ca;  /* certificates to trust instead of the system's, or NULL */
 };
 
+/* The service that is asked what machines are to boot. */
+struct boot_api_config {
+	const char *url; /* NULL: none */
+	uint32_t timeout_s, cache_s;
+	bool waits; /* a machine waits while it is away; else the rules decide */
+};
+
 struct config {
 	const char *file; /* its name for messages; NULL without a file */
 	const char *state_dir;
@@ -249,6 +256,7 @@ struct config {
 	bool tftp_single_port;
 	struct loaders loaders;
 	struct images_config images;
+	struct boot_api_config boot_api;
 	const struct network *networks;
 	size_t n_networks;
 	const struct profile *profiles;
@@ -272,6 +280,8 @@ struct config {
 #define CONFIG_LOADERS_DIR_DEFAULT    "/usr/lib/ipxe"
 #define CONFIG_IMAGES_LIMIT_DEFAULT   (UINT64_C(10) << 30)
 #define CONFIG_HTTPS_PORT_DEFAULT     443
+#define CONFIG_API_TIMEOUT_DEFAULT_S  2u
+#define CONFIG_API_CACHE_DEFAULT_S    10u
 #define CONFIG_HTTPS_PAIRS_MAX        4u /* RSA and ECDSA, and some room */
 #define CONFIG_LEASE_TIME_DEFAULT_S   3600u
 #define CONFIG_SCRIPT_MAX             (1u << 20) /* octets of a script profile's file, or of a template */

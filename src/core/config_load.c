@@ -216,6 +216,7 @@ static void read_root(struct loading *l, const struct yaml *root)
 		{ "https", load_https },
 		{ "loaders", load_loaders },
 		{ "images", load_images },
+		{ "boot_api", load_boot_api },
 		{ "templates", load_templates },
 		{ "profiles", read_nothing },
 		{ "machines", read_nothing },

@@ -1,0 +1,256 @@
+/* The boot API's answers: asked, kept, told. */
+#include "app/boot_api.h"
+
+#include "app/question.h"
+#include "base/escape.h"
+#include "edge/ask.h"
+#include "edge/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#define MACHINES_MAX  4096u          /* answers that are kept; the oldest makes room */
+#define OCTETS_MAX    (256u << 10)   /* of an answer */
+#define FAILED_S      1              /* a failure holds for so long, or a room of machines would ask in turn */
+#define WHY_MAX       256
+
+struct waiter {
+	struct waiter *next, *prev;
+	struct question *question;
+};
+
+/* One machine: what was said of it, or the ask that is under way. */
+struct entry {
+	UT_hash_handle hh; /* in the order in which they were asked */
+	struct boot_api *api;
+	struct mac mac;
+	char *url;       /* that was asked: after a reload it may be another */
+	struct ask *ask; /* NULL: answered */
+	struct waiter *waiters;
+	int64_t until_ms;
+	enum boot_api_verdict verdict;
+	struct boot_api_answer answer;
+	char why[WHY_MAX];
+};
+
+struct boot_api {
+	struct site *site;
+	struct fetch_loop *loop;
+	boot_api_told told;
+	struct entry *entries; /* by MAC */
+	bool is_closed;
+};
+
+int boot_api_new(uv_loop_t *loop, struct site *site, boot_api_told told, struct boot_api **ret)
+{
+	struct boot_api *api = calloc(1, sizeof(*api));
+	int r;
+
+	if (!api)
+		return -ENOMEM;
+	api->site = site;
+	api->told = told;
+	r = fetch_loop_new(loop, &api->loop);
+	if (r < 0) {
+		free(api);
+		return r;
+	}
+	*ret = api;
+	return 0;
+}
+
+/* --- entries --- */
+
+static void entry_free(struct entry *e)
+{
+	HASH_DEL(e->api->entries, e);
+	boot_api_answer_free(&e->answer);
+	free(e->url);
+	free(e);
+}
+
+static void make_room(struct boot_api *api)
+{
+	struct entry *e, *next;
+
+	if (HASH_COUNT(api->entries) < MACHINES_MAX)
+		return;
+	HASH_ITER(hh, api->entries, e, next)
+		if (!e->ask) {
+			entry_free(e);
+			return;
+		}
+}
+
+static char *url_of(const char *api, struct mac mac)
+{
+	struct text url = { 0 };
+	size_t n = strlen(api);
+
+	while (n > 0 && api[n - 1] == '/')
+		n--;
+	text_add(&url, (struct span){ (const uint8_t *)api, n });
+	text_addf(&url, "/v1/boot/%s", mac_str(mac).s);
+	if (url.failed) {
+		text_free(&url);
+		return NULL;
+	}
+	return url.p;
+}
+
+/* --- telling --- */
+
+static void tell(struct boot_api *api, struct question *q, const struct entry *e)
+{
+	const struct boot_api_word word = { .verdict = e->verdict, .answer = &e->answer, .why = e->why };
+
+	api->told(api->site, q, e->mac, &word);
+}
+
+static void tell_failure(struct boot_api *api, struct question *q, struct mac mac, const char *why)
+{
+	api->told(api->site, q, mac, &(struct boot_api_word){ .verdict = BOOT_API_FAILED, .why = why });
+}
+
+static void tell_waiters(struct entry *e)
+{
+	struct waiter *w, *next;
+
+	DL_FOREACH_SAFE(e->waiters, w, next) {
+		tell(e->api, w->question, e);
+		free(w);
+	}
+	e->waiters = NULL;
+}
+
+static void say_failure(struct entry *e, const char *fmt, const char *detail)
+{
+	const struct mac_text mac = mac_str(e->mac);
+	const struct log_field fields[] = { FIELD_STR("mac", mac.s) };
+	struct text shown = { 0 };
+
+	e->verdict = BOOT_API_FAILED;
+	escape_log(&shown, span_str(detail), 160);
+	(void)snprintf(e->why, sizeof(e->why), fmt, text_str(&shown));
+	text_free(&shown);
+	log_event(e->api->site->log, LOG_WARNING, "api", fields, ARRAY_LEN(fields), "%s: %s", mac.s, e->why);
+}
+
+static void take_answer(struct entry *e, struct span body)
+{
+	char why[BOOT_API_WHY_MAX] = "out of memory";
+
+	if (boot_api_answer_read(body, e->url, e->api->site->cfg->http_root, &e->answer, why) < 0)
+		say_failure(e, "the boot API's answer is none: %s", why);
+	else
+		e->verdict = BOOT_API_BOOTS;
+}
+
+static void on_answered(void *ctx, unsigned status, struct span body, const char *why)
+{
+	struct entry *e = ctx;
+	char text[32];
+
+	e->ask = NULL;
+	if (status == 200) {
+		take_answer(e, body);
+	} else if (status == 404) {
+		e->verdict = BOOT_API_SILENT;
+	} else if (status != 0) {
+		(void)snprintf(text, sizeof(text), "%u", status);
+		say_failure(e, "the boot API answers with status %s", text);
+	} else {
+		say_failure(e, "the boot API does not answer: %s", why);
+	}
+	e->until_ms = clock_mono_ms() + 1000 * (int64_t)(e->verdict == BOOT_API_FAILED ? FAILED_S :
+								  e->api->site->cfg->boot_api.cache_s);
+	tell_waiters(e);
+}
+
+/* --- asking --- */
+
+/* What is known already, or asked at this moment, of the API that is in force. */
+static struct entry *find(struct boot_api *api, struct mac mac, const char *url)
+{
+	struct entry *e;
+
+	HASH_FIND(hh, api->entries, &mac, sizeof(mac), e);
+	if (!e || e->ask || (strcmp(e->url, url) == 0 && clock_mono_ms() < e->until_ms))
+		return e;
+	entry_free(e);
+	return NULL;
+}
+
+/* Takes the URL. */
+static struct entry *begin(struct boot_api *api, struct mac mac, char *url)
+{
+	struct entry *e = calloc(1, sizeof(*e));
+
+	if (!e) {
+		free(url);
+		return NULL;
+	}
+	make_room(api);
+	e->api = api;
+	e->mac = mac;
+	e->url = url;
+	HASH_ADD(hh, api->entries, mac, sizeof(e->mac), e);
+	if (ask_begin(api->loop, url, 1000 * api->site->cfg->boot_api.timeout_s, OCTETS_MAX, on_answered, e, &e->ask) == 0)
+		return e;
+	entry_free(e);
+	return NULL;
+}
+
+static struct entry *find_or_begin(struct boot_api *api, struct mac mac)
+{
+	char *url = url_of(api->site->cfg->boot_api.url, mac);
+	struct entry *e = url ? find(api, mac, url) : NULL;
+
+	if (!url || !e)
+		return url ? begin(api, mac, url) : NULL;
+	free(url);
+	return e;
+}
+
+void boot_api_ask(struct boot_api *api, struct question *q, struct mac mac)
+{
+	struct entry *e = api->is_closed ? NULL : find_or_begin(api, mac);
+	struct waiter *w;
+
+	if (e && !e->ask) {
+		tell(api, q, e);
+		return;
+	}
+	w = e ? malloc(sizeof(*w)) : NULL;
+	if (!w) {
+		tell_failure(api, q, mac, api->is_closed ? "the server stops" : "out of memory");
+		return;
+	}
+	w->question = q;
+	DL_APPEND(e->waiters, w);
+}
+
+void boot_api_close(struct boot_api *api)
+{
+	struct entry *e, *next;
+
+	api->is_closed = true;
+	HASH_ITER(hh, api->entries, e, next) {
+		if (e->ask)
+			ask_cancel(e->ask);
+		e->verdict = BOOT_API_FAILED;
+		(void)snprintf(e->why, sizeof(e->why), "the server stops");
+		tell_waiters(e);
+		entry_free(e);
+	}
+	fetch_loop_close(api->loop);
+	api->loop = NULL;
+}
+
+void boot_api_free(struct boot_api *api)
+{
+	free(api);
+}
