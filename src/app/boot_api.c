@@ -121,6 +121,7 @@ static void tell_waiters(struct entry *e)
 
 	DL_FOREACH_SAFE(e->waiters, w, next) {
 		tell(e->api, w->question, e);
+		question_answer(w->question);
 		free(w);
 	}
 	e->waiters = NULL;
@@ -163,7 +164,7 @@ static void on_answered(void *ctx, unsigned status, struct span body, const char
 		(void)snprintf(text, sizeof(text), "%u", status);
 		say_failure(e, "the boot API answers with status %s", text);
 	} else {
-		say_failure(e, "the boot API does not answer: %s", why);
+		say_failure(e, "the boot API gives no answer: %s", why);
 	}
 	e->until_ms = clock_mono_ms() + 1000 * (int64_t)(e->verdict == BOOT_API_FAILED ? FAILED_S :
 								  e->api->site->cfg->boot_api.cache_s);
@@ -230,6 +231,7 @@ void boot_api_ask(struct boot_api *api, struct question *q, struct mac mac)
 		return;
 	}
 	w->question = q;
+	q->given.kind = GIVEN_LATER;
 	DL_APPEND(e->waiters, w);
 }
 

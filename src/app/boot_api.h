@@ -25,13 +25,13 @@ struct boot_api_word {
 	const char *why;                      /* BOOT_API_FAILED: a clause, plain ASCII */
 };
 
-/* Answers the question, with the API's word. */
+/* Fills q->given, with the API's word. */
 typedef void (*boot_api_told)(struct site *site, struct question *q, struct mac mac, const struct boot_api_word *word);
 
 /* On the main thread's loop; told is what becomes of all questions. */
 int boot_api_new(uv_loop_t *loop, struct site *site, boot_api_told told, struct boot_api **ret) WARN_UNUSED;
-/* What this machine is to boot: told() is called for the question, at once or later.
- * site->cfg->boot_api has a URL. */
+/* What this machine is to boot: told() is called for the question, at once, or later with
+ * question_answer() behind it (q->given is GIVEN_LATER meanwhile).  site->cfg->boot_api has a URL. */
 void boot_api_ask(struct boot_api *api, struct question *q, struct mac mac);
 /* Tells all that wait that it is over; who asks from now on is told the same. */
 void boot_api_close(struct boot_api *api);

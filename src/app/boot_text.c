@@ -1,6 +1,7 @@
 /* What a machine is to run, as text: whose, and with what in it. */
 #include "app/boot_text.h"
 
+#include "app/boot_api.h"
 #include "base/escape.h"
 #include "edge/files.h"
 
@@ -13,7 +14,7 @@
 /* One request for a machine's script. */
 struct script_request {
 	struct site *site;
-	const struct question *question;
+	struct question *question;
 	struct facts facts;
 	struct answer answer;
 	struct machine_vars vars;
@@ -190,7 +191,10 @@ static void give_script(struct script_request *r)
 {
 	switch (r->answer.kind) {
 	case ANSWER_SCRIPT:
-		give_profile(r, r->answer.profile);
+		if (r->answer.rule_kind == RULE_API)
+			boot_api_ask(r->site->api, r->question, r->facts.mac);
+		else
+			give_profile(r, r->answer.profile);
 		break;
 	case ANSWER_BOOTFILE:
 		give_bootfile(r, r->answer.profile);
@@ -204,21 +208,50 @@ static void give_script(struct script_request *r)
 	}
 }
 
-void boot_text_of_machine(struct site *site, struct question *q, struct mac mac)
+/* The script that machines/MAC/boot.ipxe stands for. */
+static void request_of_machine(struct script_request *r, struct site *site, struct question *q, struct mac mac,
+	bool api_is_silent)
 {
 	struct facts facts = { .client = CLIENT_IPXE };
-	struct script_request r;
 	struct ip4 address = q->peer;
 	char path[64];
 
-	take_report(site, mac, q->query);
 	if (!clients_find(site->clients, mac, &facts, &address)) {
 		facts.has_mac = true;
 		facts.mac = mac;
 	}
+	facts.api_is_silent = api_is_silent;
 	(void)snprintf(path, sizeof(path), "machines/%s/" MACHINE_SCRIPT, mac_str_dashed(mac).s);
-	script_request_init(&r, site, q, &facts, address, path);
+	script_request_init(r, site, q, &facts, address, path);
+}
+
+void boot_text_of_machine(struct site *site, struct question *q, struct mac mac)
+{
+	struct script_request r;
+
+	take_report(site, mac, q->query);
+	request_of_machine(&r, site, q, mac, false);
 	give_script(&r);
+}
+
+void boot_text_told(struct site *site, struct question *q, struct mac mac, const struct boot_api_word *word)
+{
+	bool rules_decide = word->verdict == BOOT_API_SILENT ||
+		(word->verdict == BOOT_API_FAILED && !site->cfg->boot_api.waits);
+	struct script_request r;
+	struct text script = { 0 };
+
+	request_of_machine(&r, site, q, mac, rules_decide);
+	if (rules_decide) {
+		give_script(&r);
+	} else if (word->verdict == BOOT_API_FAILED) {
+		give_reason(&r, word->why);
+	} else if (word->answer->script) {
+		text_adds(&script, word->answer->script);
+		give_text(&r, &script);
+	} else {
+		give_profile(&r, &word->answer->profile);
+	}
 }
 
 void boot_text_of_site(struct site *site, struct question *q)

@@ -203,6 +203,7 @@ static void answered(struct serving_thread *t, struct question *q)
 	(void)t;
 	switch (q->given.kind) {
 	case GIVEN_ERROR:
+	case GIVEN_LATER: /* not of what is answered */
 		give_error(&target, q->given.error);
 		if (q->given.sentence[0])
 			target.message = q->given.sentence;

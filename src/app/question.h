@@ -16,6 +16,7 @@ enum given_kind {
 	GIVEN_TEXT,
 	GIVEN_PARTS,
 	GIVEN_GROWING,
+	GIVEN_LATER, /* nothing yet: whoever set it calls question_answer() */
 };
 
 struct given {

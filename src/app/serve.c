@@ -2,6 +2,7 @@
 #include "app/serve.h"
 
 #include "app/banner.h"
+#include "app/boot_text.h"
 #include "app/config_files.h"
 #include "app/control.h"
 #include "app/image_cache.h"
@@ -343,6 +344,7 @@ static void stop(struct daemon *d, int signum)
 	log_say(d->site.log, LOG_INFO, "serve", "stopping (%s)", signum == SIGINT ? "SIGINT" : "SIGTERM");
 	d->closing = 2;
 	image_cache_stop(d->site.images);
+	boot_api_close(d->site.api);
 	service_tftp_close(d->tftp, on_service_closed, d);
 	service_http_close(d->http, on_service_closed, d);
 	service_ndp_close(d->ndp);
@@ -404,7 +406,9 @@ static int start_services(struct daemon *d)
 		r = image_cache_new(&d->loop, &d->site, &d->site.images);
 	if (r < 0)
 		return r;
-	r = service_tftp_new(&d->loop, &d->site, &d->tftp);
+	r = boot_api_new(&d->loop, &d->site, boot_text_told, &d->site.api);
+	if (r == 0)
+		r = service_tftp_new(&d->loop, &d->site, &d->tftp);
 	if (r == 0)
 		r = service_http_new(&d->loop, &d->site, &d->http);
 	if (r == 0)
@@ -557,6 +561,7 @@ static void daemon_free(struct daemon *d)
 	clients_free(d->site.clients);
 	forms_free(d->site.forms);
 	image_cache_free(d->site.images);
+	boot_api_free(d->site.api);
 	site_adopt(&d->site, NULL);
 	free(d->told);
 	if (d->monitor_fd >= 0)

@@ -19,6 +19,7 @@
 
 struct serving_thread; /* app/serving_thread.h */
 struct image_cache;    /* app/image_cache.h */
+struct boot_api;       /* app/boot_api.h */
 
 #define SITE_THREADS_MAX 8u
 
@@ -35,6 +36,7 @@ struct site {
 	struct forms *forms;
 	struct store *store;
 	struct image_cache *images;
+	struct boot_api *api; /* asked where cfg->boot_api has a URL */
 	const struct serving_thread *threads[SITE_THREADS_MAX]; /* that run, for who asks what they do */
 	size_t n_threads;
 	int64_t start_us; /* of the monotonic clock */

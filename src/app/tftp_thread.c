@@ -162,6 +162,7 @@ static void answered(struct serving_thread *serving, struct question *q)
 	}
 	switch (q->given.kind) {
 	case GIVEN_ERROR:
+	case GIVEN_LATER: /* not of what is answered */
 		give_error(&target, q->given.error);
 		break;
 	case GIVEN_FILE:

@@ -164,5 +164,6 @@ void virtual_files_answer(struct site *site, struct question *q)
 	case VIRTUAL_MISSING:
 		break;
 	}
-	question_answer(q);
+	if (q->given.kind != GIVEN_LATER)
+		question_answer(q);
 }

@@ -16,6 +16,10 @@ static void choose_profile(const struct config *cfg, const struct facts *f, stru
 		a->rule_kind = RULE_MACHINE;
 		return;
 	}
+	if (cfg->boot_api.url && f->has_mac && !f->api_is_silent) {
+		a->rule_kind = RULE_API;
+		return;
+	}
 	rule_facts_init(f, &texts);
 	for (size_t i = 0; i < cfg->n_rules; i++) {
 		if (rule_fits(&cfg->rules[i], &texts)) {
@@ -55,7 +59,11 @@ static void answer_ipxe(const struct config *cfg, struct answer *a)
 {
 	const struct profile *p = a->profile;
 
-	if (!p) {
+	if (a->rule_kind == RULE_API) {
+		a->kind = ANSWER_SCRIPT;
+		a->transport = TRANSPORT_HTTP;
+		WHY(a, "a script of what the boot API says, which is asked when the machine fetches it");
+	} else if (!p) {
 		a->kind = ANSWER_SITE_SCRIPT;
 		a->transport = TRANSPORT_HTTP;
 		WHY(a, "no profile applies: boot.ipxe of the HTTP root");
@@ -280,6 +288,9 @@ void answer_rule_text(const struct answer *a, char ret[static RULE_TEXT_MAX])
 		break;
 	case RULE_DEFAULT:
 		(void)snprintf(ret, RULE_TEXT_MAX, "default_profile");
+		break;
+	case RULE_API:
+		(void)snprintf(ret, RULE_TEXT_MAX, "boot_api");
 		break;
 	}
 }

@@ -24,6 +24,7 @@ enum rule_kind {
 	RULE_MACHINE,
 	RULE_RULE,
 	RULE_DEFAULT, /* default_profile */
+	RULE_API,     /* the boot API is asked before the rules */
 };
 
 struct answer {
@@ -43,6 +44,6 @@ void boot_decide(const struct config *cfg, const struct facts *facts, struct ans
 
 /* "address", "loader", "script", "site-script", "bootfile", "image": stable words. */
 const char *answer_kind_name(enum answer_kind k);
-/* "machine web1", "rule 2 (line 31)", "default_profile", "none". */
+/* "machine web1", "rule 2 (line 31)", "default_profile", "boot_api", "none". */
 #define RULE_TEXT_MAX 128
 void answer_rule_text(const struct answer *a, char ret[static RULE_TEXT_MAX]);

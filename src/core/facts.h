@@ -31,6 +31,7 @@ struct facts {
 	struct span vendor_class, user_class, hostname, circuit_id, remote_id;
 	struct span serial, asset; /* only iPXE can tell them */
 	const char *network;       /* struct network's name, or NULL */
+	bool api_is_silent;        /* the boot API was asked, and has nothing to say of it */
 	const struct machine_state *state; /* what it has been through; NULL: nothing is known */
 };
 

@@ -433,6 +433,42 @@ static void machines_first_then_rules_in_order(void **state)
 	arena_free(&cfg.arena);
 }
 
+/* The boot API goes before the rules, not before a machine's own profile; firmware needs iPXE for it. */
+static void the_api_is_asked_before_the_rules(void **state)
+{
+	struct machine machines[] = { { .name = "web1", .has_mac = true, .mac = known.mac, .profile = &script } };
+	struct config cfg = config_with(&kernel, true);
+	struct facts f = client_with("PXEClient", 7, NULL);
+	char rule[RULE_TEXT_MAX];
+	struct answer a;
+
+	(void)state;
+	cfg.boot_api.url = "http://api.example";
+	cfg.machines = machines;
+	cfg.n_machines = 1;
+	assert_int_equal(config_index_machines(&cfg), 0);
+	boot_decide(&cfg, &f, &a);
+	answer_rule_text(&a, rule);
+	assert_string_equal(rule, "boot_api");
+	assert_int_equal(a.kind, ANSWER_LOADER);
+	assert_int_equal(a.family, FAMILY_IPXE);
+	f = client_with("PXEClient", 7, "iPXE");
+	boot_decide(&cfg, &f, &a);
+	assert_int_equal(a.kind, ANSWER_SCRIPT);
+	assert_null(a.profile);
+	f.api_is_silent = true;
+	boot_decide(&cfg, &f, &a);
+	assert_int_equal(a.rule_kind, RULE_DEFAULT);
+	f.api_is_silent = false;
+	f.has_mac = false; /* it is asked by MAC */
+	boot_decide(&cfg, &f, &a);
+	assert_int_equal(a.rule_kind, RULE_DEFAULT);
+	f = known;
+	boot_decide(&cfg, &f, &a);
+	assert_int_equal(a.rule_kind, RULE_MACHINE);
+	arena_free(&cfg.arena);
+}
+
 /* P-6: these stand in thousands of machines. */
 static void a_default_uuid_is_nobodys(void **state)
 {
@@ -478,6 +514,7 @@ int main(void)
 		cmocka_unit_test(every_key_matches),
 		cmocka_unit_test(all_keys_of_a_rule_must_fit),
 		cmocka_unit_test(machines_first_then_rules_in_order),
+		cmocka_unit_test(the_api_is_asked_before_the_rules),
 		cmocka_unit_test(a_default_uuid_is_nobodys),
 		cmocka_unit_test(words_are_stable),
 	};

@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+"""The boot API: boot_api.py [WORD...]
+
+A service of the test's own, in the server's namespace, says in Pixiecore's form what machines are to boot.
+It is asked once for a room of machines, may be slow, dead or talk nonsense, and nobody else waits for it.
+"""
+import concurrent.futures
+import http.server
+import json
+import sys
+import threading
+import time
+
+import netlib
+from netlib import DISCOVER, SERVER, Client, Lab, made_up_mac
+
+case = netlib.Cases()
+MAC = "52:54:00:00:00:01"
+CONFIG = """
+networks: [{interface: sv0, conflict_check: off}]
+profiles: {debian: {kernel: debian/linux, cmdline: quiet}, own: {kernel: own/linux}}
+machines: [{name: own1, mac: '52:54:00:00:00:99', profile: own}]
+default_profile: debian
+boot_api: %s
+"""
+
+
+class Service:
+    """What the API says, by MAC: (status, body), or a function of it; what it was asked is in .asked."""
+
+    def __init__(self, lab, port=8090):
+        self.answers, self.asked, self.delay = {}, [], 0
+        service = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                service.asked.append(self.path)
+                time.sleep(service.delay)
+                status, body = service.answers.get(self.path.rsplit("/", 1)[-1], (404, "unknown"))
+                data = (body if isinstance(body, str) else json.dumps(body)).encode()
+                try:
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(len(data)))
+                    self.end_headers()
+                    self.wfile.write(data)
+                except OSError:
+                    pass
+
+            def log_message(self, *args):
+                pass
+
+        with lab.server.entered():
+            self.http = http.server.ThreadingHTTPServer((SERVER, port), Handler)
+        self.http.daemon_threads = True
+        self.http.handle_error = lambda *args: None  # who stops in the middle is a part of these tests
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        self.url = "http://%s:%d/pixie/" % (SERVER, port)
+
+    def close(self):
+        self.http.shutdown()
+        self.http.server_close()
+
+
+def files(lab):
+    for name in ("http/debian/linux", "http/own/linux"):
+        lab.write(name, name)
+
+
+def script(lab, mac=MAC):
+    status, headers, body = lab.http_get("/machines/%s/boot.ipxe" % mac.replace(":", "-"), seconds=9)
+    assert status == 200 and body.startswith(b"#!ipxe\n"), (status, body)
+    return body.decode()
+
+
+@case("a machine boots what the API says: kernel, initrds, command line, message; or its own script")
+def _():
+    with Lab() as lab:
+        files(lab)
+        api = Service(lab)
+        lab.serve(config=CONFIG % ("{url: '%s', cache: 0s}" % api.url))
+        api.answers[MAC] = (200, {"kernel": "/k/linux", "initrd": ["http://10.77.0.1/i 0".replace(" ", "%20"), "/i1"],
+                                  "cmdline": "a=1 u={{ URL \"/c\" }}", "message": "from $the API; twice"})
+        got = script(lab)
+        assert "kernel http://%s:8090/k/linux initrd=initrd0 initrd=initrd1 a=1 u=http://%s:8090/c || goto" % (SERVER, SERVER) in got, got
+        assert "initrd --name initrd1 http://%s:8090/i1 ||" % SERVER in got and "echo from  the API  twice\n" in got, got
+        assert api.asked == ["/pixie/v1/boot/" + MAC], api.asked
+        api.answers[MAC] = (200, {"ipxe-script": "#!ipxe\necho own\nshell\n"})
+        assert script(lab) == "#!ipxe\necho own\nshell\n"
+        api.answers[MAC] = (200, {"kernel": "file://%s/debian/linux" % lab.http})
+        assert "kernel /debian/linux ||" in script(lab)
+        api.close()
+
+
+@case("404: not the API's business, so the rules decide; a machine with a profile of its own is never asked for")
+def _():
+    with Lab() as lab:
+        files(lab)
+        api = Service(lab)
+        lab.serve(config=CONFIG % api.url)
+        assert "kernel /debian/linux quiet" in script(lab)
+        assert api.asked == ["/pixie/v1/boot/" + MAC]
+        assert "kernel /own/linux" in script(lab, "52:54:00:00:00:99")
+        assert len(api.asked) == 1, api.asked
+        api.close()
+
+
+@case("DHCP: firmware is sent iPXE, iPXE its own script's URL, and both are answered while the API is slow")
+def _():
+    with Lab() as lab:
+        files(lab)
+        api = Service(lab)
+        api.delay = 3
+        d = lab.serve(config=CONFIG % ("{url: '%s', timeout: 5s}" % api.url))
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            slow = pool.submit(script, lab)
+            time.sleep(0.3)
+            for options, expected in (([(60, b"PXEClient:Arch:00007:UNDI:003000"), (93, b"\0\7")], "loaders/ipxe.efi"),
+                                      ([(77, b"iPXE"), (93, b"\0\7")], "/machines/")):
+                began = time.monotonic()
+                offer = Client(lab.link, mac=made_up_mac(), options=options, broadcast=True).ask(DISCOVER)
+                assert expected in offer.opt[67].decode(), offer.opt[67]
+                assert time.monotonic() - began < 1, "DHCP waited for the API"
+            assert lab.http_get("/debian/linux")[2] == b"http/debian/linux"
+            assert not slow.done()
+            assert "kernel /debian/linux quiet" in slow.result()
+        assert not [x for x in d.lines() if x["level"] == "warning"], d.messages()
+        api.close()
+
+
+@case("a room of machines asks the API once for each, and what it said holds for a while")
+def _():
+    with Lab() as lab:
+        files(lab)
+        api = Service(lab)
+        api.delay = 0.5
+        api.answers[MAC] = (200, {"kernel": "/k"})
+        lab.serve(config=CONFIG % ("{url: '%s', cache: 30s}" % api.url))
+        with concurrent.futures.ThreadPoolExecutor(40) as pool:
+            got = list(pool.map(lambda i: script(lab), range(40)))
+        assert all("kernel http://%s:8090/k ||" % SERVER in x for x in got)
+        script(lab)
+        assert len(api.asked) == 1, len(api.asked)
+        api.close()
+
+
+@case("dead, too slow, status 500, nonsense: the rules decide, or the machine waits and says why, as configured")
+def _():
+    with Lab() as lab:
+        files(lab)
+        api = Service(lab)
+        d = lab.serve(config=CONFIG % ("{url: '%s', timeout: 1s, when_away: wait}" % api.url))
+        for i, (answer, delay, why) in enumerate((((500, "x"), 0, "status 500"), ((200, "<html>"), 0, "answer is none: it is no JSON"),
+                                                  ((200, {"kernel": "file:///etc/shadow"}), 0, "not below http.root"),
+                                                  ((200, "x" * 300000), 0, "too long"), ((200, {"kernel": "/k"}), 2, "timed out"))):
+            mac = "52:54:00:00:01:%02x" % i
+            api.answers[mac], api.delay = answer, delay
+            got = script(lab, mac)
+            assert "kernel" not in got and "sleep 10" in got, got
+            line = d.wait_line("boot API.*" + why)
+            assert line["level"] == "warning" and line["mac"] == mac, line
+            assert why.split(":")[-1].strip() in got, (why, got)
+        api.close()
+        assert "sleep 10" in script(lab, "52:54:00:00:02:01")  # nobody listens any more
+        lab.config(CONFIG % ("{url: '%s', timeout: 1s}" % api.url))
+        d.kill(netlib.signal.SIGHUP)
+        d.wait_line("loaded anew")
+        assert "kernel /debian/linux quiet" in script(lab, "52:54:00:00:02:02")
+
+
+@case("a stop while machines wait for the API")
+def _():
+    with Lab() as lab:
+        files(lab)
+        api = Service(lab)
+        api.delay = 20
+        d = lab.serve(config=CONFIG % ("{url: '%s', timeout: 30s}" % api.url))
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            waiting = [pool.submit(lab.http_get, "/machines/52-54-00-00-03-%02x/boot.ipxe" % i) for i in range(3)]
+            time.sleep(0.5)
+            d.stop()
+            for w in waiting:
+                try:
+                    w.result()
+                except Exception:
+                    pass  # cut, or told: what counts is that the daemon ended well
+        api.http.server_close()
+
+
+@case("mistakes in boot_api are said at their place")
+def _():
+    with Lab() as lab:
+        for text, said in (("ftp://x/", "expected the URL of a service"), ("{timeout: 1s}", "boot_api has no url"),
+                           ("{url: 'http://x', timeout: 0s}", "timeout"), ("{url: 'http://x', when_away: dance}", "profile or wait"),
+                           ("{url: 'http://x?a=b'}", "expected the URL"), ("[a]", "expected the URL")):
+            err = lab.fails("-c", lab.config(CONFIG % text))
+            assert said in err or "0s" in err, (text, err)
+
+
+if __name__ == "__main__":
+    sys.exit(case.main(sys.argv[1:]))
