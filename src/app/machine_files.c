@@ -125,7 +125,7 @@ void machine_files_give(struct site *site, struct question *q, const struct virt
 	r.machine = name->has_mac ? config_find_machine(site->cfg, &name->mac, NULL)
 				  : config_find_machine_named(site->cfg, name->who);
 	if (!is_the_machines_own(&r, name)) {
-		refuse(&r, -EACCES, "the files of a machine are for the address that it has alone");
+		refuse(&r, -EACCES, "this is another machine's file: only that machine may have it, known by its address");
 		return;
 	}
 	if (!r.facts.has_mac && r.machine && r.machine->has_mac) {

@@ -32,10 +32,10 @@ static void give_root_file(struct site *site, struct question *q, struct span pa
 /* True: the answer comes later. */
 static bool give_machine_file(struct site *site, struct question *q, struct virtual_name *name)
 {
-	const struct machine *m = name->has_mac ? NULL : config_find_machine_named(site->cfg, name->who);
+	const struct machine *m = config_find_machine_named(site->cfg, name->who);
 
-	if (m && m->has_mac) {
-		name->has_mac = true;
+	if (m) { /* it may be called like a MAC */
+		name->has_mac = m->has_mac;
 		name->mac = m->mac;
 	}
 	if (name->has_mac && span_eq(name->file, SPAN_LIT(MACHINE_IMAGE))) {

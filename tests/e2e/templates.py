@@ -24,6 +24,7 @@ profiles:
 machines:
   - {name: web1, mac: "%(mac)s", profile: debian, vars: {disk: /dev/vda, note: "a: b"}}
   - {name: web2, mac: "02:00:00:00:00:78", address: 10.77.0.20, profile: debian}
+  - {name: "020000000001", mac: "02:00:00:00:00:7a", profile: debian}
   - {name: web3, mac: "02:00:00:00:00:79", profile: other}
 default_profile: debian
 """
@@ -107,13 +108,13 @@ def _():
         address = lease(lab)
         for who in ("web2", "web3", "02-00-00-00-00-78", "02-00-00-00-00-01", "nobody"):
             status, _, body = lab.http_get("/machines/%s/preseed.cfg" % who)
-            assert (status, b"alone" in body) == (403, True), (who, status, body)
+            assert (status, b"only that machine" in body) == (403, True), (who, status, body)
         try:
             tftp_get(lab.client, "machines/web2/preseed.cfg")
             raise AssertionError("web2's file by TFTP")
         except TftpError as e:
             assert "access violation" in str(e), e
-        d.wait_line(r"%s.*the files of a machine are for the address" % own_mac(lab))
+        d.wait_line(r"%s.*this is another machine's file" % own_mac(lab))
         # An address that is nobody's; the server's own; and the next holder of the address.
         lab.client.ip("addr flush dev cl0")
         lab.client.ip("link set cl0 address 02:00:00:00:00:aa")
@@ -128,6 +129,12 @@ def _():
         lab.client.ip("link set cl0 address 02:00:00:00:00:78")
         lab.server.ip("neigh flush dev sv0")
         assert lab.http_get("/machines/web2/preseed.cfg")[0] == 200
+        lab.client.ip("link set cl0 address 02:00:00:00:00:7a")
+        lab.server.ip("neigh flush dev sv0")
+        assert b"# 020000000001 at" in lab.http_get("/machines/020000000001/preseed.cfg")[2]
+        assert lab.http_get("/machines/web2/preseed.cfg")[0] == 403
+        lab.client.ip("link set cl0 address 02:00:00:00:00:78")
+        lab.server.ip("neigh flush dev sv0")
         assert address not in lab.http_get("/machines/web2/preseed.cfg")[2].decode()
 
 
@@ -180,7 +187,7 @@ def _():
             f.write(text)
         p = lab.server.run([netlib.BOOTSMITH, "check", "-c", path], check=False)
         out = p.stdout + p.stderr
-        assert p.returncode == 1 and "2 mistakes" in out and ":13:5: " in out and ":14:5: " not in out, out
+        assert p.returncode == 1 and "2 mistakes" in out and ":13:5: " in out and "for web2:" not in out, out
         assert 'the file broken.cfg cannot be rendered for web1: broken.cfg, line 1: there is no variable "vars.only"' in out, out
         assert 'rendered for web1: cloud.yaml, line 1: the value of "vars.note" is no plain text' in out, out
         templates(lab, **{"broken.cfg": "", "cloud.yaml": ""})
