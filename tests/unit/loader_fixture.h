@@ -2,6 +2,7 @@
  * and hostile, a profile's files, golden texts, and names that try everything. */
 #pragma once
 
+#include "golden.h"
 #include "core/machine_vars.h"
 
 #include <errno.h>
@@ -38,31 +39,6 @@ static inline struct machine_vars fixture_vars(const struct facts *f, const stru
 {
 	return (struct machine_vars){ .facts = f, .machine = m, .address = { f->has_mac ? 0xac182001 : 0 },
 		.server = { 0xac180001 }, .base = { "http://172.24.0.1" }, .url = url };
-}
-
-/* golden: a file below tests/vectors.  With BOOTSMITH_BLESS set, the texts as they
- * are now become the golden ones. */
-static inline void fixture_compare(const char *golden, const struct text *is)
-{
-	char path[1024], should[8192];
-	size_t n;
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), VECTORS_DIR "/%s", golden);
-	if (getenv("BOOTSMITH_BLESS")) {
-		f = fopen(path, "we");
-		assert_non_null(f);
-		(void)fwrite(is->p, 1, is->n, f);
-		(void)fclose(f);
-	}
-	f = fopen(path, "re");
-	if (!f)
-		fail_msg("%s is missing", path);
-	n = fread(should, 1, sizeof(should) - 1, f);
-	(void)fclose(f);
-	should[n] = '\0';
-	if (n != is->n || memcmp(should, is->p, n) != 0)
-		fail_msg("%s:\n%s\nexpected:\n%s", golden, text_str(is), should);
 }
 
 static inline size_t fixture_count(const struct text *t, const char *what)
@@ -135,7 +111,7 @@ static inline void fixture_renders_as_golden(const struct fixture_vector *list, 
 
 		if (r != 0)
 			fail_msg("%s: %d, %s", list[i].golden, r, error.message);
-		fixture_compare(list[i].golden, &out);
+		golden_compare(list[i].golden, &out);
 		text_free(&out);
 	}
 }

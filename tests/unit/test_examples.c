@@ -5,20 +5,13 @@
 #include "core/machine_vars.h"
 #include "core/text_kind.h"
 #include "edge/files.h"
+#include "golden.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <libfyaml.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static struct config *load(struct text *source)
 {
@@ -30,30 +23,6 @@ static struct config *load(struct text *source)
 	if (config_load(path, text_span(source), &errs, &cfg) < 0)
 		fail_msg("%s", errs.n ? errs.list[0].message : "no configuration");
 	return cfg;
-}
-
-/* With BOOTSMITH_BLESS set, the texts as they are now become the golden ones. */
-static void compare(const char *machine, const char *file, const struct text *is)
-{
-	char path[1024], should[8192];
-	size_t n;
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), VECTORS_DIR "/templates/%s-%s", machine, file);
-	if (getenv("BOOTSMITH_BLESS")) {
-		f = fopen(path, "we");
-		assert_non_null(f);
-		(void)fwrite(is->p, 1, is->n, f);
-		(void)fclose(f);
-	}
-	f = fopen(path, "re");
-	if (!f)
-		fail_msg("%s is missing", path);
-	n = fread(should, 1, sizeof(should) - 1, f);
-	(void)fclose(f);
-	should[n] = '\0';
-	if (n != is->n || memcmp(should, is->p, n) != 0)
-		fail_msg("%s:\n%s\nexpected:\n%s", path, text_str(is), should);
 }
 
 static void is_what_its_name_says(const char *file, const struct text *t)
@@ -87,13 +56,15 @@ static void render(const struct config *cfg, int root, const struct machine *m, 
 	struct template_error error = { 0 };
 	struct text out = { 0 };
 	struct span source;
+	char golden[256];
 
 	if (template_files_read(&files, span_str(f->source.path), &source) < 0)
 		fail_msg("%s cannot be read", f->source.path);
 	if (machine_vars_check_as(source, cfg, &sink, &error) < 0 ||
 		machine_vars_render_as(source, &vars, &sink, &out, &error) < 0)
 		fail_msg("%s %s, line %u: %s", f->source.path, error.partial, error.line, error.message);
-	compare(m->name, f->name, &out);
+	(void)snprintf(golden, sizeof(golden), "templates/%s-%s", m->name, f->name);
+	golden_compare(golden, &out);
 	is_what_its_name_says(f->name, &out);
 	text_free(&out);
 	template_files_free(&files);

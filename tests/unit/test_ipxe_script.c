@@ -49,7 +49,7 @@ static void renders_as_the_golden_scripts(void **state)
 
 		if (r != 0)
 			fail_msg("%s: %d, %s", vectors[i].golden, r, error.message);
-		fixture_compare(vectors[i].golden, &out);
+		golden_compare(vectors[i].golden, &out);
 		text_free(&out);
 	}
 }
@@ -60,7 +60,7 @@ static void a_failed_boot_says_why_and_tries_again(void **state)
 
 	(void)state;
 	ipxe_script_retry("no profile; ${x} & \"y\" | #z\nshell\x7f\xe2\x80\xa6", URL, &out);
-	fixture_compare("ipxe/retry.ipxe", &out);
+	golden_compare("ipxe/retry.ipxe", &out);
 	text_free(&out);
 }
 

@@ -41,10 +41,10 @@ static void nothing_to_run_says_why_and_begins_anew(void **state)
 
 	(void)state;
 	pxelinux_cfg_retry("no profile; 'x' $y & \"z\"\nLOCALBOOT 0\x7f\xe2\x80\xa6", NULL, &v, &out);
-	fixture_compare("pxelinux/retry.cfg", &out);
+	golden_compare("pxelinux/retry.cfg", &out);
 	text_reset(&out);
 	pxelinux_cfg_retry("no profile", &p, &v, &out);
-	fixture_compare("pxelinux/retry-bootfile.cfg", &out);
+	golden_compare("pxelinux/retry-bootfile.cfg", &out);
 	text_free(&out);
 }
 
