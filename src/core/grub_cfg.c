@@ -55,8 +55,8 @@ static int add_cmdline(const struct profile *p, const struct machine_vars *vars,
 	return r;
 }
 
-/* "http://host:80/path" as (http,host:80)/path; the profile's own files below the
- * device that the function was called with. */
+/* "http://host:80/path" as (http,host:80)/path, tftp likewise; the profile's own files
+ * below the device that the function was called with. */
 static void add_file(const struct profile *p, const struct file_ref *f, const char *name, struct text *out)
 {
 	const char *host, *path;
@@ -68,7 +68,7 @@ static void add_file(const struct profile *p, const struct file_ref *f, const ch
 	}
 	host = f->path + strlen("http://");
 	path = host + strcspn(host, "/");
-	text_adds(out, "'(http,");
+	text_addf(out, "'(%.4s,", f->path);
 	escape_grub(out, (struct span){ (const uint8_t *)host, (size_t)(path - host) });
 	text_addc(out, ')');
 	escape_grub(out, span_str(path));
@@ -171,13 +171,18 @@ static void add_local(struct text *out)
 		"exit\n");
 }
 
+static bool can_fetch(struct span url, bool has_http)
+{
+	return span_has_prefix(url, SPAN_LIT("tftp://")) || (has_http && span_has_prefix(url, SPAN_LIT("http://")));
+}
+
 /* The first of the profile's files that GRUB cannot fetch, or NULL. */
 static const struct file_ref *find_unreachable(const struct profile *p, const struct machine_vars *vars)
 {
 	for (size_t i = 0; i <= p->n_initrds; i++) {
 		const struct file_ref *f = i == 0 ? &p->kernel : &p->initrds[i - 1];
 
-		if (f->is_url && !(may_have_http(p, vars) && span_has_prefix(span_str(f->path), SPAN_LIT("http://"))))
+		if (f->is_url && !can_fetch(span_str(f->path), may_have_http(p, vars)))
 			return f;
 	}
 	return NULL;

@@ -17,15 +17,35 @@ static void add_server(const struct machine_vars *vars, struct text *out)
 		text_addf(out, "%s::", ip4_str(vars->server).s);
 }
 
+/* A tftp URL as address::name; the profile's own files from the server that was asked. */
+static void add_file(const struct profile *p, const struct file_ref *f, const char *name, const struct machine_vars *vars,
+	struct text *out)
+{
+	const char *host, *path;
+
+	if (!f->is_url) {
+		add_server(vars, out);
+		text_addf(out, "profiles/%s/%s", p->name, name);
+		return;
+	}
+	host = f->path + strlen("tftp://");
+	path = host + strcspn(host, "/");
+	escape_pxelinux(out, (struct span){ (const uint8_t *)host, (size_t)(path - host) });
+	text_adds(out, "::");
+	escape_pxelinux(out, span_str(path[0] ? path + 1 : path));
+}
+
 static void add_kernel(const struct profile *p, const struct machine_vars *vars, struct text *out)
 {
+	char name[32];
+
 	text_adds(out, "LABEL bootsmith\n    LINUX ");
-	add_server(vars, out);
-	text_addf(out, "profiles/%s/kernel\n", p->name);
+	add_file(p, &p->kernel, "kernel", vars, out);
+	text_addc(out, '\n');
 	for (size_t i = 0; i < p->n_initrds; i++) {
 		text_adds(out, i == 0 ? "    INITRD " : ",");
-		add_server(vars, out);
-		text_addf(out, "profiles/%s/initrd%zu", p->name, i);
+		(void)snprintf(name, sizeof(name), "initrd%zu", i);
+		add_file(p, &p->initrds[i], name, vars, out);
 	}
 	if (p->n_initrds)
 		text_addc(out, '\n');
@@ -73,12 +93,13 @@ static void add_timeout(struct text *out)
 	text_addf(out, "TIMEOUT %d\nONTIMEOUT again\n", RETRY_S * 10); /* in tenths of a second */
 }
 
-static const struct file_ref *find_url(const struct profile *p)
+/* The first of the profile's files that PXELINUX cannot fetch, or NULL. */
+static const struct file_ref *find_unreachable(const struct profile *p)
 {
 	for (size_t i = 0; i <= p->n_initrds; i++) {
 		const struct file_ref *f = i == 0 ? &p->kernel : &p->initrds[i - 1];
 
-		if (f->is_url)
+		if (f->is_url && !span_has_prefix(span_str(f->path), SPAN_LIT("tftp://")))
 			return f;
 	}
 	return NULL;
@@ -87,12 +108,12 @@ static const struct file_ref *find_url(const struct profile *p)
 int pxelinux_cfg_profile(const struct profile *p, const struct machine_vars *vars, struct text *out,
 	struct template_error *ret_error)
 {
-	const struct file_ref *url = p->kind == PROFILE_KERNEL ? find_url(p) : NULL;
+	const struct file_ref *unreachable = p->kind == PROFILE_KERNEL ? find_unreachable(p) : NULL;
 	char reason[256];
 	int r;
 
-	if (url) {
-		(void)snprintf(reason, sizeof(reason), "PXELINUX cannot fetch %.128s of profile %s", url->path, p->name);
+	if (unreachable) {
+		(void)snprintf(reason, sizeof(reason), "PXELINUX cannot fetch %.128s of profile %s", unreachable->path, p->name);
 		pxelinux_cfg_retry(reason, p, vars, out);
 		return out->failed ? -ENOMEM : 0;
 	}

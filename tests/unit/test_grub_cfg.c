@@ -30,6 +30,9 @@ static const struct fixture_vector vectors[] = {
 		TRANSPORT_TFTP, NULL },
 	{ "grub/initrd-https.cfg", KERNEL(.cmdline = "", .initrds = initrds, .n_initrds = 3), &good, NULL, TRANSPORT_HTTP,
 		NULL },
+	{ "grub/kernel-tftp-url.cfg", { .name = "net", .kind = PROFILE_KERNEL,
+		.kernel = { .path = "tftp://192.0.2.1/a/linux", .is_url = true }, .cmdline = "" }, &good, NULL,
+		TRANSPORT_TFTP, NULL },
 	{ "grub/local.cfg", { .name = "local", .kind = PROFILE_LOCAL, .cmdline = "" }, &good, NULL, TRANSPORT_TFTP, NULL },
 };
 

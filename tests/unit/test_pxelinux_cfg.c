@@ -24,6 +24,9 @@ static const struct fixture_vector vectors[] = {
 		.kernel = { .path = "http://192.0.2.1/linux", .is_url = true }, .cmdline = "" }, &good, NULL,
 		TRANSPORT_TFTP },
 	{ "pxelinux/initrd-url.cfg", KERNEL(.cmdline = "", .initrds = initrds, .n_initrds = 3, OWN), &good, NULL, TRANSPORT_TFTP },
+	{ "pxelinux/kernel-tftp-url.cfg", { .name = "net", .kind = PROFILE_KERNEL, OWN,
+		.kernel = { .path = "tftp://192.0.2.1/a b/linux", .is_url = true }, .cmdline = "" }, &good, NULL,
+		TRANSPORT_TFTP },
 	{ "pxelinux/local.cfg", { .name = "local", .kind = PROFILE_LOCAL, .cmdline = "" }, &good, NULL, TRANSPORT_TFTP },
 };
 
