@@ -186,6 +186,23 @@ static void no_loader(const struct config *cfg, enum loader_family family, const
 			loader_family_name(family), arch_name(f->arch), key);
 }
 
+/* Debian's GRUB has no HTTP built in and finds no network when UEFI HTTP Boot brought it: it
+ * stops at its prompt, on x64, ia32 and arm64 alike (seen).  One that the configuration
+ * names may know better. */
+static bool grub_would_stop(const struct config *cfg, enum loader_family family, const struct facts *f)
+{
+	return (family == FAMILY_GRUB || family == FAMILY_SHIM) && f->transport == TRANSPORT_HTTP &&
+		cfg->loaders.file[FAMILY_GRUB][f->arch].pos.line == 0;
+}
+
+static void no_way_by_http(const struct facts *f, struct answer *a)
+{
+	a->kind = ANSWER_ADDRESS;
+	a->missing_loader = true;
+	WHY(a, "Debian's GRUB stops at its prompt after UEFI HTTP Boot: boot this machine by PXE, or name a GRUB that has HTTP with loaders: {grub: {%s: FILE}}",
+		arch_name(f->arch));
+}
+
 static const char *why_family(enum loader_family family)
 {
 	static const char *const clauses[] = {
@@ -209,6 +226,10 @@ static void answer_loader(const struct config *cfg, const struct facts *f, struc
 	}
 	if (!there) {
 		no_loader(cfg, missing, f, a);
+		return;
+	}
+	if (grub_would_stop(cfg, family, f)) {
+		no_way_by_http(f, a);
 		return;
 	}
 	a->kind = family == FAMILY_STUB ? ANSWER_IMAGE : ANSWER_LOADER;
