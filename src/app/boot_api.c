@@ -22,7 +22,8 @@ struct waiter {
 	struct question *question;
 };
 
-/* One machine: what was said of it, or the ask that is under way. */
+/* One machine: what was said of it last, and the ask that is under way.  What it was
+ * told to fetch stays there while the API is asked again. */
 struct entry {
 	UT_hash_handle hh; /* in the order in which they were asked */
 	struct boot_api *api;
@@ -32,7 +33,8 @@ struct entry {
 	struct waiter *waiters;
 	int64_t until_ms;
 	enum boot_api_verdict verdict;
-	struct boot_api_answer answer;
+	bool has_answer;
+	struct boot_api_answer answer; /* the last that was one */
 	char why[WHY_MAX];
 };
 
@@ -67,7 +69,8 @@ int boot_api_new(uv_loop_t *loop, struct site *site, boot_api_told told, struct 
 static void entry_free(struct entry *e)
 {
 	HASH_DEL(e->api->entries, e);
-	boot_api_answer_free(&e->answer);
+	if (e->has_answer)
+		boot_api_answer_free(&e->answer);
 	free(e->url);
 	free(e);
 }
@@ -142,12 +145,19 @@ static void say_failure(struct entry *e, const char *fmt, const char *detail)
 
 static void take_answer(struct entry *e, struct span body)
 {
-	char why[BOOT_API_WHY_MAX] = "out of memory";
+	char why[BOOT_API_WHY_MAX] = "out of memory", prefix[40];
+	struct boot_api_answer answer;
 
-	if (boot_api_answer_read(body, e->url, e->api->site->cfg->http_root, &e->answer, why) < 0)
+	(void)snprintf(prefix, sizeof(prefix), "machines/%s", mac_str_dashed(e->mac).s);
+	if (boot_api_answer_read(body, e->url, e->api->site->cfg->http_root, prefix, &answer, why) < 0) {
 		say_failure(e, "the boot API's answer is none: %s", why);
-	else
-		e->verdict = BOOT_API_BOOTS;
+		return;
+	}
+	if (e->has_answer)
+		boot_api_answer_free(&e->answer);
+	e->answer = answer;
+	e->has_answer = true;
+	e->verdict = BOOT_API_BOOTS;
 }
 
 static void on_answered(void *ctx, unsigned status, struct span body, const char *why)
@@ -173,52 +183,47 @@ static void on_answered(void *ctx, unsigned status, struct span body, const char
 
 /* --- asking --- */
 
-/* What is known already, or asked at this moment, of the API that is in force. */
-static struct entry *find(struct boot_api *api, struct mac mac, const char *url)
-{
-	struct entry *e;
-
-	HASH_FIND(hh, api->entries, &mac, sizeof(mac), e);
-	if (!e || e->ask || (strcmp(e->url, url) == 0 && clock_mono_ms() < e->until_ms))
-		return e;
-	entry_free(e);
-	return NULL;
-}
-
-/* Takes the URL. */
-static struct entry *begin(struct boot_api *api, struct mac mac, char *url)
+static struct entry *entry_new(struct boot_api *api, struct mac mac)
 {
 	struct entry *e = calloc(1, sizeof(*e));
 
-	if (!e) {
-		free(url);
+	if (!e)
 		return NULL;
-	}
 	make_room(api);
 	e->api = api;
 	e->mac = mac;
-	e->url = url;
 	HASH_ADD(hh, api->entries, mac, sizeof(e->mac), e);
-	if (ask_begin(api->loop, url, 1000 * api->site->cfg->boot_api.timeout_s, OCTETS_MAX, on_answered, e, &e->ask) == 0)
-		return e;
-	entry_free(e);
-	return NULL;
+	return e;
 }
 
-static struct entry *find_or_begin(struct boot_api *api, struct mac mac)
+static bool is_fresh(const struct entry *e, const char *url)
+{
+	return e->url && strcmp(e->url, url) == 0 && clock_mono_ms() < e->until_ms;
+}
+
+/* What is known, or asked at this moment, of the API that is in force. */
+static struct entry *known_or_asked(struct boot_api *api, struct mac mac)
 {
 	char *url = url_of(api->site->cfg->boot_api.url, mac);
-	struct entry *e = url ? find(api, mac, url) : NULL;
+	struct entry *e;
 
-	if (!url || !e)
-		return url ? begin(api, mac, url) : NULL;
-	free(url);
+	HASH_FIND(hh, api->entries, &mac, sizeof(mac), e);
+	if (!e && url)
+		e = entry_new(api, mac);
+	if (!e || !url || e->ask || is_fresh(e, url)) {
+		free(url);
+		return url ? e : NULL;
+	}
+	free(e->url);
+	e->url = url;
+	if (ask_begin(api->loop, url, 1000 * api->site->cfg->boot_api.timeout_s, OCTETS_MAX, on_answered, e, &e->ask) < 0)
+		return NULL;
 	return e;
 }
 
 void boot_api_ask(struct boot_api *api, struct question *q, struct mac mac)
 {
-	struct entry *e = api->is_closed ? NULL : find_or_begin(api, mac);
+	struct entry *e = api->is_closed ? NULL : known_or_asked(api, mac);
 	struct waiter *w;
 
 	if (e && !e->ask) {
@@ -233,6 +238,14 @@ void boot_api_ask(struct boot_api *api, struct question *q, struct mac mac)
 	w->question = q;
 	q->given.kind = GIVEN_LATER;
 	DL_APPEND(e->waiters, w);
+}
+
+const struct file_ref *boot_api_file(struct boot_api *api, struct mac mac, struct span part)
+{
+	struct entry *e;
+
+	HASH_FIND(hh, api->entries, &mac, sizeof(mac), e);
+	return e && e->has_answer ? boot_api_answer_file(&e->answer, part) : NULL;
 }
 
 void boot_api_close(struct boot_api *api)

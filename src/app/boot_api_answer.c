@@ -11,9 +11,11 @@
 #include <stdio.h>
 
 #define INITRDS_MAX 64u
+#define URLS_MAX    16u /* of a command line */
 
 struct reading {
 	struct span api, http_root;
+	const char *prefix;
 	struct boot_api_answer *answer;
 	char *why;
 };
@@ -68,7 +70,8 @@ static int read_file_url(struct reading *r, struct span path, struct file_ref *r
 	return keep(r, below, &ret->path);
 }
 
-static int read_url(struct reading *r, struct span s, struct file_ref *ret)
+/* part: what machines find it as. */
+static int read_url(struct reading *r, struct span s, const char *part, struct file_ref *ret)
 {
 	const struct span file = SPAN_LIT("file://");
 	struct text url = { 0 };
@@ -76,11 +79,13 @@ static int read_url(struct reading *r, struct span s, struct file_ref *ret)
 
 	if (span_has_prefix(s, file))
 		return read_file_url(r, span_skip(s, file.n), ret);
+	*ret = (struct file_ref){ .path = arena_printf(&r->answer->arena, "%s/%s", r->prefix, part) };
+	if (!ret->path)
+		return -ENOMEM;
 	if (!url_resolve(r->api, s, &url))
 		e = url.failed ? -ENOMEM : refuse_text(r, "the URL", s, "is none of http, https or file, nor a path of the API's server");
 	else
-		e = keep(r, text_span(&url), &ret->path);
-	ret->is_url = true;
+		e = keep(r, text_span(&url), &ret->upstream);
 	text_free(&url);
 	return e;
 }
@@ -89,7 +94,7 @@ static int read_kernel(struct reading *r, const json_t *j)
 {
 	if (!json_is_string(j))
 		return refuse(r, "\"kernel\" is %s: it must be the URL of a kernel", j ? "no text" : "missing");
-	return read_url(r, string_of(j), &r->answer->profile.kernel);
+	return read_url(r, string_of(j), "kernel", &r->answer->profile.kernel);
 }
 
 static int read_initrds(struct reading *r, const json_t *j)
@@ -108,8 +113,10 @@ static int read_initrds(struct reading *r, const json_t *j)
 		return -ENOMEM;
 	for (size_t i = 0; e == 0 && i < n; i++) {
 		const json_t *item = json_array_get(j, i);
+		char part[32];
 
-		e = json_is_string(item) ? read_url(r, string_of(item), &list[i])
+		(void)snprintf(part, sizeof(part), "initrd%zu", i);
+		e = json_is_string(item) ? read_url(r, string_of(item), part, &list[i])
 					 : refuse(r, "\"initrd\" must be a list of URLs, and its item %zu is no text", i);
 	}
 	p->initrds = list;
@@ -119,17 +126,24 @@ static int read_initrds(struct reading *r, const json_t *j)
 
 /* --- the command line --- */
 
-/* What the machine is told for a URL: its own words, resolved. */
+/* What the machine is told for a URL.  Our own address is the variable {{http}}: it
+ * depends on who asks. */
 static int add_url(struct reading *r, struct span s, struct text *out)
 {
-	struct file_ref f = { 0 };
-	int e = read_url(r, s, &f);
+	struct boot_api_answer *a = r->answer;
+	struct file_ref *f = &a->urls[a->n_urls];
+	char part[32];
+	int e;
 
+	if (a->n_urls == URLS_MAX)
+		return refuse(r, "\"cmdline\" has more than %u URLs", URLS_MAX);
+	(void)snprintf(part, sizeof(part), "url%zu", a->n_urls);
+	e = read_url(r, s, part, f);
 	if (e < 0)
 		return e;
-	if (!f.is_url)
-		return refuse_text(r, "the URL", s, "is a file here, which a command line cannot name");
-	text_adds(out, f.path);
+	a->n_urls += f->upstream != NULL;
+	text_adds(out, "{{http}}/");
+	escape_url_path(out, span_str(f->path));
 	return 0;
 }
 
@@ -170,6 +184,15 @@ static size_t find(struct span s, const char *needle)
 	return p ? (size_t)(p - s.p) : s.n;
 }
 
+/* What would be rendered once more here must not be in it. */
+static int add_literal(struct reading *r, struct span s, struct text *out)
+{
+	if (find(s, "{{") < s.n)
+		return refuse(r, "\"cmdline\" has a {{ where templates are not taken");
+	text_add(out, s);
+	return 0;
+}
+
 static int add_template(struct reading *r, struct span s, struct text *out)
 {
 	for (;;) {
@@ -194,28 +217,24 @@ static int add_parameter(struct reading *r, const char *key, const json_t *value
 {
 	const json_t *url = json_object_get(value, "url");
 
-	text_addf(out, "%s%s", out->n ? " " : "", key);
+	text_adds(out, out->n ? " " : "");
+	if (add_literal(r, span_str(key), out) < 0)
+		return -EBADMSG;
 	if (json_is_true(value))
 		return 0;
 	text_addc(out, '=');
-	if (json_is_string(value)) {
-		text_add(out, string_of(value));
-		return 0;
-	}
+	if (json_is_string(value))
+		return add_literal(r, string_of(value), out);
 	if (json_is_string(url))
 		return add_url(r, string_of(url), out);
 	return refuse(r, "a value in \"cmdline\" is neither a text, nor true, nor {\"url\": \"...\"}");
 }
 
-/* One line, which is not rendered once more here: what looks like a variable of ours
- * cannot be in it. */
 static int keep_cmdline(struct reading *r, struct span line)
 {
 	for (size_t i = 0; i < line.n; i++)
 		if (line.p[i] < ' ' || line.p[i] == 0x7f)
 			return refuse(r, "\"cmdline\" has a control character, and a command line is one line");
-	if (find(line, "{{") < line.n)
-		return refuse(r, "\"cmdline\" has a {{ in a value, where templates are not taken");
 	return keep(r, line, &r->answer->profile.cmdline);
 }
 
@@ -269,17 +288,22 @@ static int read_answer(struct reading *r, json_t *j)
 	return e == 0 ? read_message(r, json_object_get(j, "message")) : e;
 }
 
-int boot_api_answer_read(struct span json, const char *api, const char *http_root, struct boot_api_answer *ret,
-	char ret_why[static BOOT_API_WHY_MAX])
+int boot_api_answer_read(struct span json, const char *api, const char *http_root, const char *prefix,
+	struct boot_api_answer *ret, char ret_why[static BOOT_API_WHY_MAX])
 {
 	struct boot_api_answer answer = { .profile = { .name = "boot_api", .kind = PROFILE_KERNEL, .cmdline = "" } };
-	struct reading r = { .api = span_str(api), .http_root = span_str(http_root), .answer = &answer, .why = ret_why };
+	struct reading r = { .api = span_str(api), .http_root = span_str(http_root), .prefix = prefix, .answer = &answer,
+		.why = ret_why };
 	json_error_t error;
 	json_t *j = json_loadb((const char *)json.p, json.n, JSON_REJECT_DUPLICATES, &error);
 	int e;
 
 	arena_init(&answer.arena, 0);
-	e = j ? read_answer(&r, j) : refuse_text(&r, "it is no JSON:", span_str(error.text), "");
+	answer.urls = arena_alloc(&answer.arena, (URLS_MAX + 1) * sizeof(*answer.urls));
+	if (!answer.urls)
+		e = -ENOMEM;
+	else
+		e = j ? read_answer(&r, j) : refuse_text(&r, "it is no JSON:", span_str(error.text), "");
 	json_decref(j);
 	if (e < 0) {
 		arena_free(&answer.arena);
@@ -293,4 +317,27 @@ void boot_api_answer_free(struct boot_api_answer *a)
 {
 	arena_free(&a->arena);
 	*a = (struct boot_api_answer){ .script = NULL };
+}
+
+static const struct file_ref *numbered(const struct file_ref *list, size_t n, const char *name, struct span part)
+{
+	char own[32];
+
+	for (size_t i = 0; i < n; i++) {
+		(void)snprintf(own, sizeof(own), "%s%zu", name, i);
+		if (span_eq(part, span_str(own)))
+			return &list[i];
+	}
+	return NULL;
+}
+
+const struct file_ref *boot_api_answer_file(const struct boot_api_answer *a, struct span part)
+{
+	const struct file_ref *f = span_eq(part, SPAN_LIT("kernel")) ? &a->profile.kernel : NULL;
+
+	if (!f)
+		f = numbered(a->profile.initrds, a->profile.n_initrds, "initrd", part);
+	if (!f)
+		f = numbered(a->urls, a->n_urls, "url", part);
+	return f && f->upstream ? f : NULL;
 }

@@ -33,6 +33,7 @@ static void give_root_file(struct site *site, struct question *q, struct span pa
 static bool give_machine_file(struct site *site, struct question *q, struct virtual_name *name)
 {
 	const struct machine *m = config_find_machine_named(site->cfg, name->who);
+	const struct file_ref *of_api;
 
 	if (m) { /* it may be called like a MAC */
 		name->has_mac = m->has_mac;
@@ -40,6 +41,11 @@ static bool give_machine_file(struct site *site, struct question *q, struct virt
 	}
 	if (name->has_mac && span_eq(name->file, SPAN_LIT(MACHINE_IMAGE))) {
 		unified_image_give(site, q, name->mac);
+		return true;
+	}
+	of_api = name->has_mac ? boot_api_file(site->api, name->mac, name->file) : NULL;
+	if (of_api) {
+		image_cache_answer(site->images, q, of_api);
 		return true;
 	}
 	if (name->has_mac && span_eq(name->file, SPAN_LIT(MACHINE_SCRIPT)))

@@ -12,7 +12,7 @@ import threading
 import time
 
 import netlib
-from netlib import DISCOVER, SERVER, Client, Lab, made_up_mac
+from netlib import DISCOVER, SERVER, Client, Lab, made_up_mac, tftp_get
 
 case = netlib.Cases()
 MAC = "52:54:00:00:00:01"
@@ -80,12 +80,19 @@ def _():
         files(lab)
         api = Service(lab)
         lab.serve(config=CONFIG % ("{url: '%s', cache: 0s}" % api.url))
-        api.answers[MAC] = (200, {"kernel": "/k/linux", "initrd": ["http://10.77.0.1/i 0".replace(" ", "%20"), "/i1"],
+        api.answers[MAC] = (200, {"kernel": "/k/linux", "initrd": ["/i0", "/i1"],
                                   "cmdline": "a=1 u={{ URL \"/c\" }}", "message": "from $the API; twice"})
         got = script(lab)
-        assert "kernel http://%s:8090/k/linux initrd=initrd0 initrd=initrd1 a=1 u=http://%s:8090/c || goto" % (SERVER, SERVER) in got, got
-        assert "initrd --name initrd1 http://%s:8090/i1 ||" % SERVER in got and "echo from  the API  twice\n" in got, got
+        place = "machines/" + MAC.replace(":", "-")
+        assert "kernel /%s/kernel initrd=initrd0 initrd=initrd1 a=1 u=http://%s/%s/url0 || goto" % (place, SERVER, place) in got, got
+        assert "initrd --name initrd1 /%s/initrd1 ||" % place in got and "echo from  the API  twice\n" in got, got
         assert api.asked == ["/pixie/v1/boot/" + MAC], api.asked
+        # What it names is fetched once and served here, by TFTP too: firmware has no TLS, and no way out.
+        api.answers.update({"linux": (200, "k" * 100000), "i1": (200, "second"), "c": (200, "cloud")})
+        assert lab.http_get("/%s/kernel" % place)[2] == b"k" * 100000 == tftp_get(lab.client, place + "/kernel")
+        assert lab.http_get("/%s/initrd1" % place)[2] == b"second" and lab.http_get("/%s/url0" % place)[2] == b"cloud"
+        assert api.asked.count("/k/linux") == 1, api.asked
+        assert lab.http_get("/%s/url1" % place)[0] in (403, 404)
         api.answers[MAC] = (200, {"ipxe-script": "#!ipxe\necho own\nshell\n"})
         assert script(lab) == "#!ipxe\necho own\nshell\n"
         api.answers[MAC] = (200, {"kernel": "file://%s/debian/linux" % lab.http})
@@ -139,7 +146,7 @@ def _():
         lab.serve(config=CONFIG % ("{url: '%s', cache: 30s}" % api.url))
         with concurrent.futures.ThreadPoolExecutor(40) as pool:
             got = list(pool.map(lambda i: script(lab), range(40)))
-        assert all("kernel http://%s:8090/k ||" % SERVER in x for x in got)
+        assert all("kernel /machines/52-54-00-00-00-01/kernel ||" in x for x in got)
         script(lab)
         assert len(api.asked) == 1, len(api.asked)
         api.close()

@@ -18,15 +18,15 @@ static void check_file(const struct file_ref *f)
 {
 	if (!f->path || !*f->path || f->path[0] == '/')
 		abort();
-	if (f->is_url)
-		check_plain(f->path);
+	if (f->upstream)
+		check_plain(f->upstream);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char why[BOOT_API_WHY_MAX] = "";
 	struct boot_api_answer a;
-	int r = boot_api_answer_read((struct span){ data, size }, "http://api.example/x", "/srv/http", &a, why);
+	int r = boot_api_answer_read((struct span){ data, size }, "http://api.example/x", "/srv/http", "machines/m", &a, why);
 
 	if (r == -EBADMSG) {
 		if (!why[0])

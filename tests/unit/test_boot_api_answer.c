@@ -12,29 +12,34 @@
 
 #define API "http://api.example:8080/pixie"
 
-/* "kernel | initrds, by blanks | command line | message", URLs with a '+' before them. */
+/* "kernel | initrds, by blanks | command line | message", URLs behind what they are served as. */
 static const struct {
 	const char *json, *expected;
 } good[] = {
 	/* the examples of Pixiecore's README.api.md */
 	{ "{\"kernel\": \"http://x.example/k\", \"initrd\": [\"http://x.example/i.gz\"]}",
-		"+http://x.example/k|+http://x.example/i.gz||" },
+		"machines/m/kernel=http://x.example/k|machines/m/initrd0=http://x.example/i.gz||" },
 	{ "{\"kernel\": \"/kernel\", \"initrd\": [\"/initrd.0\", \"/initrd.1\"]}",
-		"+http://api.example:8080/kernel|+http://api.example:8080/initrd.0 +http://api.example:8080/initrd.1||" },
+		"machines/m/kernel=http://api.example:8080/kernel|machines/m/initrd0=http://api.example:8080/initrd.0 "
+		"machines/m/initrd1=http://api.example:8080/initrd.1||" },
 	{ "{\"kernel\": \"https://files.local/kernel\", \"cmdline\": \"selinux=1 coreos.autologin\"}",
-		"+https://files.local/kernel||selinux=1 coreos.autologin|" },
+		"machines/m/kernel=https://files.local/kernel||selinux=1 coreos.autologin|" },
 	{ "{\"kernel\": \"/k\", \"cmdline\": \"a={{ URL \\\"https://files.local/cc\\\" }} b={{URL \\\"/c\\\"}} c=}}\"}",
-		"+http://api.example:8080/k||a=https://files.local/cc b=http://api.example:8080/c c=}}|" },
+		"machines/m/kernel=http://api.example:8080/k||a={{http}}/machines/m/url0 b={{http}}/machines/m/url1 c=}}|" },
 	/* the form before that, as matchbox writes it */
 	{ "{\"kernel\": \"/k\", \"cmdline\": {\"z\": \"\", \"console\": \"ttyS0\", \"quiet\": true, \"u\": {\"url\": \"/c\"}}}",
-		"+http://api.example:8080/k||z= console=ttyS0 quiet u=http://api.example:8080/c|" },
+		"machines/m/kernel=http://api.example:8080/k||z= console=ttyS0 quiet u={{http}}/machines/m/url0|" },
 	{ "{\"kernel\": \"file:///srv/http/debian/linux\", \"initrd\": null, \"message\": \"hi\", \"new\": [1]}",
 		"debian/linux|||hi" },
+	{ "{\"kernel\": \"/k\", \"cmdline\": \"a={{ URL \\\"file:///srv/http/a b\\\" }}\"}",
+		"machines/m/kernel=http://api.example:8080/k||a={{http}}/a%20b|" },
 };
 
 static void add_file(const struct file_ref *f, struct text *out)
 {
-	text_addf(out, "%s%s", f->is_url ? "+" : "", f->path);
+	if (f->upstream)
+		text_addf(out, "%s=", f->path);
+	text_adds(out, f->upstream ? f->upstream : f->path);
 }
 
 static void understands_the_published_form(void **state)
@@ -45,7 +50,7 @@ static void understands_the_published_form(void **state)
 		struct text got = { 0 };
 		char why[BOOT_API_WHY_MAX] = "";
 
-		if (boot_api_answer_read(span_str(good[i].json), API, "/srv/http", &a, why) != 0)
+		if (boot_api_answer_read(span_str(good[i].json), API, "/srv/http", "machines/m", &a, why) != 0)
 			fail_msg("%s: %s", good[i].json, why);
 		assert_null(a.script);
 		add_file(&a.profile.kernel, &got);
@@ -61,13 +66,31 @@ static void understands_the_published_form(void **state)
 	}
 }
 
+static void finds_what_it_serves(void **state)
+{
+	struct boot_api_answer a;
+	char why[BOOT_API_WHY_MAX];
+
+	(void)state;
+	assert_int_equal(boot_api_answer_read(SPAN_LIT("{\"kernel\": \"/k\", \"initrd\": [\"/a\", \"file:///srv/http/b\"], "
+		"\"cmdline\": \"{{ URL \\\"/c\\\" }}\"}"), API, "/srv/http", "machines/m", &a, why), 0);
+	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("kernel"))->upstream, "http://api.example:8080/k");
+	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("initrd0"))->upstream, "http://api.example:8080/a");
+	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("url0"))->upstream, "http://api.example:8080/c");
+	assert_null(boot_api_answer_file(&a, SPAN_LIT("initrd1"))); /* a file of the root has its own name */
+	assert_null(boot_api_answer_file(&a, SPAN_LIT("initrd2")));
+	assert_null(boot_api_answer_file(&a, SPAN_LIT("url1")));
+	assert_null(boot_api_answer_file(&a, SPAN_NONE));
+	boot_api_answer_free(&a);
+}
+
 static void hands_on_a_script(void **state)
 {
 	struct boot_api_answer a;
 	char why[BOOT_API_WHY_MAX];
 
 	(void)state;
-	assert_int_equal(boot_api_answer_read(SPAN_LIT("{\"ipxe-script\": \"#!ipxe\\nshell\"}"), API, "/srv/http", &a, why), 0);
+	assert_int_equal(boot_api_answer_read(SPAN_LIT("{\"ipxe-script\": \"#!ipxe\\nshell\"}"), API, "/srv/http", "machines/m", &a, why), 0);
 	assert_string_equal(a.script, "#!ipxe\nshell");
 	boot_api_answer_free(&a);
 }
@@ -93,11 +116,11 @@ static const struct {
 	{ "{\"kernel\": \"/k\", \"cmdline\": 7}", "neither a text nor an object" },
 	{ "{\"kernel\": \"/k\", \"cmdline\": {\"a\": false}}", "neither a text, nor true" },
 	{ "{\"kernel\": \"/k\", \"cmdline\": \"a\\nb\"}", "control character" },
-	{ "{\"kernel\": \"/k\", \"cmdline\": {\"a\": \"{{name}}\"}}", "{{ in a value" },
+	{ "{\"kernel\": \"/k\", \"cmdline\": {\"a\": \"{{name}}\"}}", "{{ where" },
 	{ "{\"kernel\": \"/k\", \"cmdline\": \"{{ URL \"}", "never closed" },
 	{ "{\"kernel\": \"/k\", \"cmdline\": \"{{ .Mac }}\"}", "is no {{ URL" },
 	{ "{\"kernel\": \"/k\", \"cmdline\": \"{{ URL \\\"ftp://x\\\" }}\"}", "none of http" },
-	{ "{\"kernel\": \"/k\", \"cmdline\": \"{{ URL \\\"file:///srv/http/x\\\" }}\"}", "cannot name" },
+	{ "{\"kernel\": \"/k\", \"cmdline\": \"{{ URL \\\"file:///etc/x\\\" }}\"}", "not below http.root" },
 	{ "{\"kernel\": \"/k\", \"message\": []}", "\"message\" is no text" },
 };
 
@@ -108,7 +131,7 @@ static void says_why_something_is_no_answer(void **state)
 		struct boot_api_answer a;
 		char why[BOOT_API_WHY_MAX] = "";
 
-		if (boot_api_answer_read(span_str(bad[i].json), API, "/srv/http", &a, why) != -EBADMSG || !strstr(why, bad[i].why))
+		if (boot_api_answer_read(span_str(bad[i].json), API, "/srv/http", "machines/m", &a, why) != -EBADMSG || !strstr(why, bad[i].why))
 			fail_msg("%s: %s", bad[i].json, why);
 		for (const char *p = why; *p; p++)
 			assert_in_range(*p, ' ', '~');
@@ -119,6 +142,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(understands_the_published_form),
+		cmocka_unit_test(finds_what_it_serves),
 		cmocka_unit_test(hands_on_a_script),
 		cmocka_unit_test(says_why_something_is_no_answer),
 	};
