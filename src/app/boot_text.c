@@ -2,7 +2,9 @@
 #include "app/boot_text.h"
 
 #include "app/boot_api.h"
+#include "app/machines.h"
 #include "base/escape.h"
+#include "core/url_query.h"
 #include "edge/files.h"
 
 #include <errno.h>
@@ -19,6 +21,7 @@ struct script_request {
 	struct answer answer;
 	struct machine_vars vars;
 	char url[192]; /* of the script itself */
+	char installed_url[MACHINES_URL_MAX];
 	struct given *given;
 };
 
@@ -27,43 +30,22 @@ static void give_text(struct script_request *r, struct text *text)
 	given_text(r->given, text, SCRIPT_TYPE);
 }
 
-/* A value of the query, its escapes decoded into buf; empty when not there. */
-static struct span query_value(struct span query, struct span key, uint8_t *buf, size_t cap)
+/* The text by which the machine boots what was decided. */
+static void give_boot(struct script_request *r, struct text *text)
 {
-	while (query.n) {
-		const uint8_t *amp = memchr(query.p, '&', query.n);
-		struct span pair = { query.p, amp ? (size_t)(amp - query.p) : query.n };
-
-		query = span_skip(query, pair.n + 1);
-		if (!span_has_prefix(pair, key) || pair.n == key.n || pair.p[key.n] != '=')
-			continue;
-		pair = span_skip(pair, key.n + 1);
-
-		size_t n = 0;
-
-		for (size_t i = 0; i < pair.n && n < cap; i++) {
-			bool escaped = pair.p[i] == '%' && i + 2 < pair.n && hex_digit_value(pair.p[i + 1]) >= 0 &&
-				hex_digit_value(pair.p[i + 2]) >= 0;
-
-			if (escaped) {
-				buf[n++] = (uint8_t)(hex_digit_value(pair.p[i + 1]) << 4 | hex_digit_value(pair.p[i + 2]));
-				i += 2;
-			} else {
-				buf[n++] = pair.p[i];
-			}
-		}
-		return (struct span){ buf, n };
-	}
-	return SPAN_NONE;
+	give_text(r, text);
+	if (r->given->kind == GIVEN_TEXT)
+		machines_given(r->site, r->question, &r->facts, &r->answer);
 }
 
 /* What only iPXE can tell, told by the URL that it expanded (core/locate.c). */
-static void take_report(struct site *site, struct mac mac, struct span query)
+static void take_report(struct site *site, const struct question *q, struct mac mac)
 {
 	uint8_t serial[CLIENT_TEXT_MAX], asset[CLIENT_TEXT_MAX];
 
-	clients_report(site->clients, mac, query_value(query, SPAN_LIT("serial"), serial, sizeof(serial)),
-		query_value(query, SPAN_LIT("asset"), asset, sizeof(asset)));
+	machines_reported(site, q, mac);
+	clients_report(site->clients, mac, url_query_value(q->query, SPAN_LIT("serial"), serial, sizeof(serial)),
+		url_query_value(q->query, SPAN_LIT("asset"), asset, sizeof(asset)));
 }
 
 static void script_request_init(struct script_request *r, struct site *site, struct question *q,
@@ -73,7 +55,8 @@ static void script_request_init(struct script_request *r, struct site *site, str
 	/* Whoever asks for a script runs iPXE, whatever it was when DHCP last heard it. */
 	r->facts.client = CLIENT_IPXE;
 	r->facts.transport = TRANSPORT_HTTP;
-	boot_decide(site->cfg, &r->facts, &r->answer);
+	site_decide(site, &r->facts, &r->answer);
+	machines_installed_url(site, q, &r->facts, &r->answer, r->installed_url);
 	r->vars = (struct machine_vars){
 		.facts = &r->facts,
 		.machine = r->answer.machine,
@@ -82,6 +65,7 @@ static void script_request_init(struct script_request *r, struct site *site, str
 		.server = q->local,
 		.base = locate_base_url(site->cfg, CLIENT_IPXE, q->local),
 		.url = r->url,
+		.installed_url = r->installed_url,
 	};
 	(void)snprintf(r->url, sizeof(r->url), "%s/%s", r->vars.base.s, path);
 }
@@ -124,7 +108,7 @@ static void give_script_file(struct script_request *r, const struct profile *p)
 	} else if (machine_vars_render(text_span(&source), &r->vars, escape_ipxe, &script, &error) == -EINVAL) {
 		give_template_error(r, p->script.path, &error);
 	} else {
-		give_text(r, &script);
+		give_boot(r, &script);
 	}
 	text_free(&source);
 	text_free(&script);
@@ -144,7 +128,7 @@ static void give_profile(struct script_request *r, const struct profile *p)
 		give_template_error(r, "cmdline", &error);
 		return;
 	}
-	give_text(r, &script);
+	give_boot(r, &script);
 }
 
 /* boot.ipxe of the root, byte for byte; false where there is none. */
@@ -184,11 +168,25 @@ static void give_bootfile(struct script_request *r, const struct profile *p)
 		escape_url_path(&script, span_str(p->bootfile.path));
 	}
 	text_addc(&script, '\n');
+	give_boot(r, &script);
+}
+
+static void give_registration(struct script_request *r)
+{
+	struct text script = { 0 };
+
+	ipxe_script_register(&r->vars, &script);
 	give_text(r, &script);
 }
 
 static void give_script(struct script_request *r)
 {
+	const char *refused = machines_refuse(r->site, &r->answer);
+
+	if (refused) {
+		give_reason(r, refused);
+		return;
+	}
 	switch (r->answer.kind) {
 	case ANSWER_SCRIPT:
 		if (r->answer.rule_kind == RULE_API)
@@ -199,10 +197,19 @@ static void give_script(struct script_request *r)
 	case ANSWER_BOOTFILE:
 		give_bootfile(r, r->answer.profile);
 		break;
+	case ANSWER_REGISTER:
+		give_registration(r);
+		break;
+	case ANSWER_ADDRESS: /* nothing to boot, and the reason why */
+		give_reason(r, r->answer.why);
+		break;
+	case ANSWER_NONE:
+		given_error(r->given, -ENOENT, "%s", "");
+		break;
 	case ANSWER_SITE_SCRIPT:
-	case ANSWER_ADDRESS: /* not for iPXE; total all the same */
-	case ANSWER_LOADER:
+	case ANSWER_LOADER: /* not for iPXE; total all the same */
 	case ANSWER_IMAGE:
+	case ANSWER_LOCAL:
 		give_site_script(r);
 		break;
 	}
@@ -229,7 +236,7 @@ void boot_text_of_machine(struct site *site, struct question *q, struct mac mac)
 {
 	struct script_request r;
 
-	take_report(site, mac, q->query);
+	take_report(site, q, mac);
 	request_of_machine(&r, site, q, mac, false);
 	give_script(&r);
 }

@@ -3,6 +3,7 @@
 
 #include "app/control_events.h"
 #include "app/control_lease.h"
+#include "app/control_machine.h"
 #include "app/control_status.h"
 #include "base/escape.h"
 
@@ -22,6 +23,12 @@ static const struct {
 	{ "lease.list", control_lease_list },
 	{ "lease.show", control_lease_show },
 	{ "lease.release", control_lease_release },
+	{ "machine.list", control_machine_list },
+	{ "machine.show", control_machine_show },
+	{ "machine.boot", control_machine_boot },
+	{ "machine.hold", control_machine_hold },
+	{ "machine.local", control_machine_local },
+	{ "machine.reset", control_machine_reset },
 	{ "status", control_status },
 };
 

@@ -1,6 +1,7 @@
 /* grub.cfg and pxelinux.cfg/…; see loader_text.h. */
 #include "app/loader_text.h"
 
+#include "app/machines.h"
 #include "core/grub_cfg.h"
 #include "core/pxelinux_cfg.h"
 
@@ -17,6 +18,7 @@ struct request {
 	struct answer answer;
 	struct machine_vars vars;
 	struct text url; /* of this text, in the words of its loader */
+	char installed_url[MACHINES_URL_MAX];
 };
 
 struct language {
@@ -83,13 +85,15 @@ static void init(struct request *r, struct site *site, struct question *q, const
 	*r = (struct request){ .site = site, .question = q,
 		.language = name->kind == VIRTUAL_GRUB_CFG ? &grub : &pxelinux };
 	address = find_machine(site, q, name, &r->facts);
-	boot_decide(site->cfg, &r->facts, &r->answer);
+	site_decide(site, &r->facts, &r->answer);
+	machines_installed_url(site, q, &r->facts, &r->answer, r->installed_url);
 	r->vars = (struct machine_vars){
 		.facts = &r->facts,
 		.machine = r->answer.machine,
 		.profile = r->answer.profile,
 		.address = address,
 		.server = q->local,
+		.installed_url = r->installed_url,
 		.base = locate_http_url(site->cfg, q->local), /* neither loader knows TLS */
 	};
 	r->language->add_url(r, &r->url);
@@ -121,6 +125,8 @@ static void give_profile(struct request *r, const struct profile *p)
 		return;
 	}
 	given_text(&r->question->given, &text, TEXT_TYPE);
+	if (r->question->given.kind == GIVEN_TEXT)
+		machines_given(r->site, r->question, &r->facts, &r->answer);
 }
 
 static bool give_root_file(struct request *r)
@@ -159,12 +165,16 @@ static void give_other(struct request *r, const struct virtual_name *name)
 void loader_text_give(struct site *site, struct question *q, const struct virtual_name *name)
 {
 	const struct profile *p;
+	const char *refused;
 	struct request r;
 
 	init(&r, site, q, name);
 	p = r.answer.profile;
+	refused = machines_refuse(site, &r.answer);
 	if (r.url.failed)
 		given_error(&q->given, -ENOMEM, "%s", "");
+	else if (refused)
+		give_reason(&r, refused);
 	else if (p && (p->kind == PROFILE_KERNEL || p->kind == PROFILE_LOCAL))
 		give_profile(&r, p);
 	else

@@ -1,8 +1,8 @@
 /* Templates for the machines that they are for. */
 #include "app/machine_files.h"
 
+#include "app/machines.h"
 #include "app/template_files.h"
-#include "core/machine_state.h"
 #include "core/text_kind.h"
 
 #include <errno.h>
@@ -14,6 +14,7 @@ struct file_request {
 	struct question *question;
 	const struct machine *machine; /* the configuration's, or NULL */
 	struct facts facts;            /* of who asks */
+	char installed_url[MACHINES_URL_MAX];
 };
 
 static const char *protocol(const struct question *q)
@@ -58,17 +59,18 @@ static bool is_the_machines_own(struct file_request *r, const struct virtual_nam
 		r->facts.has_uuid ? &r->facts.uuid : NULL);
 }
 
-/* The profile that it has; one that it was given and runs goes before what it would be
- * given now, which may be to boot its disk. */
+/* The profile that it runs: what it was given last goes before what it would be given
+ * now, which may be to boot its disk. */
 static const struct profile *profile_of(struct file_request *r, struct answer *answer)
 {
-	const struct machine_state *state = r->facts.state;
 	const struct profile *given = NULL;
 
-	boot_decide(r->site->cfg, &r->facts, answer);
-	if (state && state->phase == MACHINE_INSTALLING)
-		given = config_find_profile(r->site->cfg, span_str(state->given));
-	return given ? given : answer->profile;
+	site_decide(r->site, &r->facts, answer);
+	if (r->facts.state && r->facts.state->given[0])
+		given = config_find_profile(r->site->cfg, span_str(r->facts.state->given));
+	if (given)
+		answer->profile = given;
+	return answer->profile;
 }
 
 static const struct profile_file *file_of(const struct profile *p, struct span name)
@@ -93,6 +95,7 @@ static void give_rendered(struct file_request *r, const struct profile *p, const
 		.address = q->peer,
 		.server = q->local,
 		.base = locate_http_url(r->site->cfg, q->local),
+		.installed_url = r->installed_url,
 	};
 	struct template_error error = { 0 };
 	struct text out = { 0 };
@@ -137,6 +140,7 @@ void machine_files_give(struct site *site, struct question *q, const struct virt
 	r.facts.transport = TRANSPORT_HTTP;
 	p = profile_of(&r, &answer);
 	f = file_of(p, name->file);
+	machines_installed_url(site, q, &r.facts, &answer, r.installed_url);
 	if (!f) {
 		refuse(&r, -ENOENT, "no such file: %s%s", p ? "it is none of profile " : "no profile applies to this machine",
 			p ? p->name : "");

@@ -10,6 +10,8 @@
 #include "app/serving_thread.h"
 #include "edge/http_source.h"
 
+struct machine_state;
+
 enum given_kind {
 	GIVEN_ERROR,
 	GIVEN_FILE,
@@ -40,6 +42,7 @@ struct question {
 	struct ip4 peer, local;
 	struct span path, query; /* into octets: decoded, relative to the root; as it came */
 	struct given given;      /* zeroed when asked: GIVEN_ERROR */
+	struct machine_state *before; /* of the machine whose state the answer changes: app/machines.c */
 	uint8_t octets[];
 };
 

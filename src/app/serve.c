@@ -7,6 +7,7 @@
 #include "app/control.h"
 #include "app/image_cache.h"
 #include "app/listeners.h"
+#include "app/machines.h"
 #include "app/other_server.h"
 #include "app/proxy_watch.h"
 #include "app/service_dhcp4.h"
@@ -298,6 +299,7 @@ static void on_reload(struct daemon *d)
 		log_say(d->site.log, LOG_ERROR, "config", "not loaded: the configuration in force stays");
 	} else {
 		log_say(d->site.log, LOG_INFO, "config", "loaded anew");
+		machines_sort(&d->site);
 		(void)refresh(d);
 		banner_say(&d->site);
 	}
@@ -446,6 +448,19 @@ static int on_load_form(void *ctx, const struct forms_record *r)
 	return forms_restore(d->site.forms, r);
 }
 
+static void store_works(struct daemon *d)
+{
+	log_say(d->site.log, LOG_INFO, "store", "leases can be stored again");
+	machines_store_again(&d->site);
+}
+
+static int on_load_machine(void *ctx, const struct machine_state *s)
+{
+	struct daemon *d = ctx;
+
+	return machines_restore(&d->site, s);
+}
+
 static void on_store_health(void *ctx, const char *message)
 {
 	struct daemon *d = ctx;
@@ -455,7 +470,7 @@ static void on_store_health(void *ctx, const char *message)
 			"%s; until then nobody gets a new lease, and who has one is told what is left of it; trying again every second",
 			message);
 	else
-		log_say(d->site.log, LOG_INFO, "store", "leases can be stored again");
+		store_works(d);
 }
 
 static void on_batch_done(void *ctx)
@@ -469,7 +484,7 @@ static void on_batch_done(void *ctx)
 static int start_state(struct daemon *d)
 {
 	static const struct store_hooks hooks = { .expect = on_expect, .load = on_load,
-		.load_form = on_load_form, .health = on_store_health,
+		.load_form = on_load_form, .load_machine = on_load_machine, .health = on_store_health,
 		.batch_done = on_batch_done };
 	char message[STORE_MESSAGE_MAX] = "out of memory";
 	int64_t begin_us = clock_mono_us();
@@ -479,6 +494,8 @@ static int start_state(struct daemon *d)
 		r = clients_new(&d->site.clients);
 	if (r == 0)
 		r = forms_new(&d->site.forms);
+	if (r == 0)
+		r = machine_table_new(&d->site.machines);
 	if (r == 0)
 		r = store_open(&d->loop, d->site.cfg->state_dir, &hooks, d, message, &d->site.store);
 	if (r < 0) {
@@ -562,6 +579,7 @@ static void daemon_free(struct daemon *d)
 	forms_free(d->site.forms);
 	image_cache_free(d->site.images);
 	boot_api_free(d->site.api);
+	machine_table_free(d->site.machines);
 	site_adopt(&d->site, NULL);
 	free(d->told);
 	if (d->monitor_fd >= 0)

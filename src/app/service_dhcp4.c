@@ -15,6 +15,7 @@
 
 #include "app/conflict.h"
 #include "app/dhcp4_line.h"
+#include "app/machines.h"
 #include "app/ports.h"
 #include "core/dhcp4_proxy.h"
 #include "edge/clock.h"
@@ -365,6 +366,17 @@ static void say_form_changed(struct service_dhcp4 *s, const struct dhcp4_plan *p
 		mac.s, p->form.quirk->name, form_name(p->form.form), form_name(p->form.last));
 }
 
+/* Its address only when it has it.  A machine that took none is remembered where that is
+ * asked for: firmware that finds nothing to boot goes no further. */
+static void remember(struct site *site, const struct dhcp4_plan *p, int64_t now_ms)
+{
+	bool has_address = p->reply_type == DHCP4_ACK;
+	struct ip4 address = has_address ? p->out.yiaddr : (struct ip4){ 0 };
+
+	clients_remember(site->clients, &p->facts, address, now_ms);
+	machines_heard(site, &p->facts, address, has_address || site->cfg->unknown == UNKNOWN_REGISTER);
+}
+
 /* again: it was held, and what it waited for is known now; NULL: it comes from its client. */
 static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p, bool on_pxe_port,
 	const struct held *again)
@@ -372,7 +384,7 @@ static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p, boo
 	struct site *site = s->site;
 	const struct dhcp4_server server = { .cfg = site->cfg, .nets = site->nets, .leases = site->leases,
 		.forms = site->forms,
-		.clients = site->clients, .rates = again ? NULL : s->rates, .now_ms = clock_mono_ms(),
+		.clients = site->clients, .machines = site->machines, .rates = again ? NULL : s->rates, .now_ms = clock_mono_ms(),
 		.store_failing = store_is_failing(site->store) };
 	const struct dhcp4_rx rx = { .ifindex = p->ifindex, .source = p->source, .source_port = p->source_port,
 		.local = p->local, .on_pxe_port = on_pxe_port };
@@ -390,6 +402,8 @@ static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p, boo
 	dhcp4_plan(&server, &msg, &rx, clock_lease_s(), &s->arena, &plan);
 	if (plan.heard.v)
 		clients_remember(site->clients, &plan.facts, plan.heard, server.now_ms);
+	if (plan.heard.v)
+		machines_heard(site, &plan.facts, plan.heard, true);
 	if (plan.drop == DROP_NO_MESSAGE_TYPE)
 		plan.drop = why; /* a BOOTP request: what it lacked */
 	if (plan.drop != DROP_NONE) {
@@ -403,8 +417,7 @@ static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p, boo
 	if (plan.probe && conflict_hold(s->conflict, &plan, &rx, p->data, again ? again->tries : 0))
 		return;
 	if (plan.reply_type == DHCP4_OFFER || plan.reply_type == DHCP4_ACK)
-		clients_remember(site->clients, &plan.facts,
-			plan.reply_type == DHCP4_ACK ? plan.out.yiaddr : (struct ip4){ 0 }, server.now_ms);
+		remember(site, &plan, server.now_ms);
 	answer(s, &msg, &rx, &plan);
 }
 

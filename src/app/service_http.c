@@ -4,6 +4,7 @@
 
 #include "app/http_thread.h"
 #include "app/listeners.h"
+#include "app/machines.h"
 #include "app/progress.h"
 #include "app/virtual_files.h"
 #include "base/escape.h"
@@ -37,12 +38,26 @@ static void on_question(void *ctx, struct question *q)
 	virtual_files_answer(s->site, q);
 }
 
+/* Without what a machine phones home with: who reads logs need not know it. */
+static struct span shown_target(const struct http_report *a)
+{
+	static const char secret[] = "?token=";
+	const uint8_t *at = a->target.n ? memmem(a->target.p, a->target.n, secret, sizeof(secret) - 1) : NULL;
+
+	return at ? (struct span){ a->target.p, (size_t)(at - a->target.p) } : a->target;
+}
+
+static bool is_whole_file(const struct http_report *a)
+{
+	return a->complete && a->status == 200 && a->sent == a->length && span_eq(a->method, SPAN_LIT("GET"));
+}
+
 static void say_request(const struct http_report *a, struct text *out)
 {
 	text_adds(out, " ");
 	escape_log(out, a->method, 16);
 	text_adds(out, " ");
-	escape_log(out, a->target, 200);
+	escape_log(out, shown_target(a), 200);
 	if (a->status)
 		text_addf(out, " -> %u", a->status);
 	if (a->drop != DROP_NONE)
@@ -80,7 +95,7 @@ static void say_report(struct service_http *s, const struct http_report *a)
 		FIELD_STR("mac", facts.has_mac ? mac.s : NULL),
 		FIELD_STR("peer", peer.s),
 		FIELD_TEXT("method", a->method),
-		FIELD_TEXT("target", a->target),
+		FIELD_TEXT("target", shown_target(a)),
 		FIELD_NUMBER("status", a->status),
 		FIELD_NUMBER("octets", a->sent),
 		FIELD_NUMBER("duration_us", a->duration_us),
@@ -106,6 +121,8 @@ static void on_report(void *ctx, struct http_report *r)
 			.done = r->sent, .size = r->length, .duration_us = r->duration_us });
 	else
 		say_report(s, r);
+	if (!r->is_running && is_whole_file(r))
+		machines_fetched(s->site, r->peer.addr, TRANSPORT_HTTP, r->target);
 	free(r);
 	if (lost)
 		log_say(s->site->log, LOG_WARNING, "http", "%lu requests have no line here: they came faster than the log takes",

@@ -3,6 +3,7 @@
 #include "app/service_tftp.h"
 
 #include "app/listeners.h"
+#include "app/machines.h"
 #include "app/progress.h"
 #include "app/tftp_thread.h"
 #include "app/virtual_files.h"
@@ -124,6 +125,8 @@ static void on_report(void *ctx, struct tftp_report *r)
 		say_progress(s, r);
 	else
 		say_end(s, r);
+	if (r->outcome == TFTP_SENT)
+		machines_fetched(s->site, r->peer.remote, TRANSPORT_TFTP, r->file);
 	free(r);
 	if (lost)
 		log_say(s->site->log, LOG_WARNING, "tftp", "%lu requests have no line here: they came faster than the log takes",

@@ -82,6 +82,19 @@ void site_remove_thread(struct site *s, const struct serving_thread *t)
 	memmove(&s->threads[i], &s->threads[i + 1], (--s->n_threads - i) * sizeof(s->threads[0]));
 }
 
+bool site_is_machine(struct site *s, struct ip4 a, struct mac mac)
+{
+	struct facts f;
+
+	return site_facts_of_address(s, a, &f) && f.has_mac && mac_eq(f.mac, mac);
+}
+
+void site_decide(const struct site *s, struct facts *f, struct answer *ret)
+{
+	f->state = f->has_mac ? machine_table_find(s->machines, f->mac) : NULL;
+	boot_decide(s->cfg, f, ret);
+}
+
 void site_form_worked(struct site *s, const struct facts *f)
 {
 	struct forms_record r;

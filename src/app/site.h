@@ -34,6 +34,7 @@ struct site {
 	struct lease_table *leases;
 	struct clients *clients;
 	struct forms *forms;
+	struct machine_table *machines; /* app/machines.c alone changes it */
 	struct store *store;
 	struct image_cache *images;
 	struct boot_api *api; /* asked where cfg->boot_api has a URL */
@@ -67,6 +68,11 @@ struct ip4 site_facts_of_mac(struct site *s, struct mac mac, struct ip4 asker, s
 
 /* A machine is told on its screen why there is nothing to run; the log says the same. */
 void site_say_nothing_to_run(struct site *s, const char *topic, const struct facts *f, struct ip4 a, const char *reason);
+
+/* Is this the address of that machine? */
+bool site_is_machine(struct site *s, struct ip4 a, struct mac mac);
+/* boot_decide() with what the machine has been through. */
+void site_decide(const struct site *s, struct facts *f, struct answer *ret);
 
 /* How log lines call a machine: "52:54:00:12:34:56 (web1)", or its address. */
 void site_machine_text(struct site *s, const struct facts *f, struct ip4 a, struct text *out);

@@ -2,6 +2,7 @@
 #include "app/unified_image.h"
 
 #include "app/efi_files.h"
+#include "app/machines.h"
 #include "base/escape.h"
 #include "core/uki.h"
 #include "edge/files.h"
@@ -209,7 +210,7 @@ static void making_done(uv_work_t *work, int status)
 		given_parts(&m->question->given, m->parts);
 	else
 		give_reason(m, m->error, m->error == -EBADMSG ? text_str(&m->why) : strerror(-m->error));
-	question_answer(m->question);
+	machines_answer(m->site, m->question);
 	making_free(m);
 }
 
@@ -233,18 +234,26 @@ static int render_cmdline(struct making *m, const struct machine_vars *vars)
 }
 
 /* False: it is answered already, with what is wrong. */
-static bool begin(struct making *m, const struct facts *facts)
+static bool begin(struct making *m, struct facts *facts)
 {
 	struct site *site = m->site;
+	char installed_url[MACHINES_URL_MAX];
+	const char *refused;
 	struct answer answer;
 	struct machine_vars vars;
 
-	boot_decide(site->cfg, facts, &answer);
+	site_decide(site, facts, &answer);
 	if (answer.kind != ANSWER_IMAGE) {
 		give_reason(m, -ENOENT, facts->arch == ARCH_UNKNOWN ?
 			"its architecture is not known, since it has not asked by DHCP as firmware does" : answer.why);
 		return false;
 	}
+	refused = machines_refuse(site, &answer);
+	if (refused) {
+		give_reason(m, -ENOMEM, refused);
+		return false;
+	}
+	machines_installed_url(site, m->question, facts, &answer, installed_url);
 	vars = (struct machine_vars){
 		.facts = facts,
 		.machine = answer.machine,
@@ -252,6 +261,7 @@ static bool begin(struct making *m, const struct facts *facts)
 		.address = m->address,
 		.server = m->question->local,
 		.base = locate_base_url(site->cfg, facts->client, m->question->local),
+		.installed_url = installed_url,
 	};
 	m->image = (struct unified_image){
 		.cfg = site->cfg, .files = site->now->files, .profile = answer.profile, .arch = answer.arch };
@@ -286,7 +296,7 @@ void unified_image_give(struct site *site, struct question *q, struct mac mac)
 	facts.client = CLIENT_HTTP;
 	facts.transport = TRANSPORT_HTTP;
 	if (!begin(m, &facts)) {
-		question_answer(q);
+		machines_answer(site, q);
 		making_free(m);
 	}
 }

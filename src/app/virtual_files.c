@@ -5,6 +5,7 @@
 #include "app/image_cache.h"
 #include "app/loader_text.h"
 #include "app/machine_files.h"
+#include "app/machines.h"
 #include "app/unified_image.h"
 #include "edge/files.h"
 
@@ -50,6 +51,8 @@ static bool give_machine_file(struct site *site, struct question *q, struct virt
 	}
 	if (name->has_mac && span_eq(name->file, SPAN_LIT(MACHINE_SCRIPT)))
 		boot_text_of_machine(site, q, name->mac);
+	else if (name->has_mac && span_eq(name->file, SPAN_LIT(MACHINE_PHONE_HOME)))
+		machines_phoned_home(site, q, name->mac);
 	else
 		machine_files_give(site, q, name);
 	return false;
@@ -120,7 +123,7 @@ static void give_beside(struct site *site, struct question *q, const struct virt
 	int fd = -1, r;
 
 	if (site_facts_of_address(site, q->peer, &facts))
-		boot_decide(site->cfg, &facts, &a);
+		site_decide(site, &facts, &a);
 	if (is_second_stage(&a, name->file)) {
 		r = site_open_again(site->now->files->loader[FAMILY_GRUB][a.arch], &fd, &st);
 		give_opened(q, r, fd, &st);
@@ -171,5 +174,5 @@ void virtual_files_answer(struct site *site, struct question *q)
 		break;
 	}
 	if (q->given.kind != GIVEN_LATER)
-		question_answer(q);
+		machines_answer(site, q);
 }

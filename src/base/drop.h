@@ -48,6 +48,8 @@
 	X(NOT_FOR_PROXY, "D047", "a message for the DHCP server, not for proxyDHCP")          \
 	X(PXE_SOURCE, "D048", "asked on port 4011 from an address outside the network")       \
 	X(DECLINES, "D050", "a DECLINE too many: of this client in ten minutes, or in a pool of which a quarter is set aside") \
+	X(UNKNOWN_MACHINE, "D051", "not among the machines of the configuration, and unknown ones are ignored") \
+	X(MACHINES_FULL, "D052", "as many unknown machines as there is room for, and none of them may be forgotten") \
 	/* frames read raw: D060 to D079 */                                                  \
 	X(FRAME_SHORT, "D060", "frame ends inside a header")                                 \
 	X(FRAME_NOT_IP, "D061", "not an IPv4 frame")                                         \

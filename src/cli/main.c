@@ -17,6 +17,7 @@ static const struct verb {
 	{ "check", verb_check, "find all mistakes of a configuration" },
 	{ "explain", verb_explain, "say what a client would be told, and by which rule" },
 	{ "lease", verb_lease, "list, show and release leases of a running daemon" },
+	{ "machine", verb_machine, "show machines, and order what they boot" },
 	{ "status", verb_status, "show what a running daemon serves, and how full its pools are" },
 	{ "events", verb_events, "show what happened and happens in a running daemon" },
 	{ "image", verb_image, "fetch kernels and initrds of a catalogue, and verify them" },

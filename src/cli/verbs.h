@@ -10,6 +10,7 @@ int verb_explain(int argc, char **argv);
 int verb_image(int argc, char **argv);
 int verb_events(int argc, char **argv);
 int verb_lease(int argc, char **argv);
+int verb_machine(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_lab(int argc, char **argv);
 int verb_version(int argc, char **argv);

@@ -157,6 +157,7 @@ void clients_remember(struct clients *c, const struct facts *f, struct ip4 addre
 		m->solicited_ms = 0;
 	before = m->facts;
 	m->facts = *f;
+	m->facts.state = NULL; /* moves on without us */
 	/* An operating system does not tell what its machine's firmware did. */
 	if (f->client == CLIENT_DHCP && !f->has_arch) {
 		m->facts.has_arch = before.has_arch;

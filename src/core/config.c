@@ -212,6 +212,14 @@ const char *dhcp_mode_name(enum dhcp_mode m)
 	return names[m];
 }
 
+const char *unknown_policy_name(enum unknown_policy u)
+{
+	static const char *const names[] = { [UNKNOWN_BOOT] = "boot", [UNKNOWN_REGISTER] = "register",
+		[UNKNOWN_IGNORE] = "ignore" };
+
+	return names[u];
+}
+
 const char *client_name(enum client c)
 {
 	static const char *const names[] = { [CLIENT_DHCP] = "dhcp", [CLIENT_PXE] = "pxe",

@@ -72,6 +72,13 @@ enum loader {
 	LOADER_UKI,  /* a unified kernel image, for firmware that loads by HTTP */
 };
 
+/* What becomes of machines that want to boot and do not stand under `machines:`. */
+enum unknown_policy {
+	UNKNOWN_BOOT,     /* rules and default_profile decide, as for all others */
+	UNKNOWN_REGISTER, /* they say what they are, and wait for an order */
+	UNKNOWN_IGNORE,   /* they are not answered */
+};
+
 enum profile_kind {
 	PROFILE_KERNEL,   /* kernel, initrds, cmdline */
 	PROFILE_SCRIPT,   /* an iPXE script of the user's own */
@@ -116,6 +123,7 @@ struct profile {
 	enum profile_kind kind;
 	enum loader loader;
 	bool secure_boot; /* nothing unsigned on the way */
+	bool install;     /* a machine that had it boots its own disk once it phoned home */
 	struct file_ref kernel;
 	const struct file_ref *initrds;
 	size_t n_initrds;
@@ -267,6 +275,7 @@ struct config {
 	const struct rule *rules;
 	size_t n_rules;
 	const struct profile *default_profile; /* or NULL */
+	enum unknown_policy unknown;
 	const struct named_file *named_files;  /* of `bootsmith boot` */
 	size_t n_named_files;
 	struct arena arena; /* owns all of the above */
@@ -307,7 +316,8 @@ const struct profile *config_find_profile(const struct config *cfg, struct span 
  * octet order; default UUIDs are nobody's), else NULL.  NULL arguments: unknown. */
 const struct machine *config_find_machine(
 	const struct config *cfg, const struct mac *mac, const struct uuid *uuid);
-/* "server", "proxy", "off"; "pxe", "http", "ipxe", "dhcp"; "arch", "client", "mac", … */
+/* "server", "proxy", "off"; "boot", "register", "ignore"; "pxe", "http", "ipxe", "dhcp"; "arch", "client", "mac", … */
 const char *dhcp_mode_name(enum dhcp_mode m);
+const char *unknown_policy_name(enum unknown_policy u);
 const char *client_name(enum client c);
 const char *match_key_name(enum match_key k);

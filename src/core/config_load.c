@@ -205,6 +205,16 @@ static void read_http(struct loading *l, const struct yaml *v, void *into)
 	(void)load_map(l, v, "http", keys, ARRAY_LEN(keys), into);
 }
 
+static void read_unknown(struct loading *l, const struct yaml *v, void *into)
+{
+	static const char *const words[] = { "boot", "register", "ignore" };
+	unsigned word;
+
+	(void)into;
+	if (load_word(l, v, words, ARRAY_LEN(words), &word))
+		l->cfg->unknown = (enum unknown_policy)word;
+}
+
 static void read_root(struct loading *l, const struct yaml *root)
 {
 	static const struct load_key keys[] = {
@@ -222,6 +232,7 @@ static void read_root(struct loading *l, const struct yaml *root)
 		{ "machines", read_nothing },
 		{ "rules", read_nothing },
 		{ "default_profile", read_nothing },
+		{ "unknown", read_unknown },
 	};
 	const struct yaml *v;
 

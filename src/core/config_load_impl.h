@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/suggestion.h"
 #include "core/config_load.h"
 #include "core/config_yaml.h"
 
@@ -50,15 +51,6 @@ bool load_has_parent_step(struct span path);
 const char *load_absolute_path(struct loading *l, const struct yaml *v);
 /* Names of profiles and machines: [A-Za-z0-9._-]{1,63}; reported at pos. */
 bool load_check_name(struct loading *l, struct span name, struct src_pos pos, const char *what);
-
-/* The nearest of many words to one that is none of them. */
-struct suggestion {
-	struct span given;
-	const char *best; /* NULL: nothing near enough to be meant */
-	size_t distance;
-};
-
-void suggestion_offer(struct suggestion *s, const char *word);
 
 /* config_maps.c: maps of known keys, and what must be the only one of its kind. */
 

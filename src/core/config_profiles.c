@@ -10,7 +10,7 @@
 
 struct reading {
 	struct profile profile;
-	struct src_pos initrd_pos, cmdline_pos, loader_pos, secure_boot_pos;
+	struct src_pos initrd_pos, cmdline_pos, loader_pos, secure_boot_pos, install_pos;
 	bool has_kernel, has_script, has_bootfile, local_boot;
 };
 
@@ -178,6 +178,14 @@ static void read_secure_boot(struct loading *l, const struct yaml *v, void *into
 		r->secure_boot_pos = v->key_pos;
 }
 
+static void read_install(struct loading *l, const struct yaml *v, void *into)
+{
+	struct reading *r = into;
+
+	if (load_bool(l, v, &r->profile.install) && r->profile.install)
+		r->install_pos = v->key_pos;
+}
+
 static void read_options(struct loading *l, const struct yaml *v, void *into)
 {
 	struct reading *r = into;
@@ -210,6 +218,7 @@ static const struct load_key profile_keys[] = {
 	{ "secure_boot", read_secure_boot },
 	{ "vars", read_vars },
 	{ "files", read_files },
+	{ "install", read_install },
 	{ "options", read_options },
 };
 
@@ -252,6 +261,8 @@ static void finish_profile(struct loading *l, struct reading *r, const struct ya
 		check_belongs_to_kernel(l, r->cmdline_pos, "cmdline");
 		check_belongs_to_kernel(l, r->secure_boot_pos, "secure_boot");
 	}
+	if (r->local_boot && r->install_pos.line != 0)
+		config_error_add(l->errs, r->install_pos, "local_boot installs nothing: install belongs to what does");
 	check_secure_boot(l, r);
 	r->profile.kind = r->has_kernel	    ? PROFILE_KERNEL
 			  : r->has_script   ? PROFILE_SCRIPT

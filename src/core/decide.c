@@ -6,11 +6,41 @@
 
 #include <stdio.h>
 
+static const struct profile local_disk = { .name = "local", .kind = PROFILE_LOCAL, .cmdline = "" };
+
+/* What a machine has been through, and what was ordered for it, comes before what the
+ * configuration says; an order for a profile that is there no longer does not. */
+static bool choose_by_state(const struct config *cfg, const struct facts *f, struct answer *a)
+{
+	const struct machine_state *s = f->state;
+
+	if (!s)
+		return false;
+	a->profile = s->boot_once[0] ? config_find_profile(cfg, span_str(s->boot_once)) : NULL;
+	if (a->profile) {
+		a->rule_kind = RULE_ONCE;
+		return true;
+	}
+	if (s->phase == MACHINE_NEW || s->phase == MACHINE_INSTALLING)
+		return false;
+	a->rule_kind = RULE_STATE;
+	a->phase = s->phase;
+	a->profile = s->phase == MACHINE_HOLD ? NULL : &local_disk;
+	return true;
+}
+
 static void choose_profile(const struct config *cfg, const struct facts *f, struct answer *a)
 {
 	struct rule_facts texts;
 
 	a->machine = config_find_machine(cfg, f->has_mac ? &f->mac : NULL, f->has_uuid ? &f->uuid : NULL);
+	if (choose_by_state(cfg, f, a))
+		return;
+	if (!a->machine && cfg->unknown != UNKNOWN_BOOT) {
+		a->rule_kind = RULE_UNKNOWN;
+		a->unknown = cfg->unknown;
+		return;
+	}
 	if (a->machine && a->machine->profile) {
 		a->profile = a->machine->profile;
 		a->rule_kind = RULE_MACHINE;
@@ -63,6 +93,10 @@ static void answer_ipxe(const struct config *cfg, struct answer *a)
 		a->kind = ANSWER_SCRIPT;
 		a->transport = TRANSPORT_HTTP;
 		WHY(a, "a script of what the boot API says, which is asked when the machine fetches it");
+	} else if (a->rule_kind == RULE_UNKNOWN) {
+		a->kind = ANSWER_REGISTER;
+		a->transport = TRANSPORT_HTTP;
+		WHY(a, "it is not among the machines of the configuration: it is registered, and waits for `bootsmith machine boot`");
 	} else if (!p) {
 		a->kind = ANSWER_SITE_SCRIPT;
 		a->transport = TRANSPORT_HTTP;
@@ -250,7 +284,7 @@ static void answer_firmware(const struct config *cfg, const struct facts *f, str
 
 	a->transport = f->transport;
 	if (p && p->kind == PROFILE_LOCAL) {
-		a->kind = ANSWER_ADDRESS;
+		a->kind = ANSWER_LOCAL;
 		WHY(a, "it is to boot its local disk: no boot file");
 	} else if (has_bootfile(p) && !(p->bootfile.is_url && f->transport == TRANSPORT_TFTP)) {
 		a->kind = ANSWER_BOOTFILE;
@@ -261,11 +295,30 @@ static void answer_firmware(const struct config *cfg, const struct facts *f, str
 	}
 }
 
+/* Nothing to boot, whatever it is that asks. */
+static bool stays_away(struct answer *a)
+{
+	if (a->rule_kind == RULE_STATE && a->phase == MACHINE_HOLD) {
+		WHY(a, "on hold: until `bootsmith machine boot`, local or reset it boots nothing from here");
+		return true;
+	}
+	if (a->rule_kind == RULE_UNKNOWN && a->unknown == UNKNOWN_IGNORE) {
+		a->kind = ANSWER_NONE;
+		WHY(a, "it is not among the machines of the configuration, and unknown ones are ignored");
+		return true;
+	}
+	return false;
+}
+
 void boot_decide(const struct config *cfg, const struct facts *facts, struct answer *ret_answer)
 {
 	struct answer a = { .kind = ANSWER_ADDRESS };
 
 	choose_profile(cfg, facts, &a);
+	if (facts->client != CLIENT_DHCP && stays_away(&a)) {
+		*ret_answer = a;
+		return;
+	}
 	switch (facts->client) {
 	case CLIENT_DHCP:
 		WHY(&a, "it asks for an address only");
@@ -290,6 +343,9 @@ const char *answer_kind_name(enum answer_kind k)
 		[ANSWER_SITE_SCRIPT] = "site-script",
 		[ANSWER_BOOTFILE] = "bootfile",
 		[ANSWER_IMAGE] = "image",
+		[ANSWER_LOCAL] = "local",
+		[ANSWER_REGISTER] = "register",
+		[ANSWER_NONE] = "none",
 	};
 
 	return names[k];
@@ -312,6 +368,15 @@ void answer_rule_text(const struct answer *a, char ret[static RULE_TEXT_MAX])
 		break;
 	case RULE_API:
 		(void)snprintf(ret, RULE_TEXT_MAX, "boot_api");
+		break;
+	case RULE_ONCE:
+		(void)snprintf(ret, RULE_TEXT_MAX, "boot once");
+		break;
+	case RULE_STATE:
+		(void)snprintf(ret, RULE_TEXT_MAX, "state %s", machine_phase_name(a->phase));
+		break;
+	case RULE_UNKNOWN:
+		(void)snprintf(ret, RULE_TEXT_MAX, "unknown: %s", unknown_policy_name(a->unknown));
 		break;
 	}
 }

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "core/config.h"
-#include "core/facts.h"
+#include "core/machine_state.h"
 
 enum answer_kind {
 	ANSWER_ADDRESS,     /* address and network options; nothing to boot */
@@ -17,6 +17,9 @@ enum answer_kind {
 	ANSWER_SITE_SCRIPT, /* boot.ipxe of the HTTP root, as it is */
 	ANSWER_BOOTFILE,    /* the profile's own file, as it is */
 	ANSWER_IMAGE,       /* a unified kernel image, made for this machine */
+	ANSWER_LOCAL,       /* its own disk, in the way that its firmware understands */
+	ANSWER_REGISTER,    /* an iPXE script that says what the machine is, and waits for an order */
+	ANSWER_NONE,        /* no answer at all: the configuration says so */
 };
 
 enum rule_kind {
@@ -25,6 +28,9 @@ enum rule_kind {
 	RULE_RULE,
 	RULE_DEFAULT, /* default_profile */
 	RULE_API,     /* the boot API is asked before the rules */
+	RULE_ONCE,    /* ordered: this profile, once */
+	RULE_STATE,   /* what the machine has been through, or an order that holds */
+	RULE_UNKNOWN, /* it does not stand under `machines:`, and `unknown:` is not boot */
 };
 
 struct answer {
@@ -33,6 +39,8 @@ struct answer {
 	const struct profile *profile; /* or NULL */
 	enum rule_kind rule_kind;
 	const struct rule *rule;       /* RULE_RULE */
+	enum machine_phase phase;      /* RULE_STATE */
+	enum unknown_policy unknown;   /* RULE_UNKNOWN */
 	enum transport transport;      /* how the file is fetched */
 	enum loader_family family;     /* ANSWER_LOADER, ANSWER_IMAGE: which binary */
 	enum arch arch;                /* and for what */
@@ -42,8 +50,9 @@ struct answer {
 
 void boot_decide(const struct config *cfg, const struct facts *facts, struct answer *ret_answer);
 
-/* "address", "loader", "script", "site-script", "bootfile", "image": stable words. */
+/* "address", "loader", "script", "site-script", "bootfile", "image", "local", "register", "none": stable words. */
 const char *answer_kind_name(enum answer_kind k);
-/* "machine web1", "rule 2 (line 31)", "default_profile", "boot_api", "none". */
+/* "machine web1", "rule 2 (line 31)", "default_profile", "boot_api", "boot once", "state installed",
+ * "unknown: register", "none". */
 #define RULE_TEXT_MAX 128
 void answer_rule_text(const struct answer *a, char ret[static RULE_TEXT_MAX]);

@@ -9,11 +9,16 @@ static const uint8_t ipxe_no_proxy_wait[] = { 176, 1, 1 };
 
 #define VENDOR_OPTIONS_MAX 96u
 
+static bool has_boot_file(const struct answer *answer)
+{
+	return answer->kind != ANSWER_ADDRESS && answer->kind != ANSWER_LOCAL && answer->kind != ANSWER_NONE;
+}
+
 void dhcp4_boot_form(struct forms *forms, const struct dhcp4_msg *request, const struct facts *facts,
 	const struct answer *answer, enum forms_mode mode, int64_t now_s, struct form_choice *ret)
 {
 	*ret = (struct form_choice){ .mode = mode };
-	if (facts->client == CLIENT_PXE && answer->kind != ANSWER_ADDRESS)
+	if (facts->client == CLIENT_PXE && has_boot_file(answer))
 		forms_choose(forms, request, facts, mode, now_s, ret);
 }
 
@@ -78,7 +83,7 @@ int dhcp4_boot_fill(const struct config *cfg, const struct dhcp4_msg *request, c
 	char *file, *address;
 
 	*ret_bootfile = SPAN_NONE;
-	if (answer->kind == ANSWER_ADDRESS)
+	if (!has_boot_file(answer))
 		return 0;
 	locate_bootfile(cfg, facts, answer, server, &name);
 	file = name.failed ? NULL : arena_strdup(a, text_span(&name));

@@ -95,7 +95,7 @@ void dhcp4_proxy_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *ms
 		p->drop = DROP_NOT_NETBOOT;
 		return;
 	}
-	if (p->answer.kind == ANSWER_ADDRESS) {
+	if (p->answer.kind == ANSWER_ADDRESS || p->answer.kind == ANSWER_LOCAL) {
 		p->drop = DROP_NOTHING_TO_BOOT;
 		return;
 	}

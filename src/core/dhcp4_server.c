@@ -583,12 +583,13 @@ static void recall_relay(const struct exchange *x, struct facts *f)
 	f->remote_id = before.remote_id;
 }
 
-/* Machines of the configuration and clients with a lease come before strangers. */
+/* Machines of the configuration, those with orders, and clients with a lease come before strangers. */
 static bool is_known(const struct exchange *x)
 {
+	const struct machine_state *state = x->plan->facts.state;
 	const struct lease *l = find_lease(x);
 
-	return x->plan->answer.machine || (l && (lease_is_live(l, x->now_s) ||
+	return x->plan->answer.machine || (state && machine_state_is_kept(state)) || (l && (lease_is_live(l, x->now_s) ||
 			(l->state == LEASE_OFFERED && x->msg->type == DHCP4_REQUEST)));
 }
 
@@ -661,7 +662,13 @@ void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, con
 		return;
 	p->server = server_of(&x, p->net);
 	recall_relay(&x, &p->facts);
+	if (srv->machines && p->facts.has_mac)
+		p->facts.state = machine_table_find(srv->machines, p->facts.mac);
 	boot_decide(srv->cfg, &p->facts, &p->answer);
+	if (p->answer.kind == ANSWER_NONE) {
+		p->drop = DROP_UNKNOWN_MACHINE;
+		return;
+	}
 	if (p->net->cfg->dhcp == DHCP_PROXY || rx->on_pxe_port) {
 		dhcp4_proxy_plan(srv, msg, rx, now_s, a, p);
 		return;

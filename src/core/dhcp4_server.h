@@ -10,6 +10,7 @@
 #include "core/clients.h"
 #include "core/dhcp4_boot.h"
 #include "core/lease.h"
+#include "core/machine_table.h"
 #include "core/rates.h"
 
 /* How the message came in. */
@@ -56,6 +57,7 @@ struct dhcp4_server {
 	struct lease_table *leases;
 	struct forms *forms;     /* NULL: each machine gets the likeliest form */
 	struct clients *clients; /* what is remembered of machines; NULL: nothing */
+	const struct machine_table *machines; /* their states; NULL: none are known */
 	struct rates *rates;   /* NULL: none */
 	int64_t now_ms;          /* monotonic, for clients and rates */
 	/* Nothing can be stored now: who has a stored lease is told what is left of

@@ -1,6 +1,8 @@
 /* The state machine of one HTTP connection; see http_session.h. */
 #include "core/http_session.h"
 
+#include "core/locate.h"
+
 #include <stddef.h>
 
 /* The request is complete; why is DROP_NONE when it can be served. */
@@ -30,7 +32,17 @@ static enum drop why_too_long(const struct http_session *s)
 	return memchr(s->in, '\n', s->in_n) ? DROP_HTTP_HEAD_LONG : DROP_HTTP_TARGET_LONG;
 }
 
-/* Looks whether the buffer holds a head, and takes it. */
+/* A body is taken where something is posted, as far as it fits the buffer, and not looked at. */
+static enum drop check_body(const struct http_session *s)
+{
+	if (s->req.method == HTTP_METHOD_POST && !locate_takes_post(s->path))
+		return DROP_HTTP_METHOD;
+	if (s->req.content_length > (s->req.method == HTTP_METHOD_POST ? sizeof(s->in) - s->head_n : 0))
+		return DROP_HTTP_BODY;
+	return DROP_NONE;
+}
+
+/* Looks whether the buffer holds a request, and takes it. */
 static void take_head(struct http_session *s)
 {
 	enum drop d;
@@ -43,10 +55,13 @@ static void take_head(struct http_session *s)
 		return;
 	}
 	d = http_parse_request((struct span){ s->in, s->head_n }, &s->req);
-	if (d == DROP_NONE && s->req.content_length > 0)
-		d = DROP_HTTP_BODY;
 	if (d == DROP_NONE)
 		d = http_decode_path(s->req.path, s->path_buf, sizeof(s->path_buf), &s->path);
+	if (d == DROP_NONE)
+		d = check_body(s);
+	if (d == DROP_NONE && s->in_n < s->head_n + s->req.content_length)
+		return; /* the rest of a body that fits */
+	s->head_n += d == DROP_NONE ? (size_t)s->req.content_length : 0;
 	ask_answer(s, d);
 }
 

@@ -38,7 +38,7 @@ struct http_session {
 	struct http_reply reply;
 	size_t head_sent;
 	uint64_t sent; /* of reply.length */
-	size_t head_n; /* octets of `in` that are the request's head */
+	size_t head_n; /* octets of `in` that are the request's head, and its body */
 	size_t in_n;
 	uint8_t in[HTTP_HEAD_MAX];
 	uint8_t path_buf[HTTP_PATH_MAX];

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #define RETRY_S 10
+#define WAIT_S  5 /* so soon an order is heard */
 
 /* A file of the profile as iPXE fetches it: an absolute path of the server that
  * the script came from, or the URL as it is. */
@@ -113,4 +114,16 @@ void ipxe_script_retry(const char *reason, const char *url, struct text *out)
 	text_adds(out, "#!ipxe\necho bootsmith: ");
 	add_echo(reason, out);
 	add_retry(url, out);
+}
+
+void ipxe_script_register(const struct machine_vars *vars, struct text *out)
+{
+	struct mac_text mac = mac_str(vars->facts->mac);
+
+	text_addf(out,
+		"#!ipxe\necho bootsmith: this machine is registered as %s and waits for: bootsmith machine boot %s PROFILE\n"
+		":wait\nsleep %d\n"
+		"chain --replace %s?uuid=${uuid}&serial=${serial:uristring}&asset=${asset:uristring}"
+		"&manufacturer=${manufacturer:uristring}&product=${product:uristring} || goto wait\n",
+		mac.s, mac.s, WAIT_S, vars->url);
 }

@@ -13,3 +13,6 @@ int ipxe_script_profile(const struct profile *p, const struct machine_vars *vars
 	struct template_error *ret_error) WARN_UNUSED;
 /* Prints the reason (any text; escaped here), waits ten seconds, then asks for url again. */
 void ipxe_script_retry(const char *reason, const char *url, struct text *out);
+/* For a machine that waits for an order: reports what it is by the query of url and asks
+ * again, every few seconds, until it is given something else. */
+void ipxe_script_register(const struct machine_vars *vars, struct text *out);

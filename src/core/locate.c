@@ -122,6 +122,8 @@ void locate_bootfile(const struct config *cfg, const struct facts *facts, const 
 
 	switch (answer->kind) {
 	case ANSWER_ADDRESS:
+	case ANSWER_LOCAL:
+	case ANSWER_NONE:
 		break;
 	case ANSWER_LOADER:
 		if (answer->transport == TRANSPORT_HTTP)
@@ -130,6 +132,7 @@ void locate_bootfile(const struct config *cfg, const struct facts *facts, const 
 		text_addf(out, LOADERS_PREFIX "%s", name);
 		break;
 	case ANSWER_SCRIPT:
+	case ANSWER_REGISTER:
 		text_adds(out, base.s);
 		add_script_url(cfg, facts, out);
 		break;
@@ -163,6 +166,16 @@ static void locate_machine(struct span rest, struct virtual_name *ret)
 		return;
 	ret->kind = VIRTUAL_MACHINE_FILE;
 	ret->has_mac = mac_parse(ret->who, &ret->mac) == 0;
+}
+
+bool locate_takes_post(struct span path)
+{
+	struct virtual_name name = { .kind = VIRTUAL_NONE };
+	const struct span prefix = SPAN_LIT(MACHINES_PREFIX);
+
+	if (span_has_prefix(path, prefix))
+		locate_machine(span_skip(path, prefix.n), &name);
+	return name.kind == VIRTUAL_MACHINE_FILE && span_eq(name.file, SPAN_LIT(MACHINE_PHONE_HOME));
 }
 
 static void locate_loader(const struct config *cfg, struct span name, struct virtual_name *ret)

@@ -29,7 +29,7 @@ struct base_url locate_base_url(const struct config *cfg, enum client client, st
 struct base_url locate_http_url(const struct config *cfg, struct ip4 server);
 struct base_url locate_https_url(const struct config *cfg, struct ip4 server);
 
-/* What options 67 and `file` say for this answer; empty for ANSWER_ADDRESS. */
+/* What options 67 and `file` say for this answer; empty where there is nothing to load. */
 void locate_bootfile(const struct config *cfg, const struct facts *facts, const struct answer *answer,
 	struct ip4 server, struct text *out);
 
@@ -81,6 +81,10 @@ void locate_path(const struct config *cfg, struct span path, struct virtual_name
  * on who asks? */
 bool locate_asks_for_machine(enum virtual_kind kind);
 
+/* May something be posted to this path? */
+bool locate_takes_post(struct span path);
+
 /* The names below machines/. */
 #define MACHINE_SCRIPT "boot.ipxe"
 #define MACHINE_IMAGE  "boot.efi"
+#define MACHINE_PHONE_HOME "installed" /* by which an installer phones home */

@@ -172,6 +172,15 @@ int machine_table_put(struct machine_table *t, const struct machine_state *s, bo
 	return 0;
 }
 
+void machine_table_touch(struct machine_table *t, struct mac mac, int64_t now_s)
+{
+	struct entry *e = find(t, mac);
+
+	leave_queue(t, e);
+	e->state.last_seen_s = now_s;
+	join_queue(t, e);
+}
+
 void machine_table_stored(struct machine_table *t, struct mac mac, uint64_t version)
 {
 	struct entry *e = find(t, mac);

@@ -32,6 +32,8 @@ struct machine_put {
  * for one more stranger, all that are here must stay; -ENOMEM. */
 int machine_table_put(struct machine_table *t, const struct machine_state *s, bool known,
 	struct machine_put *ret) WARN_UNUSED;
+/* The record is there: it was seen at that time, which is no news worth storing. */
+void machine_table_touch(struct machine_table *t, struct mac mac, int64_t now_s);
 /* The store has what was put as that version. */
 void machine_table_stored(struct machine_table *t, struct mac mac, uint64_t version);
 /* Calls each() for what was put and is not stored: after the store was out of order. */

@@ -72,6 +72,7 @@ static bool find_builtin(const struct lookup *l, struct span name, struct templa
 		{ "arch", arch_name(v->facts->arch) },
 		{ "server", l->server.s },
 		{ "http", v->base.s },
+		{ "installed_url", v->installed_url },
 	};
 
 	if (span_eq(name, SPAN_LIT("hostname")) && !v->machine)

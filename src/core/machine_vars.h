@@ -1,5 +1,5 @@
 /* What a text that is rendered for one machine may say of it: {{name}} {{mac}}
- * {{address}} {{uuid}} {{arch}} {{hostname}} {{server}} {{http}} {{vars.X}}.
+ * {{address}} {{uuid}} {{arch}} {{hostname}} {{server}} {{http}} {{installed_url}} {{vars.X}}.
  *
  * The same names in scripts, command lines and templates, for every loader; how
  * a value is made harmless is the loader's affair and comes in as a function.
@@ -17,6 +17,7 @@ struct machine_vars {
 	struct ip4 address;            /* 0: unknown */
 	struct ip4 server;
 	struct base_url base;
+	const char *installed_url; /* by which it phones home; "": it is not being installed */
 	const char *url; /* of this text: what a failed boot asks for again */
 };
 

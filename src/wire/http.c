@@ -114,6 +114,8 @@ static enum drop parse_request_line(struct span line, struct http_request *r)
 		r->method = HTTP_METHOD_GET;
 	else if (span_eq(method, SPAN_LIT("HEAD")))
 		r->method = HTTP_METHOD_HEAD;
+	else if (span_eq(method, SPAN_LIT("POST")))
+		r->method = HTTP_METHOD_POST;
 	target = cut(rest, ' ', &rest);
 	if (target.n == 0)
 		return DROP_HTTP_LINE;
@@ -247,8 +249,7 @@ static bool wants_keep_alive(const struct http_request *r)
 
 static enum drop check_method(const struct http_request *r)
 {
-	static const char *const known[] = { "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE",
-		"PATCH" };
+	static const char *const known[] = { "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH" };
 
 	if (r->method != HTTP_METHOD_OTHER)
 		return DROP_NONE;

@@ -21,6 +21,7 @@ enum http_method {
 	HTTP_METHOD_OTHER,
 	HTTP_METHOD_GET,
 	HTTP_METHOD_HEAD,
+	HTTP_METHOD_POST, /* what may be posted where is not known here */
 };
 
 struct http_field {

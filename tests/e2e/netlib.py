@@ -410,12 +410,12 @@ class Client:
 
 # ---- HTTP and TFTP ----
 
-def http_get(ns, path, host=SERVER, port=80, seconds=5, method="GET"):
+def http_get(ns, path, host=SERVER, port=80, seconds=5, method="GET", body=None):
     """(status, headers with lower-case names, body)"""
     c = http.client.HTTPConnection(host, port)
     c.sock = ns.connect(host, port, seconds)
     try:
-        c.request(method, path)
+        c.request(method, path, body)
         r = c.getresponse()
         return r.status, {k.lower(): v for k, v in r.getheaders()}, r.read()
     finally:

@@ -69,7 +69,7 @@ static const struct {
 	{ "PXEClient", 0, NULL, &bootfile, false, ANSWER_BOOTFILE, "pxelinux/pxelinux.0", false, "" },
 	{ "PXEClient", 0, NULL, &url, true, ANSWER_LOADER, "loaders/undionly.kpxe", false, "" },
 	{ "PXEClient", 0, NULL, &url, false, ANSWER_ADDRESS, "", true, "package ipxe" },
-	{ "PXEClient", 0, NULL, &local, true, ANSWER_ADDRESS, "", false, "local disk" },
+	{ "PXEClient", 0, NULL, &local, true, ANSWER_LOCAL, "", false, "local disk" },
 	{ "PXEClient", 0, NULL, &kernel, false, ANSWER_ADDRESS, "", true, "iPXE for bios was not found (undionly.kpxe)" },
 	/* UEFI PXE */
 	{ "PXEClient", 7, NULL, &kernel, true, ANSWER_LOADER, "loaders/ipxe.efi", false, "" },
@@ -87,7 +87,7 @@ static const struct {
 	{ "HTTPClient", 16, NULL, &kernel, true, ANSWER_LOADER, "http://10.0.0.1/loaders/ipxe.efi", false, "" },
 	{ "HTTPClient", 16, NULL, &bootfile, true, ANSWER_BOOTFILE, "http://10.0.0.1/pxelinux/pxelinux.0", false, "" },
 	{ "HTTPClient", 16, NULL, &url, true, ANSWER_BOOTFILE, "http://192.0.2.1/a.efi", false, "" },
-	{ "HTTPClient", 16, NULL, &local, true, ANSWER_ADDRESS, "", false, "local disk" },
+	{ "HTTPClient", 16, NULL, &local, true, ANSWER_LOCAL, "", false, "local disk" },
 	{ "HTTPClient", 19, NULL, &kernel, true, ANSWER_ADDRESS, "", true, "arm64" },
 	{ "HTTPClient", 20, NULL, &kernel, true, ANSWER_LOADER, "http://10.0.0.1/loaders/undionly.kpxe", false, "" },
 	/* iPXE, on whatever it runs */
@@ -223,8 +223,8 @@ static void holds_for_every_client(void **state)
 					boot_decide(&cfg, &f, &a);
 					locate_bootfile(&cfg, &f, &a, (struct ip4){ 1 }, &where);
 					has_url = strstr(text_str(&where), "://") != NULL;
-					if (a.why[0] == '\0' || a.kind > ANSWER_IMAGE ||
-						(a.kind == ANSWER_ADDRESS) != (where.n == 0))
+					if (a.why[0] == '\0' || a.kind > ANSWER_NONE ||
+						(a.kind == ANSWER_ADDRESS || a.kind == ANSWER_LOCAL) != (where.n == 0))
 						fail_msg("%d %s: no answer", arch, classes[c]);
 					if (ipxe && (a.kind == ANSWER_LOADER || strstr(text_str(&where), "ipxe.efi") ||
 							    strstr(text_str(&where), "undionly")))
@@ -474,6 +474,85 @@ static void the_api_is_asked_before_the_rules(void **state)
 	arena_free(&cfg.arena);
 }
 
+/* --- states and strangers --- */
+
+#define HELD  "on hold"
+#define LOCAL "local disk"
+
+/* Phase, boot once; class, 93, 77; whether `machines:` has it, and `unknown:`; what comes of it. */
+static const struct {
+	int phase; /* -1: nothing is known */
+	const char *once;
+	const char *class;
+	int arch;
+	const char *user_class;
+	bool known;
+	enum unknown_policy unknown;
+	enum answer_kind kind;
+	const char *rule, *why;
+} states[] = {
+	{ MACHINE_NEW, "", "PXEClient", 0, NULL, true, UNKNOWN_BOOT, ANSWER_LOADER, "default_profile", "" },
+	{ MACHINE_INSTALLING, "", "PXEClient", 0, "iPXE", true, UNKNOWN_BOOT, ANSWER_SCRIPT, "default_profile", "" },
+	{ MACHINE_INSTALLED, "", "PXEClient", 0, NULL, true, UNKNOWN_BOOT, ANSWER_LOCAL, "state installed", LOCAL },
+	{ MACHINE_INSTALLED, "", "HTTPClient", 16, NULL, true, UNKNOWN_BOOT, ANSWER_LOCAL, "state installed", LOCAL },
+	{ MACHINE_INSTALLED, "", "PXEClient", 0, "iPXE", true, UNKNOWN_BOOT, ANSWER_SCRIPT, "state installed", LOCAL },
+	{ MACHINE_LOCAL, "", "PXEClient", 7, NULL, true, UNKNOWN_BOOT, ANSWER_LOCAL, "state local", LOCAL },
+	{ MACHINE_HOLD, "", "PXEClient", 0, NULL, true, UNKNOWN_BOOT, ANSWER_ADDRESS, "state hold", HELD },
+	{ MACHINE_HOLD, "", "PXEClient", 0, "iPXE", true, UNKNOWN_BOOT, ANSWER_ADDRESS, "state hold", HELD },
+	{ MACHINE_HOLD, "", "HTTPClient", 16, NULL, true, UNKNOWN_BOOT, ANSWER_ADDRESS, "state hold", HELD },
+	{ MACHINE_HOLD, "", NULL, -1, NULL, true, UNKNOWN_BOOT, ANSWER_ADDRESS, "state hold", "address only" },
+	{ MACHINE_HOLD, "script", "PXEClient", 0, "iPXE", true, UNKNOWN_BOOT, ANSWER_SCRIPT, "boot once", "" },
+	{ MACHINE_INSTALLED, "bootfile", "PXEClient", 0, NULL, true, UNKNOWN_BOOT, ANSWER_BOOTFILE, "boot once", "" },
+	{ MACHINE_INSTALLED, "gone", "PXEClient", 0, NULL, true, UNKNOWN_BOOT, ANSWER_LOCAL, "state installed", "" },
+	{ MACHINE_NEW, "gone", "PXEClient", 0, NULL, true, UNKNOWN_BOOT, ANSWER_LOADER, "default_profile", "" },
+	/* strangers */
+	{ -1, "", "PXEClient", 0, NULL, true, UNKNOWN_IGNORE, ANSWER_LOADER, "default_profile", "" },
+	{ -1, "", "PXEClient", 0, NULL, false, UNKNOWN_BOOT, ANSWER_LOADER, "default_profile", "" },
+	{ -1, "", "PXEClient", 0, NULL, false, UNKNOWN_IGNORE, ANSWER_NONE, "unknown: ignore", "ignored" },
+	{ -1, "", "HTTPClient", 16, NULL, false, UNKNOWN_IGNORE, ANSWER_NONE, "unknown: ignore", "ignored" },
+	{ -1, "", "PXEClient", 0, "iPXE", false, UNKNOWN_IGNORE, ANSWER_NONE, "unknown: ignore", "ignored" },
+	{ -1, "", NULL, -1, NULL, false, UNKNOWN_IGNORE, ANSWER_ADDRESS, "unknown: ignore", "address only" },
+	{ -1, "", "PXEClient", 0, NULL, false, UNKNOWN_REGISTER, ANSWER_LOADER, "unknown: register", "iPXE first" },
+	{ -1, "", "PXEClient", 0, "iPXE", false, UNKNOWN_REGISTER, ANSWER_REGISTER, "unknown: register", "waits for" },
+	{ MACHINE_NEW, "", "PXEClient", 0, "iPXE", false, UNKNOWN_REGISTER, ANSWER_REGISTER, "unknown: register", "" },
+	{ MACHINE_INSTALLED, "", "PXEClient", 0, "iPXE", false, UNKNOWN_REGISTER, ANSWER_SCRIPT, "state installed", LOCAL },
+	{ MACHINE_NEW, "script", "PXEClient", 0, "iPXE", false, UNKNOWN_REGISTER, ANSWER_SCRIPT, "boot once", "" },
+	{ MACHINE_NEW, "script", "PXEClient", 0, NULL, false, UNKNOWN_IGNORE, ANSWER_LOADER, "boot once", "" },
+};
+
+static void states_come_before_the_configuration(void **unused)
+{
+	const struct profile all[] = { script, bootfile };
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+		struct facts f = client_with(states[i].class, states[i].arch, states[i].user_class);
+		const struct machine machine = { .name = "web1", .has_mac = true, .mac = f.mac };
+		struct config cfg = config_with(&kernel, true);
+		struct machine_state s = { .mac = f.mac };
+		char rule[RULE_TEXT_MAX];
+		struct answer a;
+
+		cfg.profiles = all;
+		cfg.n_profiles = ARRAY_LEN(all);
+		cfg.machines = &machine;
+		cfg.n_machines = states[i].known;
+		cfg.unknown = states[i].unknown;
+		assert_int_equal(config_index_machines(&cfg), 0);
+		if (states[i].phase >= 0) {
+			s.phase = (enum machine_phase)states[i].phase;
+			(void)snprintf(s.boot_once, sizeof(s.boot_once), "%s", states[i].once);
+			f.state = &s;
+		}
+		boot_decide(&cfg, &f, &a);
+		arena_free(&cfg.arena);
+		answer_rule_text(&a, rule);
+		if (a.kind != states[i].kind || strcmp(rule, states[i].rule) != 0 || !strstr(a.why, states[i].why) ||
+			(a.machine != NULL) != states[i].known)
+			fail_msg("row %zu: %s by %s, why: %s", i, answer_kind_name(a.kind), rule, a.why);
+	}
+}
+
 /* P-6: these stand in thousands of machines. */
 static void a_default_uuid_is_nobodys(void **state)
 {
@@ -520,6 +599,7 @@ int main(void)
 		cmocka_unit_test(all_keys_of_a_rule_must_fit),
 		cmocka_unit_test(machines_first_then_rules_in_order),
 		cmocka_unit_test(the_api_is_asked_before_the_rules),
+		cmocka_unit_test(states_come_before_the_configuration),
 		cmocka_unit_test(a_default_uuid_is_nobodys),
 		cmocka_unit_test(words_are_stable),
 	};

@@ -46,7 +46,7 @@ static const struct {
 	{ SPAN_LIT("G(T / HTTP/1.1\r\n" H "\r\n"), DROP_HTTP_LINE },
 	{ SPAN_LIT("GET / HTTP/0.9\r\n" H "\r\n"), DROP_HTTP_VERSION },
 	{ SPAN_LIT("GET / HTTP/2.0\r\n" H "\r\n"), DROP_HTTP_VERSION },
-	{ SPAN_LIT("POST / HTTP/1.1\r\n" H "\r\n"), DROP_HTTP_METHOD },
+	{ SPAN_LIT("PUT / HTTP/1.1\r\n" H "\r\n"), DROP_HTTP_METHOD },
 	{ SPAN_LIT("OPTIONS * HTTP/1.1\r\n" H "\r\n"), DROP_HTTP_METHOD },
 	{ SPAN_LIT("get / HTTP/1.1\r\n" H "\r\n"), DROP_HTTP_METHOD_UNKNOWN },
 	{ SPAN_LIT("GET a HTTP/1.1\r\n" H "\r\n"), DROP_HTTP_TARGET },

@@ -158,6 +158,9 @@ static void refuses_and_lingers(void **state)
 		{ "GET / HTTP/1.1\r\n\r\n", DROP_HTTP_HOST },
 		{ "GET /../a HTTP/1.1\r\nHost: x\r\n\r\n", DROP_HTTP_PATH },
 		{ "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", DROP_HTTP_BODY },
+		{ "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", DROP_HTTP_METHOD },
+		{ "POST /machines/web1/boot.ipxe HTTP/1.1\r\nHost: x\r\n\r\n", DROP_HTTP_METHOD },
+		{ "POST /machines/web1/installed HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n", DROP_HTTP_BODY },
 		{ "a\n\n", DROP_HTTP_BARE_LF },
 	};
 
@@ -261,9 +264,38 @@ static void no_memory_for_a_reply(void **state)
 	assert_int_equal(s.drop, DROP_NO_MEMORY);
 }
 
+#define POST "POST /machines/web1/installed HTTP/1.1\r\nHost: x\r\nContent-Length: "
+
+/* A body comes when it likes within the head's time, and is no next request. */
+static void takes_a_body_where_something_is_posted(void **state)
+{
+	(void)state;
+	receive(POST "11\r\n\r\nGET /b", 2000);
+	assert_int_equal(s.want, HTTP_WANT_RECV);
+	receive(" HTTP" GET, 3000);
+	assert_int_equal(s.want, HTTP_WANT_ANSWER);
+	assert_int_equal(s.drop, DROP_NONE);
+	assert_true(span_eq(s.path, SPAN_LIT("machines/web1/installed")));
+	answer(1, 4000);
+	send_all(5000);
+	assert_int_equal(s.want, HTTP_WANT_ANSWER);
+	assert_true(span_eq(s.path, SPAN_LIT("a")));
+	answer(1, 6000);
+	send_all(7000);
+	receive(POST "0\r\n\r\n", 8000);
+	assert_int_equal(s.want, HTTP_WANT_ANSWER);
+	answer(1, 8000);
+	send_all(8000);
+	receive(POST "5\r\n\r\nabcd", 9000);
+	assert_int_equal(s.deadline_ms, 19000);
+	http_session_tick(&s, 19000);
+	assert_int_equal(s.drop, DROP_HTTP_SLOW_HEAD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(takes_a_body_where_something_is_posted, start, stop),
 		cmocka_unit_test_setup_teardown(serves_and_waits, start, stop),
 		cmocka_unit_test_setup_teardown(answers_a_pipeline_in_order, start, stop),
 		cmocka_unit_test_setup_teardown(a_partial_head_behind_an_answer, start, stop),

@@ -14,6 +14,7 @@
  *   PROBED 172.24.32.1 unused|used   what asking for it on the wire found
  *   ELAPSE 30s
  *   STORE fails | works         whether the lease store takes what it is given
+ *   STATE MAC new|installed|hold|local [PROFILE]   what the machine has been through; to be booted once
  *   MEMORY 100                  the next packet's answer may take so many octets
  *
  * FIELD: op htype hlen hops xid secs flags ciaddr yiaddr siaddr giaddr mac sname
@@ -62,6 +63,7 @@ struct story {
 	struct served_set *nets;
 	struct lease_table *leases;
 	struct clients *clients;
+	struct machine_table *machines;
 	struct rates *rates;
 	struct arena arena;
 	size_t memory; /* 0: enough */
@@ -422,7 +424,7 @@ static void build_message(struct story *s, struct word *w, size_t n, unsigned lo
 	s->sent_n = out.n;
 
 	const struct dhcp4_server server = { .cfg = s->cfg, .nets = s->nets, .leases = s->leases,
-		.clients = s->clients, .rates = s->rates, .now_ms = s->now_s * 1000, .store_failing = s->store_fails };
+		.clients = s->clients, .machines = s->machines, .rates = s->rates, .now_ms = s->now_s * 1000, .store_failing = s->store_fails };
 
 	arena_reset(&s->arena);
 	s->plan.drop = dhcp4_decode(&s->arena, wr_done(&out), &s->request);
@@ -704,6 +706,19 @@ static void do_probed(struct story *s, struct word *w, size_t n)
 		l->unchecked = false;
 }
 
+static void do_state(struct story *s, struct word *w, size_t n)
+{
+	struct machine_state m = { .first_seen_s = 1 };
+	struct machine_put put;
+
+	if (n < 3 || mac_parse(span_str(w[1].key), &m.mac) < 0 || machine_phase_parse(span_str(w[2].key), &m.phase) < 0) {
+		complain(s, "expected STATE MAC PHASE [PROFILE]");
+		return;
+	}
+	(void)snprintf(m.boot_once, sizeof(m.boot_once), "%s", n > 3 ? w[3].key : "");
+	assert_int_equal(machine_table_put(s->machines, &m, false, &put), 0);
+}
+
 static void do_line(struct story *s, char *line)
 {
 	struct word w[WORDS_MAX];
@@ -734,6 +749,8 @@ static void do_line(struct story *s, char *line)
 		s->memory = number(w[1].key);
 	else if (strcmp(w[0].key, "PROBED") == 0)
 		do_probed(s, w, n);
+	else if (strcmp(w[0].key, "STATE") == 0)
+		do_state(s, w, n);
 	else if (strcmp(w[0].key, "ELAPSE") == 0 && n > 1)
 		s->now_s += strtol(w[1].key, NULL, 10);
 	else
@@ -752,6 +769,7 @@ static unsigned run_story(const char *path, const char *name)
 	assert_int_equal(lease_table_new(&s.leases), 0);
 	assert_int_equal(clients_new(&s.clients), 0);
 	assert_int_equal(rates_new(&s.rates), 0);
+	assert_int_equal(machine_table_new(&s.machines), 0);
 	arena_init(&s.arena, ARENA_LIMIT);
 	while (fgets(buf, sizeof(buf), f)) {
 		at++;
@@ -772,6 +790,7 @@ static unsigned run_story(const char *path, const char *name)
 	config_free(s.cfg);
 	lease_table_free(s.leases);
 	clients_free(s.clients);
+	machine_table_free(s.machines);
 	rates_free(s.rates);
 	arena_free(&s.arena);
 	return s.failures;

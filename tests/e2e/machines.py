@@ -1,0 +1,401 @@
+#!/usr/bin/env python3
+"""Machines' states, orders and unknown machines: machines.py [WORD...]
+
+`bootsmith machine` over the control socket; what is given, phoning home, and what a
+machine is told in each state; registration; and all of it after kill -9.
+"""
+import json
+import os
+import re
+import signal
+import sys
+import time
+
+import netlib
+from netlib import ACK, BOOTSMITH, Client, Lab, Timeout, mac_text, made_up_mac, tftp_get
+
+case = netlib.Cases()
+CONFIG = """control: {{socket: {lab.socket}}}
+networks: [{{interface: sv0, conflict_check: off}}]
+{more}
+profiles:
+  debian: {{kernel: linux, cmdline: 'done={{{{installed_url}}}}', install: true}}
+  rescue: {{kernel: rescue}}
+  disk: {{local_boot: true}}
+  memtest: {{bootfile: memtest.bin}}
+machines:
+  - {{name: web1, mac: "{mac}", profile: debian}}
+  - {{name: web2, mac: "02:00:00:00:00:78"}}
+  - {{name: by-uuid, uuid: 4c4c4544-0000-2010-8020-a0c04f202020}}
+"""
+FIELDS = ["name", "mac", "state", "boot_once", "profile", "rule", "known", "first_seen", "last_seen", "given", "given_at",
+          "client", "arch", "uuid", "address", "vendor_class", "hostname", "serial", "asset", "manufacturer", "product",
+          "network"]
+BIOS = [(60, b"PXEClient:Arch:00000:UNDI:002001"), (93, b"\0\0")]
+IPXE = BIOS + [(77, b"iPXE")]
+UEFI = [(60, b"PXEClient:Arch:00007:UNDI:003000"), (93, b"\0\7")]
+
+
+def same(got, want, what="got"):
+    if got != want:
+        raise AssertionError("%s %r, expected %r" % (what, got, want))
+
+
+class Site(Lab):
+    """A daemon, and a machine, web1, that has its address on the client's end."""
+
+    def begin(self, more="", **options):
+        for name in ("linux", "rescue"):
+            self.write("http/" + name, name)
+        self.write("tftp/memtest.bin", os.urandom(5000))
+        self.mac = mac_text(self.link.mac)
+        self.config_text = CONFIG.format(lab=self, mac=options.pop("mac", self.mac), more=more)
+        self.daemon = self.serve(config=self.config_text, **options)
+        return self.daemon
+
+    def boot(self, options=IPXE):
+        """DORA as the client's own MAC, its address taken; the boot file, or None."""
+        c = Client(self.link, mac=self.link.mac, options=options, broadcast=True)
+        ack = c.request(c.discover())
+        same(ack.kind, ACK)
+        self.client.ip("addr flush dev cl0")
+        self.client.ip("addr add %s/16 dev cl0" % ack.yiaddr)
+        self.address = ack.yiaddr
+        return ack.opt[67].rstrip(b"\0").decode() if 67 in ack.opt else None
+
+    def path(self, name="boot.ipxe"):
+        return "/machines/%s/%s" % (self.mac.replace(":", "-"), name)
+
+    def script(self, query=""):
+        status, headers, body = self.http_get(self.path() + query)
+        same(status, 200, "status (%r)" % body)
+        return body.decode()
+
+    def machine(self, *argv, code=0):
+        p = self.server.run([BOOTSMITH, "machine", *argv, "--socket", self.socket], check=False, seconds=30)
+        same(p.returncode, code, "exit code of machine %s (%s%s):" % (" ".join(argv), p.stdout[-300:], p.stderr))
+        if code:
+            same((p.stdout, code == 2 or len(p.stderr.strip().split("\n"))), ("", 1), p.stderr)
+            return p.stderr
+        return json.loads(p.stdout) if "--json" in argv else p.stdout
+
+    def phase(self, name="web1"):
+        j = self.machine("show", name, "--json")
+        return j["state"], j["boot_once"]
+
+    def again(self):
+        """Killed at once, and started again."""
+        self.daemon.kill(9)
+        self.daemon.wait()
+        self.daemon = self.serve(config=self.config_text)
+
+
+def installed_url(script):
+    return re.search(r"done=http://[0-9.]+(/machines/\S+/installed\?token=([0-9a-f]{32}))", script)
+
+
+def is_local(script):
+    return "sanboot" in script and "kernel" not in script
+
+
+@case("machine list and show: every field; names, MACs, states; mistakes are sentences")
+def _():
+    with Site() as lab:
+        lab.begin()
+        lab.boot(UEFI)
+        stranger = Client(lab.link, options=IPXE + [(97, b"\0" + b"\x11" * 16), (12, b"desk")])
+        stranger.dora()
+        Client(lab.link).dora()  # boots nothing: not a machine of ours
+        got = {x["mac"]: x for x in lab.machine("list", "--json")}
+        same(set(got), {lab.mac, "02:00:00:00:00:78", None, mac_text(stranger.mac)})
+        for x in got.values():
+            same(list(x), FIELDS, "fields")
+            same((x["state"], x["boot_once"]), ("new", None))
+        mine, other, by_uuid = got[lab.mac], got[mac_text(stranger.mac)], got[None]
+        same((mine["name"], mine["known"], mine["client"], mine["arch"], mine["address"], mine["network"]),
+             ("web1", True, "pxe", "x64-uefi", lab.address, "sv0"))
+        same((mine["profile"], mine["rule"], mine["vendor_class"]), ("debian", "machine web1", "PXEClient:Arch:00007:UNDI:003000"))
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", mine["last_seen"]), mine
+        same((other["name"], other["known"], other["client"], other["uuid"], other["hostname"]),
+             (None, False, "ipxe", "11111111-1111-1111-1111-111111111111", "desk"))
+        same((by_uuid["name"], by_uuid["uuid"], by_uuid["first_seen"]),
+             ("by-uuid", "4c4c4544-0000-2010-8020-a0c04f202020", None))
+        same([x["mac"] for x in lab.machine("list", "--json", "--unknown")], [mac_text(stranger.mac)])
+        for key in ("web1", lab.mac, lab.mac.replace(":", "-").upper()):
+            same(lab.machine("show", key, "--json"), mine, key)
+        assert "state        new\n" in lab.machine("show", "web1")
+        table = lab.machine("list").split("\n")
+        same((table[0].split()[:3], len(table)), (["MAC", "NAME", "STATE"], 6))
+        same(lab.machine("hold", "web2"), "web2: hold\n")
+        same([x["name"] for x in lab.machine("list", "--json", "--state", "hold")], ["web2"])
+        for argv, word in ((("show", "web9"), 'did you mean \\"web1'), (("hold", "nobody-at-all"), "no machine"),
+                           (("show", "02:00:00:00:00:99"), "not heard of"), (("boot", "web1", "debain"), 'did you mean \\"debian'),
+                           (("boot", "web1", "xyzzyxyzzy"), "no profile"), (("boot", "web1", "disk"), "machine local"),
+                           (("local", "by-uuid"), "has no MAC"), (("hold", "ff:ff:ff:ff:ff:ff"), "group"),
+                           (("list", "--state", "odd"), "odd")):
+            assert word in lab.machine(*argv, code=1), (argv, lab.machine(*argv, code=1))
+        for argv in ((), ("nothing",), ("show",), ("boot", "web1"), ("hold", "a", "b"), ("list", "x"), ("--odd",),
+                     ("show", "x", "--unknown")):
+            lab.machine(*argv, code=2)
+        # By its UUID, which firmware sends in SMBIOS order, a machine has a MAC once it was heard.
+        c = Client(lab.link, options=BIOS + [(97, b"\0DELL\0\0\x10\x20\x80\x20\xa0\xc0O   ")])
+        c.dora()
+        same(lab.machine("show", "by-uuid", "--json")["mac"], mac_text(c.mac))
+        lab.machine("local", "by-uuid")
+        same(lab.phase("by-uuid"), ("local", None))
+
+
+@case("install once: given, phoned home, its own disk from then on; kill -9 between all of them")
+def _():
+    with Site() as lab:
+        d = lab.begin()
+        lab.boot()
+        script = lab.script()
+        assert "kernel /linux" in script and installed_url(script), script
+        same(lab.phase(), ("installing", None))
+        d.wait_line(r"\(web1\) is installing \(was new\): it was given the profile debian")
+        lab.again()
+        lab.boot()
+        same(lab.phase(), ("installing", None), "after kill -9:")
+        url, token = installed_url(script).groups()
+        same(installed_url(lab.script()).group(2), token, "the token of an installation that begins anew:")
+        status, headers, body = lab.http_get(url)
+        same((status, body), (200, b"installed\n"))
+        lab.again()  # answered, so it is on disk
+        lab.boot()
+        same(lab.phase(), ("installed", None), "after kill -9:")
+        assert is_local(lab.script()), lab.script()
+        same(lab.boot(UEFI), None, "boot file of firmware")
+        same(lab.http_get(url)[0], 200, "an answer that got lost, asked for again:")
+        same(lab.machine("reset", "web1"), "web1: new\n")
+        same(lab.http_get(url)[0], 403, "after a reset:")
+        lab.boot()
+        fresh = installed_url(lab.script())
+        assert fresh.group(2) != token
+        same(lab.http_get(fresh.group(1), method="POST", body=b"pub_key=" + b"x" * 5000)[0], 200, "by POST:")
+        same(lab.phase(), ("installed", None))
+        log = lab.daemon.raw().decode()
+        assert token not in log and fresh.group(2) not in log, "a token in the log"
+
+
+@case("phoning home: not without the token, not with another one, not from another address (S-12)")
+def _():
+    with Site() as lab:
+        d = lab.begin()
+        lab.boot()
+        url, token = installed_url(lab.script()).groups()
+        for wrong in (lab.path("installed"), lab.path("installed") + "?token=", lab.path("installed") + "?token=" + "0" * 32,
+                      url[:-1], url + "0", lab.path("installed") + "?t=" + token):
+            status, headers, body = lab.http_get(wrong)
+            same((status, len(body) > 0), (403, True), wrong)
+        same(lab.http_get("/machines/web2/installed?token=" + token)[0], 403, "another machine's:")
+        same(lab.http_get("/machines/nobody/installed?token=" + token)[0], 403)
+        same(lab.http_get("/machines/web1/boot.ipxe", method="POST", body=b"x")[0], 405, "POST elsewhere:")
+        same(lab.http_get(url, method="POST", body=b"x" * 9000)[0], 413, "a body that is too long:")
+        # somebody else on the wire
+        lab.client.ip("addr flush dev cl0")
+        lab.client.ip("addr add 10.77.0.99/16 dev cl0")
+        lab.client.ip("link set cl0 address 02:00:00:00:00:99")
+        same(lab.http_get(url)[0], 403, "from another address:")
+        theirs = lab.script()
+        assert not installed_url(theirs) and "only-for-the-machine-itself" in theirs, theirs
+        same(lab.phase(), ("installing", None))
+        d.wait_line("somebody else's address phoned home")
+        lab.client.ip("link set cl0 address " + lab.mac)
+        lab.boot()
+        same(lab.http_get(url)[0], 200)
+        same(lab.phase(), ("installed", None))
+
+
+@case("somebody else who reads its script neither installs it nor uses up what was ordered")
+def _():
+    with Site() as lab:
+        lab.begin(mac="02:00:00:00:00:77")
+        lab.machine("boot", "web1", "rescue")
+        for _ in range(2):
+            assert b"kernel /rescue" in lab.http_get("/machines/web1/boot.ipxe")[2]
+        same(lab.phase(), ("new", "rescue"))
+        lab.machine("reset", "web1")
+        assert b"kernel /linux" in lab.http_get("/machines/web1/boot.ipxe")[2]
+        same(lab.phase(), ("new", None))
+
+
+@case("boot once: used up by the script, not by DHCP; the disk again afterwards; also after kill -9")
+def _():
+    with Site() as lab:
+        d = lab.begin()
+        lab.boot()
+        same(lab.machine("local", "web1", "--json")["state"], "local")
+        d.wait_line(r"\(web1\) is local \(was new\): ordered by the control socket")
+        same([x["uid"] for x in d.lines() if x["topic"] == "machine" and x.get("state") == "local"], [0])
+        assert is_local(lab.script())
+        same(lab.machine("boot", "web1", "rescue"), "web1: local, boots once: rescue\n")
+        lab.again()
+        for _ in range(3):
+            assert lab.boot(BIOS) == "loaders/undionly.kpxe"
+            assert lab.boot().endswith("/boot.ipxe")
+        same(lab.phase(), ("local", "rescue"))
+        assert "kernel /rescue" in lab.script()
+        lab.again()
+        lab.boot()
+        same(lab.phase(), ("local", None), "after kill -9:")
+        assert is_local(lab.script())
+        j = lab.machine("show", "web1", "--json")
+        same(j["given"], "rescue")
+        # An installer once, of a machine that was installed: installed anew.
+        lab.machine("boot", "web1", "debian")
+        url = installed_url(lab.script()).group(1)
+        same(lab.phase(), ("installing", None))
+        same(lab.http_get(url)[0], 200)
+        same(lab.phase(), ("installed", None))
+
+
+@case("boot once a boot file: used up when the last block arrived, not before")
+def _():
+    with Site() as lab:
+        lab.begin()
+        lab.boot(BIOS)
+        lab.machine("local", "web1")
+        lab.machine("boot", "web1", "memtest")
+        same(lab.boot(BIOS), "memtest.bin")
+        t = netlib.Tftp(lab.client, "memtest.bin")
+        t.step()
+        t.abort()
+        t.close()
+        time.sleep(0.3)
+        same(lab.phase(), ("local", "memtest"), "after half a transfer:")
+        tftp_get(lab.client, "memtest.bin")
+        netlib.wait_for("it is used up", lambda: lab.phase() == ("local", None))
+        same(lab.boot(BIOS), None)
+
+
+@case("hold: nothing to boot, with the reason on its screen; lifted by the next order")
+def _():
+    with Site() as lab:
+        lab.begin()
+        assert lab.boot()
+        lab.machine("hold", "web1")
+        same(lab.boot(), None)
+        same(lab.boot(UEFI), None)
+        script = lab.script()
+        assert "on hold" in script and "chain" in script and "kernel" not in script, script
+        lab.machine("boot", "web1", "rescue")
+        assert "kernel /rescue" in lab.script()
+        same(lab.boot(), None)
+        lab.machine("reset", "web1")
+        assert "kernel /linux" in lab.script()
+
+
+@case("unknown: register. It says what it is, waits, and boots what is ordered")
+def _():
+    with Site() as lab:
+        lab.begin(mac="02:00:00:00:00:77", more="unknown: register\ndefault_profile: rescue")
+        same(lab.boot(BIOS), "loaders/undionly.kpxe")
+        assert lab.boot().endswith(lab.path())
+        script = lab.script()
+        assert "kernel" not in script and "sleep" in script and lab.mac in script, script
+        query = re.search(r"boot\.ipxe(\?\S+)", script).group(1)
+        for key in ("serial", "asset", "manufacturer", "product"):
+            assert "%s=${%s:uristring}" % (key, key) in query, query
+        lab.script("?uuid=55555555-0000-1020-8020-a0c04f202020&serial=S%2f1%0a\x1b[2J&asset=&manufacturer=ACME%20Inc&product=X"
+                   .replace("\x1b", "%1b"))
+        x, = lab.machine("list", "--json", "--unknown")
+        same((x["mac"], x["state"], x["rule"], x["serial"], x["asset"], x["manufacturer"], x["product"], x["arch"], x["uuid"]),
+             (lab.mac, "new", "unknown: register", "S/1\n\x1b[2J", None, "ACME Inc", "X", "x86-bios", "55555555-0000-1020-8020-a0c04f202020"))
+        same(re.findall(r"[\x00-\x09\x0b-\x1f\x7f]", lab.machine("list")), [], "control characters in the table:")
+        lab.again()
+        same([x["product"] for x in lab.machine("list", "--json", "--unknown")], ["X"], "after kill -9:")
+        lab.boot()
+        lab.machine("boot", lab.mac, "rescue")
+        assert "kernel /rescue" in lab.script()
+        assert "kernel" not in lab.script()
+        # firmware without a loader asks once, and is registered all the same
+        arm = Client(lab.link, options=[(60, b"PXEClient:Arch:00010:UNDI:003000"), (93, b"\0\x0a")])
+        arm.discover()
+        same(lab.machine("show", mac_text(arm.mac), "--json")["arch"], "arm32-uefi")
+
+
+@case("unknown: ignore. A line of the log and nothing else, until it is ordered (S-13)")
+def _():
+    with Site() as lab:
+        d = lab.begin(mac="02:00:00:00:00:77", more="unknown: ignore\ndefault_profile: rescue")
+        for options in (BIOS, UEFI, IPXE):
+            c = Client(lab.link, mac=lab.link.mac, options=options, broadcast=True)
+            c.say(netlib.DISCOVER)
+            assert lab.link.receive(seconds=0.5) is None
+        d.wait_line("D051")
+        same(lab.machine("list", "--json", "--unknown"), [])
+        same(lab.http_get(lab.path())[0], 404)
+        same(Client(lab.link, mac=lab.link.mac).dora().kind, ACK)  # what boots nothing has its address
+        lab.machine("boot", lab.mac, "rescue")
+        assert lab.boot().endswith(lab.path())
+        assert "kernel /rescue" in lab.script()
+        same(lab.http_get(lab.path())[0], 404)
+
+
+@case("a reload that names a machine, or forgets it, keeps its state")
+def _():
+    with Site() as lab:
+        d = lab.begin()
+        lab.boot()
+        lab.machine("local", "web1")
+        lab.config(lab.config_text.replace("web1", "web7"))
+        d.kill(signal.SIGHUP)
+        d.wait_line("loaded anew")
+        same(lab.phase("web7"), ("local", None))
+        lab.config(lab.config_text.replace('- {name: web1', '- {name: x, mac: "02:00:00:00:00:79"}\n  #'))
+        d.kill(signal.SIGHUP)
+        netlib.wait_for("the second reload", lambda: d.count("loaded anew") == 2)
+        x = lab.machine("show", lab.mac, "--json")
+        same((x["name"], x["known"], x["state"]), (None, False, "local"))
+
+
+@case("a disk that is full: no installation begins, no order is taken, and it is said why")
+def _():
+    with Site() as lab:
+        lab.write("tiny/x", "")
+        tiny = os.path.join(lab.dir, "tiny")
+        lab.server.run(["mount", "-t", "tmpfs", "-o", "size=300k", "none", tiny])
+        d = lab.begin()
+        d.stop()
+        d = lab.daemon = lab.serve("--state-dir", tiny, config=lab.config_text)
+        lab.boot()
+        with open("/proc/self/ns/net"):
+            lab.server.run(["sh", "-c", "dd if=/dev/zero of=%s/fill bs=1k 2>/dev/null; true" % tiny], check=False)
+        for i in range(40):  # until it cannot write any more
+            c = Client(lab.link, options=IPXE)
+            try:
+                c.dora(seconds=0.3)
+            except (Timeout, AssertionError):
+                pass
+            if d.count("cannot") or d.count("disk is full"):
+                break
+        d.wait_line("disk is full")
+        assert "store cannot write" in lab.machine("hold", "web1", code=1)
+        netlib.wait_for("a script", lambda: lab.http_get(lab.path())[0] == 200)  # whose commit failed first: 503
+        script = lab.script()
+        assert "kernel" not in script and "store cannot write" in script, script
+        same(lab.phase(), ("new", None))
+        os.unlink(os.path.join(tiny, "fill"))
+        d.wait_line("can be stored again")
+        assert "kernel /linux" in lab.script()
+        same(lab.phase(), ("installing", None))
+
+
+@case("a flood of strangers takes nothing from those that matter")
+def _():
+    with Site() as lab:
+        lab.begin(more="default_profile: rescue")
+        lab.boot()
+        lab.machine("local", "web1")
+        lab.machine("hold", "02:00:00:00:00:aa")
+        macs = [made_up_mac() for _ in range(60)]
+        for mac in macs:
+            Client(lab.link, mac=mac, options=IPXE).dora()
+        same(len(lab.machine("list", "--json", "--unknown")), 61)
+        same(lab.phase(), ("local", None))
+        same(lab.phase("02:00:00:00:00:aa"), ("hold", None))
+
+
+if __name__ == "__main__":
+    sys.exit(case.main(sys.argv[1:]))
