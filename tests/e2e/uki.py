@@ -69,6 +69,12 @@ def asks(lab, number, arch, hostname=None):
     return url and url.split(SERVER, 1)[1]
 
 
+def address(lab, number):
+    """Of the machine's lease."""
+    r = lab.server.run([netlib.BOOTSMITH, "lease", "list", "--json", "--socket", lab.socket])
+    return [x["address"] for x in json.loads(r.stdout) if x["mac"].endswith(":%02x" % number)][0]
+
+
 def image(parts, arch, names, profile, cmdline, kernel):
     return ukilib.assemble(read(STUBS[arch]), parts[kernel],
                            b'ID=linux\nPRETTY_NAME="%s"\n' % profile.encode(), cmdline,
@@ -275,6 +281,29 @@ def _():
         assert line.startswith(b"console=ttyS0 host=") and line.endswith(b' a="b c" s=10.77.0.1'), line
         assert line.count(b" ") == 4 and b"\n" not in line and b"$" not in line, line
         same(len(body), len(want))
+
+
+@case("a machine that got the whole image of an installing profile is installing; with a part of it, not yet")
+def _():
+    with Lab() as lab:
+        prepared(lab)
+        lab.serve(config=CONFIG.replace("loader: uki}\n  arm", "loader: uki, install: true}\n  arm"))
+        path = asks(lab, 1, 16)
+        # From the machine's own address, as firmware asks: nobody else moves its state.
+        lab.client.ip("addr flush dev cl0")
+        lab.client.ip("addr add %s/24 dev cl0" % address(lab, 1))
+
+        def state():
+            r = lab.server.run([netlib.BOOTSMITH, "machine", "list", "--json", "--socket", lab.socket])
+            return [m["state"] for m in json.loads(r.stdout) if m["mac"] == "52:54:00:00:00:01"]
+
+        before = state()
+        assert before != ["installing"], before
+        get(lab, path, method="HEAD")
+        get(lab, path, "Range: bytes=0-99")
+        same(state(), before)
+        same(get(lab, path)[0], 200)
+        netlib.wait_for("installing", lambda: state() == ["installing"], 5)
 
 
 @case("explain: the image's URL")
