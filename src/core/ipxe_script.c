@@ -64,11 +64,12 @@ static int render_kernel(const struct profile *p, const struct machine_vars *var
 	return 0;
 }
 
-/* BIOS: the first disk.  UEFI: back to the firmware, whose next boot option it is. */
+/* BIOS: the first disk.  UEFI: back to the firmware, whose next boot option it is; EDK2
+ * takes an exit without a failure for a success, and opens its setup (seen). */
 static void render_local(struct text *out)
 {
 	text_adds(out, "echo Booting from the local disk\n"
-		       "iseq ${platform} pcbios && sanboot --no-describe --drive 0x80 || exit\n");
+		       "iseq ${platform} pcbios && sanboot --no-describe --drive 0x80 || exit 1\n");
 }
 
 /* A line of plain words on the screen: nothing that iPXE would expand or split at. */
