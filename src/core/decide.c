@@ -36,11 +36,6 @@ static void choose_profile(const struct config *cfg, const struct facts *f, stru
 	a->machine = config_find_machine(cfg, f->has_mac ? &f->mac : NULL, f->has_uuid ? &f->uuid : NULL);
 	if (choose_by_state(cfg, f, a))
 		return;
-	if (!a->machine && cfg->unknown != UNKNOWN_BOOT) {
-		a->rule_kind = RULE_UNKNOWN;
-		a->unknown = cfg->unknown;
-		return;
-	}
 	if (a->machine && a->machine->profile) {
 		a->profile = a->machine->profile;
 		a->rule_kind = RULE_MACHINE;
@@ -48,6 +43,11 @@ static void choose_profile(const struct config *cfg, const struct facts *f, stru
 	}
 	if (cfg->boot_api.url && f->has_mac && !f->api_is_silent) {
 		a->rule_kind = RULE_API;
+		return;
+	}
+	if (!a->machine && cfg->unknown != UNKNOWN_BOOT) {
+		a->rule_kind = RULE_UNKNOWN;
+		a->unknown = cfg->unknown;
 		return;
 	}
 	rule_facts_init(f, &texts);

@@ -113,6 +113,18 @@ def _():
         api.close()
 
 
+@case("unknown machines: the API knows them, or they are registered")
+def _():
+    with Lab() as lab:
+        files(lab)
+        api = Service(lab)
+        lab.serve(config="unknown: register\n" + CONFIG % ("{url: '%s', cache: 0s}" % api.url))
+        assert "kernel" not in script(lab)  # 404: it says what it is, and waits
+        api.answers[MAC] = (200, {"kernel": "/k"})
+        assert "kernel /machines/" in script(lab)
+        api.close()
+
+
 @case("DHCP: firmware is sent iPXE, iPXE its own script's URL, and both are answered while the API is slow")
 def _():
     with Lab() as lab:
