@@ -23,7 +23,7 @@ void load_templates(struct loading *l, const struct yaml *v, void *unused)
 static bool is_own(struct span name)
 {
 	return span_eq(name, SPAN_LIT(MACHINE_SCRIPT)) || span_eq(name, SPAN_LIT(MACHINE_IMAGE)) ||
-		span_eq(name, SPAN_LIT("installed"));
+		span_eq(name, SPAN_LIT(MACHINE_PHONE_HOME));
 }
 
 /* Steps of a URL that no client writes in another way. */

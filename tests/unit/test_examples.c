@@ -50,7 +50,8 @@ static void render(const struct config *cfg, int root, const struct machine *m, 
 	const struct text_kind *kind = text_kind_of(span_str(f->name));
 	const struct facts facts = { .client = CLIENT_IPXE, .has_mac = true, .mac = m->mac };
 	const struct machine_vars vars = { .facts = &facts, .machine = m, .profile = m->profile,
-		.address = { 0xac182001 }, .server = { 0xac180001 }, .base = { "http://172.24.0.1" } };
+		.address = { 0xac182001 }, .server = { 0xac180001 }, .base = { "http://172.24.0.1" },
+		.installed_url = "http://172.24.0.1/machines/52-54-00-12-34-56/installed?token=00ff" };
 	struct template_files files = { .dirfd = root };
 	const struct template_sink sink = { kind->stranger, kind->own, template_files_read, &files };
 	struct template_error error = { 0 };
