@@ -125,7 +125,7 @@ static void give_profile(struct request *r, const struct profile *p)
 		return;
 	}
 	given_text(&r->question->given, &text, TEXT_TYPE);
-	if (r->question->given.kind == GIVEN_TEXT)
+	if (r->question->given.kind == GIVEN_TEXT && p->kind == PROFILE_LOCAL) /* else its kernel counts */
 		machines_given(r->site, r->question, &r->facts, &r->answer);
 }
 

@@ -338,20 +338,35 @@ void machines_given(struct site *site, struct question *q, const struct facts *f
 			"asked for from an address that is not this machine's: it is not taken down as being installed");
 }
 
-/* Is this the file by which that answer boots?  With a kernel beside it, a boot file asks
- * for its configuration yet. */
-static bool is_file_of(const struct answer *a, struct span path, bool is_image)
+static bool is_image(const struct virtual_name *name)
 {
-	if (is_image)
+	return name->kind == VIRTUAL_MACHINE_FILE && span_eq(name->file, SPAN_LIT(MACHINE_IMAGE));
+}
+
+/* As GRUB and PXELINUX fetch it: their configuration they may read as often as they like,
+ * and GRUB reads it twice. */
+static bool is_kernel(const struct virtual_name *name)
+{
+	return name->kind == VIRTUAL_PROFILE_FILE && name->ref == &name->profile->kernel;
+}
+
+/* Is this the file by which that answer boots?  With a kernel beside it, a boot file asks
+ * for its configuration yet; of iPXE the script counts. */
+static bool is_file_of(const struct answer *a, const struct virtual_name *name, struct span path)
+{
+	if (is_image(name))
 		return a->kind == ANSWER_IMAGE;
+	if (is_kernel(name))
+		return a->profile == name->profile &&
+			(a->kind == ANSWER_BOOTFILE || (a->kind == ANSWER_LOADER && a->family != FAMILY_IPXE));
 	return a->kind == ANSWER_BOOTFILE && a->profile->kind == PROFILE_BOOTFILE &&
 		span_eq(path, span_str(a->profile->bootfile.path));
 }
 
 /* Could it be one?  Most files are not, and who fetched them need not be found out. */
-static bool is_boot_file(const struct config *cfg, struct span path, bool is_image)
+static bool is_boot_file(const struct config *cfg, const struct virtual_name *name, struct span path)
 {
-	bool found = is_image;
+	bool found = is_image(name) || is_kernel(name);
 
 	for (size_t i = 0; i < cfg->n_profiles && !found; i++)
 		found = cfg->profiles[i].kind == PROFILE_BOOTFILE && span_eq(path, span_str(cfg->profiles[i].bootfile.path));
@@ -374,18 +389,18 @@ void machines_fetched(struct site *site, struct ip4 peer, enum transport transpo
 	struct virtual_name name;
 	struct answer a;
 	struct facts f;
-	bool is_image;
 
 	if (transport == TRANSPORT_HTTP)
 		path = path_of_target(path, buf);
 	while (path.n && path.p[0] == '/')
 		path = span_skip(path, 1);
 	locate_path(site->cfg, path, &name);
-	is_image = name.kind == VIRTUAL_MACHINE_FILE && span_eq(name.file, SPAN_LIT(MACHINE_IMAGE));
-	if (!is_boot_file(site->cfg, path, is_image) || !site_facts_of_address(site, peer, &f) || !f.has_mac)
+	if (!is_boot_file(site->cfg, &name, path) || !site_facts_of_address(site, peer, &f) || !f.has_mac)
 		return;
+	if (f.client == CLIENT_DHCP) /* GRUB's own DHCP says nothing */
+		f.client = CLIENT_PXE;
 	site_decide(site, &f, &a);
-	if (is_file_of(&a, path, is_image))
+	if (is_file_of(&a, &name, path))
 		given_now(site, NULL, &f, &a);
 }
 

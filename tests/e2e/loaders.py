@@ -135,6 +135,7 @@ def _():
 
 
 KERNELS = """
+control: {{socket: {0}/control.sock}}
 loaders: {{shim: {{x64: {0}/loaders/shimx64.efi}}, grub: {{x64: {0}/loaders/grubx64.efi}}}}
 networks: [{{interface: sv0, conflict_check: off}}]
 profiles:
@@ -211,6 +212,21 @@ def _():
         assert "LINUX http://%s/profiles/theirs/kernel\n" % SERVER in text, text
         assert "LOCALBOOT" in r.read("pxelinux.cfg/01-02-00-00-00-00-98")
         assert not r.warnings(), r.warnings()
+
+
+@case("boot once: the configuration may be read as often as it likes, what counts is the kernel")
+def _():
+    with Lab() as lab:
+        r = Rendered(lab, "ours")
+        firmware(lab, UEFI_PXE)
+        lab.server.run([netlib.BOOTSMITH, "machine", "boot", "web1", "theirs", "--socket", lab.socket])
+        firmware(lab, UEFI_PXE)
+        for name in ("grub/grub.cfg", "grub/grub.cfg", "grub/grub.cfg-01-" + own_mac(lab).replace(":", "-")):
+            assert "profile theirs" in r.read(name)
+        tftp_get(lab.client, "profiles/ours/kernel")  # not what it boots
+        assert "profile theirs" in r.read("grub/grub.cfg")
+        tftp_get(lab.client, "profiles/theirs/kernel")
+        netlib.wait_for("its own profile again", lambda: "profile ours" in r.read("grub/grub.cfg"))
 
 
 @case("a profile that boots the disk, in the words of each loader")
