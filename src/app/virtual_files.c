@@ -51,6 +51,8 @@ static bool give_machine_file(struct site *site, struct question *q, struct virt
 	}
 	if (name->has_mac && span_eq(name->file, SPAN_LIT(MACHINE_SCRIPT)))
 		boot_text_of_machine(site, q, name->mac);
+	else if (span_eq(name->file, SPAN_LIT(MACHINE_LOCAL_DISK)))
+		given_error(&q->given, -ENOENT, "this machine boots its own disk");
 	else if (name->has_mac && span_eq(name->file, SPAN_LIT(MACHINE_PHONE_HOME)))
 		machines_phoned_home(site, q, name->mac);
 	else

@@ -122,8 +122,12 @@ void locate_bootfile(const struct config *cfg, const struct facts *facts, const 
 
 	switch (answer->kind) {
 	case ANSWER_ADDRESS:
-	case ANSWER_LOCAL:
 	case ANSWER_NONE:
+		break;
+	case ANSWER_LOCAL:
+		if (facts->client == CLIENT_HTTP && facts->has_mac)
+			text_addf(out, "%s/" MACHINES_PREFIX "%s/" MACHINE_LOCAL_DISK, base.s,
+				mac_str_dashed(facts->mac).s);
 		break;
 	case ANSWER_LOADER:
 		if (answer->transport == TRANSPORT_HTTP)

@@ -87,4 +87,5 @@ bool locate_takes_post(struct span path);
 /* The names below machines/. */
 #define MACHINE_SCRIPT "boot.ipxe"
 #define MACHINE_IMAGE  "boot.efi"
+#define MACHINE_LOCAL_DISK "local.efi" /* never there: firmware goes on to its disk */
 #define MACHINE_PHONE_HOME "installed" /* by which an installer phones home */

@@ -323,6 +323,14 @@ void pxe_vendor_options_menu(struct wr *w, struct ip4 server, struct span text)
 	wr_u8(w, PXE_END);
 }
 
+void pxe_vendor_options_local(struct wr *w, struct span text)
+{
+	put_control(w, PXE_UNICAST_ONLY);
+	put_menu_item(w, PXE_TYPE_LOCAL, text);
+	put_prompt(w, 0, text);
+	wr_u8(w, PXE_END);
+}
+
 void pxe_vendor_options_entry(struct wr *w, struct span text)
 {
 	put_control(w, PXE_BOOT_FILE);

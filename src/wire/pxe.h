@@ -86,6 +86,8 @@ void ipxe_features_parse(struct span option175, struct ipxe_features *ret);
 /* Option 43 for a PXE client that must not look for boot servers: sub-option 6
  * (discovery control) = 8, "boot the file named in this reply", and END. */
 void pxe_vendor_options_direct(struct wr *w);
+/* A menu of one item, chosen at once, which is the machine's own disk (boot server type 0). */
+void pxe_vendor_options_local(struct wr *w, struct span text);
 /* A menu of one item, chosen at once (time-out 0), whose boot server is `server`:
  * the client asks it on port 4011.  No broadcast, no multicast discovery. */
 void pxe_vendor_options_menu(struct wr *w, struct ip4 server, struct span text);
