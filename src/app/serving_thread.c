@@ -241,7 +241,8 @@ static int open_in_root(struct serving_thread *t, struct root *root, struct span
 		return -ENOMEM;
 	*o = (struct opening){ .public.asker = asker, .thread = t, .now = snapshot_ref(t->now), .root = root->path, .opened = opened,
 		.fd = -1, .path_n = path.n };
-	memcpy(o->path, path.p, path.n);
+	if (path.n)
+		memcpy(o->path, path.p, path.n);
 	o->work.data = o;
 	if (uv_queue_work(worker_loop(t->worker), &o->work, opening_run, opening_done) < 0) {
 		snapshot_unref(o->now);

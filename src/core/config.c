@@ -117,7 +117,8 @@ static int compare_uuids(struct uuid a, struct uuid b)
 
 static int compare_names(struct span a, struct span b)
 {
-	int r = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+	size_t n = a.n < b.n ? a.n : b.n;
+	int r = n ? memcmp(a.p, b.p, n) : 0;
 
 	return r != 0 ? r : (a.n > b.n) - (a.n < b.n);
 }

@@ -122,7 +122,7 @@ void load_images(struct loading *l, const struct yaml *v, void *unused);
 /* {url: URL, sha256: DIGEST}, or a URL of http or https alone: what we fetch and serve under
  * `name`.  False after an error. */
 bool load_upstream(struct loading *l, const struct yaml *v, const char *name, struct file_ref *ret);
-void load_boot_api(struct loading *l, const struct yaml *v, void *unused);
+void load_boot_api(struct loading *l, const struct yaml *v, void *into);
 void load_loaders(struct loading *l, const struct yaml *v, void *unused);
 /* After networks and profiles. */
 void load_machines(struct loading *l, const struct yaml *v);
