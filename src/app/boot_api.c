@@ -1,7 +1,7 @@
 /* The boot API's answers: asked, kept, told. */
 #include "app/boot_api.h"
 
-#include "app/question.h"
+#include "app/machines.h"
 #include "base/escape.h"
 #include "edge/ask.h"
 #include "edge/clock.h"
@@ -12,7 +12,9 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#define MACHINES_MAX  4096u          /* answers that are kept; the oldest makes room */
+#define MACHINES_MAX  4096u          /* answers that are kept; what was not asked for longest makes room */
+#define ASKS_MAX      256u           /* at one time: anybody may ask for made-up machines */
+#define WAITERS_MAX   4096u          /* questions that wait for all of them */
 #define OCTETS_MAX    (256u << 10)   /* of an answer */
 #define FAILED_S      1              /* a failure holds for so long, or a room of machines would ask in turn */
 #define WHY_MAX       256
@@ -43,6 +45,7 @@ struct boot_api {
 	struct fetch_loop *loop;
 	boot_api_told told;
 	struct entry *entries; /* by MAC */
+	unsigned n_asks, n_waiters;
 	bool is_closed;
 };
 
@@ -124,7 +127,9 @@ static void tell_waiters(struct entry *e)
 
 	DL_FOREACH_SAFE(e->waiters, w, next) {
 		tell(e->api, w->question, e);
-		question_answer(w->question);
+		/* What was decided now may have changed the machine's state. */
+		machines_answer(e->api->site, w->question);
+		e->api->n_waiters--;
 		free(w);
 	}
 	e->waiters = NULL;
@@ -166,6 +171,7 @@ static void on_answered(void *ctx, unsigned status, struct span body, const char
 	char text[32];
 
 	e->ask = NULL;
+	e->api->n_asks--;
 	if (status == 200) {
 		take_answer(e, body);
 	} else if (status == 404) {
@@ -208,16 +214,21 @@ static struct entry *known_or_asked(struct boot_api *api, struct mac mac)
 	struct entry *e;
 
 	HASH_FIND(hh, api->entries, &mac, sizeof(mac), e);
-	if (!e && url)
+	if (!e && url && api->n_asks < ASKS_MAX)
 		e = entry_new(api, mac);
-	if (!e || !url || e->ask || is_fresh(e, url)) {
+	if (!e || !url || e->ask || is_fresh(e, url) || api->n_asks == ASKS_MAX) {
+		bool is_of_use = e && url && (e->ask || is_fresh(e, url));
+
 		free(url);
-		return url ? e : NULL;
+		return is_of_use ? e : NULL;
 	}
 	free(e->url);
 	e->url = url;
+	HASH_DEL(api->entries, e); /* to the end of their order */
+	HASH_ADD(hh, api->entries, mac, sizeof(e->mac), e);
 	if (ask_begin(api->loop, url, 1000 * api->site->cfg->boot_api.timeout_s, OCTETS_MAX, on_answered, e, &e->ask) < 0)
 		return NULL;
+	api->n_asks++;
 	return e;
 }
 
@@ -230,11 +241,13 @@ void boot_api_ask(struct boot_api *api, struct question *q, struct mac mac)
 		tell(api, q, e);
 		return;
 	}
-	w = e ? malloc(sizeof(*w)) : NULL;
+	w = e && api->n_waiters < WAITERS_MAX ? malloc(sizeof(*w)) : NULL;
 	if (!w) {
-		tell_failure(api, q, mac, api->is_closed ? "the server stops" : "out of memory");
+		tell_failure(api, q, mac, api->is_closed ? "the server stops" :
+			"the boot API is asked for too many machines at this moment");
 		return;
 	}
+	api->n_waiters++;
 	w->question = q;
 	q->given.kind = GIVEN_LATER;
 	DL_APPEND(e->waiters, w);

@@ -249,7 +249,8 @@ void boot_text_told(struct site *site, struct question *q, struct mac mac, const
 	struct text script = { 0 };
 
 	request_of_machine(&r, site, q, mac, rules_decide);
-	if (rules_decide) {
+	/* Or something was ordered while the API was asked. */
+	if (rules_decide || r.answer.rule_kind != RULE_API) {
 		give_script(&r);
 	} else if (word->verdict == BOOT_API_FAILED) {
 		give_reason(&r, word->why);

@@ -101,13 +101,23 @@ static bool is_name(const char *s)
 	return sha256_parse(span_str(s), &d) == 0;
 }
 
+/* A beginning and its note, as edge/partial.c calls them: nobody else's hidden files. */
+static bool is_beginning(const char *s)
+{
+	struct sha256 d;
+	size_t n = 2 * SUMS_SHA256_SIZE;
+
+	return s[0] == '.' && strlen(s) > n + 1 && sha256_parse((struct span){ (const uint8_t *)s + 1, n }, &d) == 0 &&
+	       (strcmp(s + 1 + n, ".part") == 0 || strcmp(s + 1 + n, ".of") == 0);
+}
+
 static void scan_entry(struct image_cache *c, int dirfd, const char *name)
 {
 	struct stat st;
 	struct image *i;
 
 	/* A beginning: of what, its note says, but whether its last octets reached the disk nobody knows. */
-	if (name[0] == '.' && name[1] != '.' && name[1] != '\0') {
+	if (is_beginning(name)) {
 		(void)unlinkat(dirfd, name, 0);
 		return;
 	}

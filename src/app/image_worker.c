@@ -41,6 +41,7 @@ struct download {
 	uint64_t size_max;
 	struct download *prev, *next;
 	struct growing *growing;
+	bool is_doubtful; /* its server named two lengths */
 	unsigned file; /* that grows, as in struct fetch_progress */
 };
 
@@ -113,13 +114,21 @@ static void on_progress(void *ctx, const struct fetch_progress *p)
 	struct download *d = ctx;
 	uint64_t held = d->has_sha256 ? HOLD_OCTETS : 0;
 
-	if (d->file != p->file)
+	if (d->file != p->file) {
 		break_off(d);
-	if (p->total == UPSTREAM_LENGTH_UNKNOWN)
+		d->is_doubtful = false;
+	}
+	d->file = p->file;
+	/* Who goes on as a file of another length might have the held octets out before they
+	 * are verified: such a file flows no more. */
+	if (d->growing && p->total != growing_total(d->growing)) {
+		break_off(d);
+		d->is_doubtful = true;
+	}
+	if (p->total == UPSTREAM_LENGTH_UNKNOWN || d->is_doubtful)
 		return; /* nobody could be told its Content-Length */
 	if (!d->growing && growing_new(p->fd, p->total, &d->growing) == 0)
 		tell(d, d->growing, 0, "");
-	d->file = p->file;
 	if (!d->growing || p->total <= held)
 		return;
 	growing_announce(d->growing, p->got < p->total - held || !held ? p->got : p->total - held);

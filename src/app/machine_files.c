@@ -146,6 +146,11 @@ void machine_files_give(struct site *site, struct question *q, const struct virt
 			p ? p->name : "");
 		return;
 	}
+	/* Without it the installer could not tell that it is done, and would run again. */
+	if (p->install && r.installed_url[0] == '\0') {
+		refuse(&r, -EBUSY, "the machine's state cannot be stored just now, so it is not installed: try again");
+		return;
+	}
 	/* Finds a root that was made anew. */
 	if (root_open_file(&site->templates_root, span_str(f->source.path), &fd, &st) == 0)
 		close(fd);

@@ -22,7 +22,8 @@ static bool is_known(void *ctx, const struct machine_state *s)
 {
 	const struct site *site = ctx;
 
-	return config_find_machine(site->cfg, &s->mac, s->has_uuid ? &s->uuid : NULL) != NULL;
+	/* By its MAC alone: of a UUID, which everybody on the wire can see, any number of MACs may come. */
+	return config_find_machine(site->cfg, &s->mac, NULL) != NULL;
 }
 
 /* --- the table --- */
@@ -284,11 +285,13 @@ void machines_installed_url(struct site *site, struct question *q, const struct 
 	struct machine_state s;
 
 	ret[0] = '\0';
-	if (!f->has_mac || !a->profile || !a->profile->install || machines_refuse(site, a))
+	if (!f->has_mac || !a->profile || !a->profile->install)
 		return;
 	s = state_of(site, f->mac);
 	if (site_is_machine(site, q->peer, f->mac) && random_octets(octets, sizeof(octets)) == 0) {
-		if (!is_over(&s, a) && machine_state_give_token(&s, octets) && change_with_answer(site, q, &s) < 0)
+		/* One that is stored holds whatever the disk does now. */
+		if (!is_over(&s, a) && machine_state_give_token(&s, octets) &&
+			(machines_refuse(site, a) || change_with_answer(site, q, &s) < 0))
 			return;
 		text = machine_state_token_text(&s);
 		token = text.s;

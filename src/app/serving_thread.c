@@ -294,6 +294,7 @@ enum serving_failure serving_failure_of(int error)
 		return SERVING_NOT_FOUND;
 	case -EISDIR:
 		return SERVING_DIRECTORY;
+	case -EBUSY:        /* the store */
 	case -EHOSTUNREACH: /* a server that we fetch from */
 	case -EMFILE:
 	case -ENFILE:

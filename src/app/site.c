@@ -53,7 +53,7 @@ bool site_facts_of_address(struct site *s, struct ip4 a, struct facts *ret)
 	struct mac mac;
 
 	*ret = (struct facts){ .client = CLIENT_DHCP };
-	if (l) {
+	if (l && lease_is_live(l, clock_lease_s())) {
 		if (!lease_mac(l, &mac))
 			return false;
 	} else {

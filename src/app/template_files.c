@@ -15,7 +15,7 @@ int template_files_read(void *ctx, struct span name, struct span *ret)
 	int fd, r;
 
 	for (size_t i = 0; i < t->n; i++) {
-		if (span_eq(t->list[i].name, name)) {
+		if (span_eq(text_span(&t->list[i].name), name)) {
 			*ret = text_span(&t->list[i].source);
 			return 0;
 		}
@@ -29,14 +29,18 @@ int template_files_read(void *ctx, struct span name, struct span *ret)
 	(void)close(fd);
 	if (r < 0)
 		return r;
-	t->list[t->n].name = name;
-	t->list[t->n++].source = source;
+	t->list[t->n] = (struct template_file){ .source = source };
+	text_add(&t->list[t->n].name, name);
+	if (t->list[t->n++].name.failed)
+		return -ENOMEM;
 	*ret = text_span(&source);
 	return 0;
 }
 
 void template_files_free(struct template_files *t)
 {
-	while (t->n)
+	while (t->n) {
 		text_free(&t->list[--t->n].source);
+		text_free(&t->list[t->n].name);
+	}
 }

@@ -8,17 +8,18 @@
 
 #define TEMPLATE_FILES_MAX 32u /* of one rendering */
 
+struct template_file {
+	struct text name, source;
+};
+
 struct template_files {
 	int dirfd; /* borrowed; -1: there is no directory */
-	struct {
-		struct span name;
-		struct text source;
-	} list[TEMPLATE_FILES_MAX];
+	struct template_file list[TEMPLATE_FILES_MAX];
 	size_t n;
 };
 
 /* A template_partial (core/template.h), and how the template itself is read; ctx is the
- * struct.  *ret, and the name, live until template_files_free().  0, or -errno:
+ * struct.  *ret lives until template_files_free(); the name is copied.  0, or -errno:
  * -EFBIG for more than CONFIG_SCRIPT_MAX octets, -EMLINK for too many files. */
 int template_files_read(void *ctx, struct span name, struct span *ret) WARN_UNUSED;
 void template_files_free(struct template_files *t);

@@ -235,7 +235,8 @@ static bool set_options(struct fetch *f)
 	bool proven_way = url_is_https(span_str(f->url)) && !f->has_sha256;
 
 #define SET(option, value) (curl_easy_setopt(easy, (option), (value)) == CURLE_OK)
-	return SET(CURLOPT_URL, f->url) && SET(CURLOPT_PROTOCOLS_STR, "http,https") &&
+	return SET(CURLOPT_URL, f->url) && SET(CURLOPT_QUICK_EXIT, 1L) && /* a dead DNS server stops no other file */
+		SET(CURLOPT_PROTOCOLS_STR, "http,https") &&
 		SET(CURLOPT_REDIR_PROTOCOLS_STR, proven_way ? "https" : "http,https") &&
 		SET(CURLOPT_FOLLOWLOCATION, 1L) && SET(CURLOPT_MAXREDIRS, REDIRECTS_MAX) &&
 		SET(CURLOPT_NOSIGNAL, 1L) && SET(CURLOPT_USERAGENT, "bootsmith/" BOOTSMITH_VERSION) &&
@@ -346,6 +347,12 @@ static void finish_whole(struct fetch *f)
 		want_text.s);
 }
 
+/* A 206 need not say how long it is itself, and may just end. */
+static bool is_whole(const struct fetch *f)
+{
+	return f->now.total == UPSTREAM_LENGTH_UNKNOWN || partial_size(f->partial) == f->now.total;
+}
+
 static bool may_pass(CURLcode code)
 {
 	static const CURLcode codes[] = { CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT,
@@ -373,9 +380,11 @@ static void transfer_ended(struct fetch_transfer *t, CURLcode code)
 		finish(f, -EALREADY, "%s", "");
 	} else if (f->judged && f->verdict == UPSTREAM_REFUSED) {
 		finish_refused(f);
-	} else if (code == CURLE_OK) {
+	} else if (code == CURLE_OK && is_whole(f)) {
 		finish_whole(f);
-	} else if (!may_pass(code) || !try_again(f)) {
+	} else if (code == CURLE_OK && !try_again(f)) {
+		finish(f, -EIO, "%s: the server ends the file before its length", f->url);
+	} else if (code != CURLE_OK && (!may_pass(code) || !try_again(f))) {
 		finish(f, code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO, "%s: %s", f->url,
 			f->error[0] ? f->error : curl_easy_strerror(code));
 	}

@@ -611,7 +611,7 @@ void http_conn_tick(struct http_conn *c)
 {
 	tell_progress(c);
 	/* A disk that hangs, or another server, is not the client's fault. */
-	if (now_ms(c) < c->session.deadline_ms || c->disk || c->waits_growth)
+	if (now_ms(c) < c->session.deadline_ms || c->disk || c->waits_growth || c->is_ready)
 		return;
 	http_session_tick(&c->session, now_ms(c));
 	conn_advance(c, false);

@@ -205,6 +205,31 @@ def _():
             same(s.web.count("/linux"), 4, "requests upstream")
 
 
+@case("a server that names two lengths: nobody gets octets whole that were not verified")
+def _():
+    with Site(True) as s:
+        evil = random_data(len(KERNEL))
+        page = Page(evil, cuts=[3000000, None])
+        page.longer = evil + random_data(4 << 20)  # so that the end of what was announced would be no end
+        page.pace = 8 << 20
+        s.web["/linux"] = page
+        sock, head, body = s.connect()
+        assert b"Content-Length: %d" % len(KERNEL) in head, head
+        sock.settimeout(30)
+        got = len(body)
+        while got < len(KERNEL):
+            try:
+                more = sock.recv(1 << 20)
+            except ConnectionResetError:
+                break
+            if not more:
+                break
+            got += len(more)
+        assert got < len(KERNEL), "all %d octets, unverified" % got
+        s.d.wait_line("is not what was expected", 20)
+        same(s.copies(), [], "copies")
+
+
 @case("another version in the middle: nobody gets a mixture")
 def _():
     with Site() as s:

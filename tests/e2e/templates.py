@@ -200,6 +200,19 @@ def _():
         assert doc["files"] == [url + x for x in ("preseed.cfg", "nocloud/user-data", "config.ign", "broken.cfg")], doc
 
 
+@case("partials in an indented partial: each is read once, by its own name")
+def _():
+    with Lab() as lab:
+        templates(lab, **{"broken.cfg": "  {{> one.inc}}\n{{> two.inc}}\n{{> six.inc}}\n", "one.inc": "1\n{{> six.inc}}\n",
+                          "two.inc": "2\n", "six.inc": "6\n"})
+        config = lab.config(CONFIG % {"dir": lab.dir, "mac": own_mac(lab)})
+        d = lab.start("-c", config).ready()
+        lease(lab)
+        for _ in range(3):
+            assert lab.http_get("/machines/web1/broken.cfg")[2] == b"  1\n  6\n2\n6\n"
+        d.stop()
+
+
 @case("templates are read anew at each request, and a root that was made anew is found")
 def _():
     with Lab() as lab:

@@ -24,6 +24,7 @@ class Page:
         self.data, self.etag, self.ranges, self.cuts = data, etag, ranges, list(cuts)
         self.pace, self.status, self.headers, self.length = pace, status, list(headers), length
         self.wait, self.modified = wait, modified
+        self.longer = None  # what it goes on with in ranges: a liar
         self.hold = None  # an Event: octets after `hold_at` wait for it
         self.hold_at = 0
 
@@ -142,12 +143,14 @@ class Web:
         wanted = fields.get("range", "")
         if status == 200 and page.ranges and wanted.startswith("bytes=") and fields.get("if-range", page.etag) in validators:
             first = int(wanted[6:].split("-")[0])
+            data = page.longer or data
             if first >= len(data):
                 status, data = 416, b""
                 extra.append(("Content-Range", "bytes */%d" % len(page.data)))
             else:
                 status, data = 206, data[first:]
-                extra.append(("Content-Range", "bytes %d-%d/%d" % (first, len(page.data) - 1, len(page.data))))
+                total = first + len(data)
+                extra.append(("Content-Range", "bytes %d-%d/%d" % (first, total - 1, total)))
         if page.length and status != 304:
             extra.append(("Content-Length", str(len(data))))
         else:
