@@ -213,14 +213,16 @@ static struct entry *known_or_asked(struct boot_api *api, struct mac mac)
 	char *url = url_of(api->site->cfg->boot_api.url, mac);
 	struct entry *e;
 
+	if (!url)
+		return NULL;
 	HASH_FIND(hh, api->entries, &mac, sizeof(mac), e);
-	if (!e && url && api->n_asks < ASKS_MAX)
-		e = entry_new(api, mac);
-	if (!e || !url || e->ask || is_fresh(e, url) || api->n_asks == ASKS_MAX) {
-		bool is_of_use = e && url && (e->ask || is_fresh(e, url));
-
+	if (e && (e->ask || is_fresh(e, url))) {
 		free(url);
-		return is_of_use ? e : NULL;
+		return e;
+	}
+	if (api->n_asks == ASKS_MAX || (!e && !(e = entry_new(api, mac)))) {
+		free(url);
+		return NULL;
 	}
 	free(e->url);
 	e->url = url;

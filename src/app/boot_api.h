@@ -31,7 +31,7 @@ typedef void (*boot_api_told)(struct site *site, struct question *q, struct mac 
 /* On the main thread's loop; told is what becomes of all questions. */
 int boot_api_new(uv_loop_t *loop, struct site *site, boot_api_told told, struct boot_api **ret) WARN_UNUSED;
 /* What this machine is to boot: told() is called for the question, at once, or later with
- * question_answer() behind it (q->given is GIVEN_LATER meanwhile).  site->cfg->boot_api has a URL. */
+ * machines_answer() behind it (q->given is GIVEN_LATER meanwhile).  site->cfg->boot_api has a URL. */
 void boot_api_ask(struct boot_api *api, struct question *q, struct mac mac);
 /* A file that the API's last word on this machine named (boot_api_answer_file()); NULL:
  * none such, or nothing is known of it.  Until the loop goes on. */

@@ -5,7 +5,7 @@
  * has no policy beyond its limits, opens no files and logs nothing.
  *
  * Runs on one libuv loop and must be called on that loop's thread only.  Octets
- * travel by edge/stream.h; a file has at most 256 KiB per turn, so that small
+ * travel by edge/stream.h; a file has at most 2 MiB per turn, so that small
  * answers pass bulk ones.  SIGPIPE must be ignored by the process: sendfile knows no MSG_NOSIGNAL.
  */
 #pragma once
