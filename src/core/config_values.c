@@ -158,8 +158,8 @@ bool load_duration(
 	}
 	if (seconds < min || seconds > max) {
 		config_error_add(l->errs, v->pos,
-			"%.40s is out of bounds: at least %u seconds, at most %u days",
-			(const char *)v->text.p, min, max / 86400);
+			"%.40s is out of bounds: at least %u seconds, at most %u %s",
+			(const char *)v->text.p, min, max < 86400 ? max : max / 86400, max < 86400 ? "seconds" : "days");
 		return false;
 	}
 	*ret = (uint32_t)seconds;
