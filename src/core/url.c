@@ -91,3 +91,16 @@ struct span url_file_name(struct span url)
 		at--;
 	return at > origin ? span_skip(path, at) : SPAN_NONE;
 }
+
+void url_show(struct span url, struct text *out)
+{
+	size_t end = without_query(url), origin = origin_length(url), scheme = scheme_length(url), host = scheme;
+
+	for (size_t i = scheme; i < origin; i++)
+		if (url.p[i] == '@')
+			host = i + 1;
+	text_add(out, (struct span){ url.p, scheme });
+	text_add(out, (struct span){ url.p + host, end - host });
+	if (end < url.n && url.p[end] == '?')
+		text_adds(out, "?...");
+}

@@ -35,6 +35,7 @@ struct fetch {
 	void *ctx;
 	/* the request */
 	char *url, *path;
+	struct text shown; /* the URL, in sentences */
 	struct sha256 sha256;
 	bool has_sha256, resume, keep_note;
 	uint64_t size_max;
@@ -89,6 +90,7 @@ static void free_fetch(uv_handle_t *handle)
 	struct fetch *f = handle->data;
 
 	text_free(&f->sentence);
+	text_free(&f->shown);
 	free(f->url);
 	free(f->path);
 	free(f);
@@ -300,7 +302,7 @@ static void finish_own_failure(struct fetch *f)
 {
 	if (f->failed == -EFBIG) {
 		partial_discard(f->partial);
-		finish(f, -EFBIG, "%s is larger than the %llu MiB that are allowed", f->url,
+		finish(f, -EFBIG, "%s is larger than the %llu MiB that are allowed", text_str(&f->shown),
 			(unsigned long long)(f->size_max >> 20));
 		return;
 	}
@@ -317,7 +319,7 @@ static void finish_refused(struct fetch *f)
 	(void)curl_easy_getinfo(f->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
 	if (upstream_is_passing((unsigned)status) && try_again(f))
 		return;
-	finish(f, status == 404 || status == 410 ? -ENOENT : -EIO, "%s: the server answers %ld", f->url, status);
+	finish(f, status == 404 || status == 410 ? -ENOENT : -EIO, "%s: the server answers %ld", text_str(&f->shown), status);
 }
 
 static void finish_whole(struct fetch *f)
@@ -343,7 +345,7 @@ static void finish_whole(struct fetch *f)
 	}
 	want_text = sha256_str(f->sha256);
 	got_text = sha256_str(got);
-	finish(f, -EBADMSG, "%s is not what was expected: its SHA-256 is %s, expected %s", f->url, got_text.s,
+	finish(f, -EBADMSG, "%s is not what was expected: its SHA-256 is %s, expected %s", text_str(&f->shown), got_text.s,
 		want_text.s);
 }
 
@@ -383,9 +385,9 @@ static void transfer_ended(struct fetch_transfer *t, CURLcode code)
 	} else if (code == CURLE_OK && is_whole(f)) {
 		finish_whole(f);
 	} else if (code == CURLE_OK && !try_again(f)) {
-		finish(f, -EIO, "%s: the server ends the file before its length", f->url);
+		finish(f, -EIO, "%s: the server ends the file before its length", text_str(&f->shown));
 	} else if (code != CURLE_OK && (!may_pass(code) || !try_again(f))) {
-		finish(f, code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO, "%s: %s", f->url,
+		finish(f, code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO, "%s: %s", text_str(&f->shown),
 			f->error[0] ? f->error : curl_easy_strerror(code));
 	}
 }
@@ -399,8 +401,10 @@ int fetch_begin(struct fetcher *fetcher, const struct fetch_request *request, co
 		return -ENOMEM;
 	f->url = strdup(request->url);
 	f->path = strdup(request->path);
-	if (!f->url || !f->path || uv_timer_init(fetch_loop_uv(fetcher->loop), &f->pause) < 0) {
-		free(f->url);
+	url_show(span_str(request->url), &f->shown);
+	if (!f->url || !f->path || f->shown.failed || uv_timer_init(fetch_loop_uv(fetcher->loop), &f->pause) < 0) {
+		text_free(&f->shown);
+	free(f->url);
 		free(f->path);
 		free(f);
 		return -ENOMEM;

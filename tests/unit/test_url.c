@@ -88,6 +88,28 @@ static void test_file_name(void **state)
 		assert_true(span_eq(url_file_name(span_str(cases[i].url)), span_str(cases[i].name)));
 }
 
+static void test_show(void **state)
+{
+	static const struct {
+		const char *url, *shown;
+	} cases[] = {
+		{ "http://h:80/a/b", "http://h:80/a/b" },
+		{ "https://u:p@h/linux?token=secret#x", "https://h/linux?..." },
+		{ "https://u:p@x@h", "https://h" },
+		{ "http://h/mail@x?y", "http://h/mail@x?..." },
+		{ "http://h#u@v", "http://h" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct text out = { 0 };
+
+		url_show(span_str(cases[i].url), &out);
+		assert_string_equal(text_str(&out), cases[i].shown);
+		text_free(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -95,6 +117,7 @@ int main(void)
 		cmocka_unit_test(test_length),
 		cmocka_unit_test(test_resolve),
 		cmocka_unit_test(test_file_name),
+		cmocka_unit_test(test_show),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
