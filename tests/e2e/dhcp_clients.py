@@ -240,8 +240,8 @@ BEHIND = """networks:
 """
 RELAYS = {
     "dhcrelay": ["dhcrelay", "-4", "-d", "--no-pid", "-a", "-D", "-id", "lan", "-iu", "wan", "10.8.0.1"],
-    "dnsmasq": ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--log-facility=-", "--log-dhcp",
-                "--user=root", "--dhcp-relay=10.9.0.1,10.8.0.1"],
+    "dnsmasq": ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--port=0", "--log-facility=-",
+                "--log-dhcp", "--user=root", "--dhcp-relay=10.9.0.1,10.8.0.1"],
 }
 
 
