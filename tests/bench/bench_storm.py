@@ -11,6 +11,7 @@ import tempfile
 from bench_common import (BOOTSMITH, MACHINES_BEGIN, MACHINES_END, SERVER, Server, Wire, config_of, goal, goals_table, heading,
                           middle, middles, random_file, ratio, say, table)
 from bench_http import nginx_argv
+from netlib import uefi_file
 
 LOADER, KERNEL, INITRD = ("loader.efi", 1 << 20), ("kernel", 12 << 20), ("initrd", 36 << 20)
 OURS, PEERS = "bootsmith", "dnsmasq and nginx"
@@ -70,6 +71,8 @@ def measure(candidate, wire, machines):
             tempfile.TemporaryDirectory(prefix="bootsmith-bench-") as leases:
         for name, size in (LOADER, KERNEL, INITRD):
             random_file(d, name, size)
+        with open(os.path.join(d, LOADER[0]), "r+b") as loader:
+            loader.write(uefi_file("a loader that nobody runs"))
         c = candidate(leases)
         with c.running(wire, d):
             before = c.group.cpu_s()
