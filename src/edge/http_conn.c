@@ -345,7 +345,7 @@ static ssize_t send_file(struct http_conn *c, const struct piece_range *range, u
 	struct source_file *f = http_source_file_of(&c->source, range);
 	ssize_t sent;
 
-	if (!c->source.growing && !source_file_is_unchanged(f)) {
+	if (!f->growing && !source_file_is_unchanged(f)) {
 		conn_abort(c, DROP_HTTP_FILE_CHANGED);
 		return 0;
 	}
@@ -368,9 +368,9 @@ static ssize_t send_file(struct http_conn *c, const struct piece_range *range, u
 }
 
 /* False: it has to wait for octets of the entity, or there will be none. */
-static bool limit_to_ready(struct http_conn *c, uint64_t at, struct piece_range *range)
+static bool limit_to_ready(struct http_conn *c, struct piece_range *range)
 {
-	uint64_t ready = http_source_ready(&c->source, at);
+	uint64_t ready = http_source_ready(&c->source, range);
 
 	if (http_source_is_broken(&c->source)) {
 		conn_abort(c, DROP_HTTP_UPSTREAM);
@@ -381,8 +381,7 @@ static bool limit_to_ready(struct http_conn *c, uint64_t at, struct piece_range 
 		http_server_start_growth(c->srv);
 		return false;
 	}
-	if (range->n > ready)
-		range->n = ready;
+	range->n = ready;
 	return true;
 }
 
@@ -392,7 +391,7 @@ static ssize_t send_entity(struct http_conn *c, const struct http_output *out, s
 	struct piece_range range = http_source_at(&c->source, out->entity_at);
 	struct span octets;
 
-	if (!limit_to_ready(c, out->entity_at, &range))
+	if (!limit_to_ready(c, &range))
 		return 0;
 	if (range.n > out->entity_n)
 		range.n = out->entity_n;
@@ -619,8 +618,9 @@ void http_conn_tick(struct http_conn *c)
 
 bool http_conn_look_for_growth(struct http_conn *c)
 {
-	if (http_source_ready(&c->source, http_session_output(&c->session).entity_at) == 0 &&
-		!http_source_is_broken(&c->source))
+	struct piece_range next = http_source_at(&c->source, http_session_output(&c->session).entity_at);
+
+	if (http_source_ready(&c->source, &next) == 0 && !http_source_is_broken(&c->source))
 		return false;
 	c->waits_growth = false;
 	ready_enter(c);

@@ -12,6 +12,28 @@
 
 #define TAG_OCTETS 16u /* of a SHA-256: as good as all of it against chance */
 
+/* --- files --- */
+
+int source_file_growing(struct growing *g, struct source_file *ret)
+{
+	int fd, r = growing_open(g, &fd);
+
+	if (r < 0)
+		return r;
+	*ret = (struct source_file){ .fd = fd, .st.st_size = (off_t)growing_total(g), .growing = g };
+	return 0;
+}
+
+void source_file_close(struct source_file *f)
+{
+	growing_unref(f->growing);
+	if (f->fd >= 0)
+		close(f->fd);
+	*f = (struct source_file){ .fd = -1 };
+}
+
+/* --- sources --- */
+
 struct http_source http_source_none(void)
 {
 	return (struct http_source){ .file.fd = -1 };
@@ -29,21 +51,17 @@ struct http_source http_source_parts(struct http_parts *parts)
 
 int http_source_growing(struct growing *g, struct http_source *ret)
 {
-	struct http_source s = { .growing = g };
-	int r = growing_open(g, &s.file.fd);
+	struct source_file file;
+	int r = source_file_growing(g, &file);
 
-	if (r < 0)
-		return r;
-	s.file.st.st_size = (off_t)growing_total(g);
-	*ret = s;
-	return 0;
+	if (r == 0)
+		*ret = (struct http_source){ .file = file };
+	return r;
 }
 
 void http_source_close(struct http_source *s)
 {
-	growing_unref(s->growing);
-	if (s->file.fd >= 0)
-		close(s->file.fd);
+	source_file_close(&s->file);
 	http_parts_free(s->parts);
 	*s = http_source_none();
 }
@@ -66,8 +84,7 @@ void http_parts_free(struct http_parts *p)
 	if (!p)
 		return;
 	for (size_t i = 0; i < p->n_files; i++)
-		if (p->files[i].fd >= 0)
-			close(p->files[i].fd);
+		source_file_close(&p->files[i]);
 	pieces_free(&p->pieces);
 	free(p);
 }
@@ -129,19 +146,24 @@ static void tag_parts(const struct http_parts *p, struct http_etag *ret)
 	EVP_MD_CTX_free(ctx);
 }
 
+/* Which version it will be nobody knows. */
+static bool is_growing(const struct http_source *s)
+{
+	for (size_t i = 0; s->parts && i < s->parts->n_files; i++)
+		if (s->parts->files[i].growing)
+			return true;
+	return s->file.growing != NULL;
+}
+
 void http_source_entity(const struct http_source *s, struct http_entity *ret)
 {
-	if (s->growing) { /* which version it will be nobody knows */
-		ret->size = (uint64_t)s->file.st.st_size;
-		return;
-	}
-	if (!s->parts) {
+	bool has_tag = !is_growing(s);
+
+	ret->size = s->parts ? pieces_length(&s->parts->pieces) : (uint64_t)s->file.st.st_size;
+	if (s->parts && has_tag)
+		tag_parts(s->parts, &ret->etag); /* of memory's octets nobody knows when they changed: no date */
+	else if (has_tag)
 		http_entity_of_stat(&s->file.st, ret);
-		return;
-	}
-	ret->size = pieces_length(&s->parts->pieces);
-	ret->has_date = false; /* of memory's octets nobody knows when they changed */
-	tag_parts(s->parts, &ret->etag);
 }
 
 /* --- where its octets are --- */
@@ -155,19 +177,31 @@ struct piece_range http_source_at(const struct http_source *s, uint64_t at)
 	return (struct piece_range){ .kind = PIECE_FILE, .offset = at, .n = at < size ? size - at : 0 };
 }
 
-uint64_t http_source_ready(const struct http_source *s, uint64_t at)
+static const struct source_file *file_of(const struct http_source *s, const struct piece_range *range)
 {
+	return s->parts ? &s->parts->files[range->file] : &s->file;
+}
+
+uint64_t http_source_ready(const struct http_source *s, const struct piece_range *range)
+{
+	const struct growing *g = range->kind == PIECE_FILE ? file_of(s, range)->growing : NULL;
 	uint64_t available;
 
-	if (!s->growing)
-		return UINT64_MAX;
-	available = growing_available(s->growing);
-	return available > at ? available - at : 0;
+	if (!g)
+		return range->n;
+	available = growing_available(g);
+	if (available <= range->offset)
+		return 0;
+	available -= range->offset;
+	return available < range->n ? available : range->n;
 }
 
 bool http_source_is_broken(const struct http_source *s)
 {
-	return s->growing && growing_is_broken(s->growing);
+	for (size_t i = 0; s->parts && i < s->parts->n_files; i++)
+		if (s->parts->files[i].growing && growing_is_broken(s->parts->files[i].growing))
+			return true;
+	return s->file.growing && growing_is_broken(s->file.growing);
 }
 
 struct source_file *http_source_file_of(struct http_source *s, const struct piece_range *range)

@@ -1,5 +1,5 @@
 /* Where an entity's octets lie: in one open file, or in several and in memory by a
- * list of pieces.
+ * list of pieces.  Files may still be coming (edge/growing.h).
  *
  * Owns the descriptors.  Says what the entity is (its size, its tag) and where each
  * of its octets comes from; whether a file is still the one that was opened, and
@@ -23,7 +23,8 @@ enum file_storage {
 struct source_file {
 	int fd; /* -1: none */
 	enum file_storage storage;
-	struct stat st; /* as it was when opened */
+	struct stat st; /* as it was when opened; while it grows, only the size that it will have */
+	struct growing *growing; /* it comes only now; NULL: it is all there */
 };
 
 /* What the pieces' files are; built by whoever lays out an entity. */
@@ -36,8 +37,12 @@ struct http_parts {
 struct http_source {
 	struct source_file file;  /* the only one, from its beginning to its end */
 	struct http_parts *parts; /* or these; NULL */
-	struct growing *growing;  /* the file comes only now; NULL: it is all there */
 };
+
+/* A file that grows; g moves in.  -errno, and g stays the caller's. */
+int source_file_growing(struct growing *g, struct source_file *ret) WARN_UNUSED;
+/* Nothing to do for none. */
+void source_file_close(struct source_file *f);
 
 /* No octets at all. */
 struct http_source http_source_none(void);
@@ -45,7 +50,7 @@ struct http_source http_source_none(void);
 struct http_source http_source_file(int fd, const struct stat *st);
 /* The parts move in. */
 struct http_source http_source_parts(struct http_parts *parts);
-/* A file that grows; g moves in.  -errno, and g stays the caller's. */
+/* As source_file_growing(). */
 int http_source_growing(struct growing *g, struct http_source *ret) WARN_UNUSED;
 void http_source_close(struct http_source *s);
 
@@ -55,7 +60,7 @@ int http_parts_new(size_t n_files, struct http_parts **ret) WARN_UNUSED;
 void http_parts_free(struct http_parts *p);
 
 /* All of the entity but its type.  The tag of several parts is made of each file's
- * identity, of the octets in memory and of how they lie. */
+ * identity, of the octets in memory and of how they lie; while a file grows there is none. */
 void http_source_entity(const struct http_source *s, struct http_entity *ret);
 void http_entity_of_stat(const struct stat *st, struct http_entity *ret);
 
@@ -63,8 +68,9 @@ void http_entity_of_stat(const struct stat *st, struct http_entity *ret);
 struct piece_range http_source_at(const struct http_source *s, uint64_t at);
 /* The file, or the memory, of such a range. */
 struct source_file *http_source_file_of(struct http_source *s, const struct piece_range *range);
-/* How many octets from `at` on may be sent by now: UINT64_MAX where all is there. */
-uint64_t http_source_ready(const struct http_source *s, uint64_t at);
+/* How many octets of such a range may be sent by now. */
+uint64_t http_source_ready(const struct http_source *s, const struct piece_range *range);
+/* A file that grew will not be whole: nor will the entity. */
 bool http_source_is_broken(const struct http_source *s);
 struct span http_source_octets_of(const struct http_source *s, const struct piece_range *range);
 

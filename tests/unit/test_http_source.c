@@ -176,6 +176,84 @@ static void tags_tell_each_part(void **state)
 	http_source_close(&b);
 }
 
+/* "head", all of a file that is there, and all of one of 6 octets that grows. */
+static struct http_source growing_image(struct growing **ret)
+{
+	struct http_parts *p = NULL;
+	struct source_file f = temporary("uvwxyz");
+
+	assert_int_equal(growing_new(f.fd, 6, ret), 0);
+	source_file_close(&f);
+	assert_int_equal(http_parts_new(2, &p), 0);
+	p->files[0] = temporary("0123456789");
+	assert_int_equal(source_file_growing(growing_ref(*ret), &p->files[1]), 0);
+	pieces_add_octets(&p->pieces, SPAN_LIT("head"));
+	pieces_add_file(&p->pieces, 0, 0, 10);
+	pieces_add_file(&p->pieces, 1, 0, 6);
+	return http_source_parts(p);
+}
+
+static uint64_t ready(const struct http_source *s, uint64_t at)
+{
+	struct piece_range r = http_source_at(s, at);
+
+	return http_source_ready(s, &r);
+}
+
+static void parts_that_grow(void **state)
+{
+	struct growing *g = NULL;
+	struct http_source s = growing_image(&g);
+	struct http_entity e = { 0 };
+	char buf[64];
+
+	(void)state;
+	http_source_entity(&s, &e);
+	assert_int_equal(e.size, 20);
+	assert_false(e.has_date);
+	assert_string_equal(e.etag.s, ""); /* its octets are not known yet */
+	/* What is there is not held up by what is not. */
+	assert_int_equal(ready(&s, 0), 4);
+	assert_int_equal(ready(&s, 5), 9);
+	assert_int_equal(ready(&s, 14), 0);
+	growing_announce(g, 2);
+	assert_int_equal(ready(&s, 14), 2);
+	assert_int_equal(ready(&s, 15), 1);
+	assert_int_equal(ready(&s, 16), 0);
+	assert_int_equal(ready(&s, 19), 0);
+	growing_announce(g, 6);
+	assert_int_equal(ready(&s, 16), 4);
+	assert_int_equal(read_all(&s, 0, 20, buf), 20);
+	assert_memory_equal(buf, "head0123456789uvwxyz", 20);
+	assert_false(http_source_is_broken(&s));
+	growing_break(g);
+	assert_true(http_source_is_broken(&s));
+	http_source_close(&s);
+	growing_unref(g);
+}
+
+static void one_file_that_grows(void **state)
+{
+	struct growing *g = NULL;
+	struct source_file f = temporary("0123456789");
+	struct http_source s;
+	struct http_entity e = { 0 };
+
+	(void)state;
+	assert_int_equal(growing_new(f.fd, 10, &g), 0);
+	source_file_close(&f);
+	assert_int_equal(http_source_growing(growing_ref(g), &s), 0);
+	http_source_entity(&s, &e);
+	assert_int_equal(e.size, 10);
+	assert_string_equal(e.etag.s, "");
+	growing_announce(g, 3);
+	assert_int_equal(ready(&s, 1), 2);
+	growing_break(g);
+	assert_true(http_source_is_broken(&s));
+	http_source_close(&s);
+	growing_unref(g);
+}
+
 static void files_that_change(void **state)
 {
 	struct source_file f = temporary("0123456789");
@@ -196,6 +274,8 @@ int main(void)
 		cmocka_unit_test(one_file),
 		cmocka_unit_test(tags_have_room),
 		cmocka_unit_test(tags_tell_each_part),
+		cmocka_unit_test(parts_that_grow),
+		cmocka_unit_test(one_file_that_grows),
 		cmocka_unit_test(files_that_change),
 	};
 
