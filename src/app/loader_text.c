@@ -142,42 +142,62 @@ static bool give_root_file(struct request *r)
 	return e == 0;
 }
 
-/* Nothing that this loader could boot: the site's own file, or the reason why. */
-static void give_other(struct request *r, const struct virtual_name *name)
+/* On hold, or unknown where such are ignored: not even the site's own file. */
+static bool stays_away(const struct answer *a)
 {
+	return !a->profile && (a->rule_kind == RULE_STATE || (a->rule_kind == RULE_UNKNOWN && a->unknown == UNKNOWN_IGNORE));
+}
+
+/* Nothing that this loader could boot: the site's own file, or the reason why. */
+static void give_own_file(struct request *r, const struct virtual_name *name, const char *reason)
+{
+	if (!give_root_file(r) && !name->optional)
+		give_reason(r, reason);
+}
+
+static void give_no_profile(struct request *r, const struct virtual_name *name)
+{
+	char reason[160] = "no profile applies to this machine";
+
+	if (r->answer.rule_kind == RULE_UNKNOWN && r->facts.has_mac)
+		(void)snprintf(reason, sizeof(reason), "this machine is not in the configuration and waits for: bootsmith machine boot %s PROFILE",
+			mac_str(r->facts.mac).s);
+	else if (r->answer.rule_kind == RULE_UNKNOWN)
+		(void)snprintf(reason, sizeof(reason), "this machine is not in the configuration, and its MAC is not known");
+	give_own_file(r, name, reason);
+}
+
+static void give_decided(struct request *r, const struct virtual_name *name)
+{
+	const char *refused = machines_refuse(r->site, &r->answer);
 	const struct profile *p = r->answer.profile;
 	char reason[160];
 
-	if (!p && r->answer.rule_kind != RULE_NONE) {
+	if (refused) {
+		give_reason(r, refused);
+	} else if (stays_away(&r->answer)) {
 		give_reason(r, r->answer.why);
-		return;
-	}
-	if (give_root_file(r) || name->optional || (p && p->kind == PROFILE_BOOTFILE))
-		return;
-	if (p)
+	} else if (!p) {
+		give_no_profile(r, name);
+	} else if (p->kind == PROFILE_KERNEL || p->kind == PROFILE_LOCAL) {
+		give_profile(r, p);
+	} else if (p->kind == PROFILE_BOOTFILE) {
+		(void)give_root_file(r);
+	} else {
 		(void)snprintf(reason, sizeof(reason), "profile %s is an iPXE script, which %s cannot run", p->name,
 			r->language->loader);
-	else
-		(void)snprintf(reason, sizeof(reason), "no profile applies to this machine");
-	give_reason(r, reason);
+		give_own_file(r, name, reason);
+	}
 }
 
 void loader_text_give(struct site *site, struct question *q, const struct virtual_name *name)
 {
-	const struct profile *p;
-	const char *refused;
 	struct request r;
 
 	init(&r, site, q, name);
-	p = r.answer.profile;
-	refused = machines_refuse(site, &r.answer);
 	if (r.url.failed)
 		given_error(&q->given, -ENOMEM, "%s", "");
-	else if (refused)
-		give_reason(&r, refused);
-	else if (p && (p->kind == PROFILE_KERNEL || p->kind == PROFILE_LOCAL))
-		give_profile(&r, p);
 	else
-		give_other(&r, name);
+		give_decided(&r, name);
 	text_free(&r.url);
 }

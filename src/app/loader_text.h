@@ -3,7 +3,8 @@
  * Who asks is known by the name (grub.cfg-01-<mac>, pxelinux.cfg/<uuid>), else by its
  * address.  A kernel or local profile is rendered, whatever lies in the root; with any
  * other, or none, the file of the root is given, and where there is none either, at the
- * last name that the loader tries, a text that says why on the machine's screen.
+ * last name that the loader tries, a text that says why on the machine's screen.  So it
+ * is for a machine that waits to be ordered; one on hold is told so whatever there is.
  */
 #pragma once
 

@@ -281,5 +281,29 @@ def _():
         assert tftp_get(lab.client, "pxelinux.cfg/AC18") == b"own"
 
 
+@case("unknown: register. The site's own files, and where there is none what the machine waits for")
+def _():
+    with Lab() as lab:
+        mac = own_mac(lab)
+        by_mac = ("grub/grub.cfg-01-" + mac.replace(":", "-"), "pxelinux.cfg/01-" + mac.replace(":", "-"))
+        d = lab.serve(config="networks: [{interface: sv0, conflict_check: off}]\nunknown: register\n")
+        firmware(lab, UEFI_PXE)
+        assert absent(lab, by_mac[0]) and absent(lab, by_mac[1])
+        for name in ("grub/grub.cfg", "pxelinux.cfg/default"):
+            text = tftp_get(lab.client, name).decode()
+            assert "waits for: bootsmith machine boot %s PROFILE" % mac in text, text
+        assert d.count("has nothing to run.*bootsmith machine boot " + mac) == 2, d.messages()
+        for name in by_mac + ("grub/grub.cfg", "pxelinux.cfg/default"):
+            lab.write("tftp/" + name, "own " + name)
+            lab.write("http/" + name, "web " + name)
+        for name in by_mac + ("grub/grub.cfg", "pxelinux.cfg/default"):
+            assert tftp_get(lab.client, name) == b"own " + name.encode()
+            assert lab.http_get("/" + name)[2] == b"web " + name.encode()
+        lab.config("networks: [{interface: sv0, conflict_check: off}]\nunknown: ignore\n")
+        d.kill(signal.SIGHUP)
+        d.wait_line("loaded anew")
+        assert b"unknown ones are ignored" in tftp_get(lab.client, by_mac[0])
+
+
 if __name__ == "__main__":
     sys.exit(case.main(sys.argv[1:]))
