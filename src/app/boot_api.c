@@ -109,16 +109,23 @@ static char *url_of(const char *api, struct mac mac)
 
 /* --- telling --- */
 
+/* While the API is away, the machine waits or the rules hold, as the configuration says; while
+ * we do not ask it, they never do: what it would have said may be something else. */
+static enum boot_api_verdict verdict_of(const struct boot_api *api, const struct entry *e)
+{
+	return e->verdict != BOOT_API_WAIT || api->is_closed || api->site->cfg->boot_api.waits ? e->verdict : BOOT_API_RULES;
+}
+
 static void tell(struct boot_api *api, struct question *q, const struct entry *e)
 {
-	const struct boot_api_word word = { .verdict = e->verdict, .answer = &e->answer, .why = e->why };
+	const struct boot_api_word word = { .verdict = verdict_of(api, e), .answer = &e->answer, .why = e->why };
 
 	api->told(api->site, q, e->mac, &word);
 }
 
-static void tell_failure(struct boot_api *api, struct question *q, struct mac mac, const char *why)
+static void tell_to_wait(struct boot_api *api, struct question *q, struct mac mac, const char *why)
 {
-	api->told(api->site, q, mac, &(struct boot_api_word){ .verdict = BOOT_API_FAILED, .why = why });
+	api->told(api->site, q, mac, &(struct boot_api_word){ .verdict = BOOT_API_WAIT, .why = why });
 }
 
 static void tell_waiters(struct entry *e)
@@ -141,7 +148,7 @@ static void say_failure(struct entry *e, const char *fmt, const char *detail)
 	const struct log_field fields[] = { FIELD_STR("mac", mac.s) };
 	struct text shown = { 0 };
 
-	e->verdict = BOOT_API_FAILED;
+	e->verdict = BOOT_API_WAIT;
 	escape_log(&shown, span_str(detail), 160);
 	(void)snprintf(e->why, sizeof(e->why), fmt, text_str(&shown));
 	text_free(&shown);
@@ -175,14 +182,14 @@ static void on_answered(void *ctx, unsigned status, struct span body, const char
 	if (status == 200) {
 		take_answer(e, body);
 	} else if (status == 404) {
-		e->verdict = BOOT_API_SILENT;
+		e->verdict = BOOT_API_RULES;
 	} else if (status != 0) {
 		(void)snprintf(text, sizeof(text), "%u", status);
 		say_failure(e, "the boot API answers with status %s", text);
 	} else {
 		say_failure(e, "the boot API gives no answer: %s", why);
 	}
-	e->until_ms = clock_mono_ms() + 1000 * (int64_t)(e->verdict == BOOT_API_FAILED ? FAILED_S :
+	e->until_ms = clock_mono_ms() + 1000 * (int64_t)(e->verdict == BOOT_API_WAIT ? FAILED_S :
 								  e->api->site->cfg->boot_api.cache_s);
 	tell_waiters(e);
 }
@@ -245,7 +252,7 @@ void boot_api_ask(struct boot_api *api, struct question *q, struct mac mac)
 	}
 	w = e && api->n_waiters < WAITERS_MAX ? malloc(sizeof(*w)) : NULL;
 	if (!w) {
-		tell_failure(api, q, mac, api->is_closed ? "the server stops" :
+		tell_to_wait(api, q, mac, api->is_closed ? "the server stops" :
 			"the boot API is asked for too many machines at this moment");
 		return;
 	}
@@ -271,7 +278,7 @@ void boot_api_close(struct boot_api *api)
 	HASH_ITER(hh, api->entries, e, next) {
 		if (e->ask)
 			ask_cancel(e->ask);
-		e->verdict = BOOT_API_FAILED;
+		e->verdict = BOOT_API_WAIT;
 		(void)snprintf(e->why, sizeof(e->why), "the server stops");
 		tell_waiters(e);
 		entry_free(e);

@@ -243,16 +243,14 @@ void boot_text_of_machine(struct site *site, struct question *q, struct mac mac)
 
 void boot_text_told(struct site *site, struct question *q, struct mac mac, const struct boot_api_word *word)
 {
-	bool rules_decide = word->verdict == BOOT_API_SILENT ||
-		(word->verdict == BOOT_API_FAILED && !site->cfg->boot_api.waits);
 	struct script_request r;
 	struct text script = { 0 };
 
-	request_of_machine(&r, site, q, mac, rules_decide);
+	request_of_machine(&r, site, q, mac, word->verdict == BOOT_API_RULES);
 	/* Or something was ordered while the API was asked. */
-	if (rules_decide || r.answer.rule_kind != RULE_API) {
+	if (word->verdict == BOOT_API_RULES || r.answer.rule_kind != RULE_API) {
 		give_script(&r);
-	} else if (word->verdict == BOOT_API_FAILED) {
+	} else if (word->verdict == BOOT_API_WAIT) {
 		give_reason(&r, word->why);
 	} else if (word->answer->script) {
 		text_adds(&script, word->answer->script);
