@@ -339,5 +339,5 @@ const struct file_ref *boot_api_answer_file(const struct boot_api_answer *a, str
 		f = numbered(a->profile.initrds, a->profile.n_initrds, "initrd", part);
 	if (!f)
 		f = numbered(a->urls, a->n_urls, "url", part);
-	return f && f->upstream ? f : NULL;
+	return f && f->path ? f : NULL;
 }

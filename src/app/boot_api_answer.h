@@ -14,7 +14,7 @@ struct boot_api_answer {
 	struct arena arena;
 	struct profile profile; /* a kernel, unless there is a script */
 	const char *script;     /* an iPXE script, as it is; or NULL */
-	struct file_ref *urls;  /* of the command line: PREFIX/url0, … */
+	struct file_ref *urls;  /* of the command line, but for files below http.root: PREFIX/url0, … */
 	size_t n_urls;
 };
 
@@ -27,5 +27,6 @@ int boot_api_answer_read(struct span json, const char *api, const char *http_roo
 	struct boot_api_answer *ret, char ret_why[static BOOT_API_WHY_MAX]) WARN_UNUSED;
 void boot_api_answer_free(struct boot_api_answer *a);
 
-/* What a machine finds as PREFIX/part ("kernel", "initrd0", "url0"), or NULL. */
+/* What a machine finds as PREFIX/part ("kernel", "initrd0", "url0"), or NULL.  Without an upstream
+ * it is a file below http.root, which iPXE asks for by its own name. */
 const struct file_ref *boot_api_answer_file(const struct boot_api_answer *a, struct span part);

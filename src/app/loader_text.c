@@ -18,6 +18,7 @@ struct request {
 	struct answer answer;
 	struct machine_vars vars;
 	struct text url; /* of this text, in the words of its loader */
+	char files[LOCATE_FILES_MAX];
 	char installed_url[MACHINES_URL_MAX];
 };
 
@@ -78,13 +79,15 @@ static struct ip4 find_machine(struct site *site, const struct question *q, cons
 	return address;
 }
 
-static void init(struct request *r, struct site *site, struct question *q, const struct virtual_name *name)
+static void init(struct request *r, struct site *site, struct question *q, const struct virtual_name *name,
+	bool api_is_silent)
 {
 	struct ip4 address;
 
 	*r = (struct request){ .site = site, .question = q,
 		.language = name->kind == VIRTUAL_GRUB_CFG ? &grub : &pxelinux };
 	address = find_machine(site, q, name, &r->facts);
+	r->facts.api_is_silent = api_is_silent;
 	site_decide(site, &r->facts, &r->answer);
 	machines_installed_url(site, q, &r->facts, &r->answer, r->installed_url);
 	r->vars = (struct machine_vars){
@@ -98,6 +101,7 @@ static void init(struct request *r, struct site *site, struct question *q, const
 	};
 	r->language->add_url(r, &r->url);
 	r->vars.url = text_str(&r->url);
+	r->vars.files = r->files;
 }
 
 /* Tells the machine on its own screen, and us in the log, why there is nothing. */
@@ -177,9 +181,12 @@ static void give_decided(struct request *r, const struct virtual_name *name)
 		give_reason(r, refused);
 	} else if (stays_away(&r->answer)) {
 		give_reason(r, r->answer.why);
+	} else if (r->answer.rule_kind == RULE_API) {
+		boot_api_ask(r->site->api, r->question, r->facts.mac);
 	} else if (!p) {
 		give_no_profile(r, name);
 	} else if (p->kind == PROFILE_KERNEL || p->kind == PROFILE_LOCAL) {
+		locate_profile_files(p, r->files);
 		give_profile(r, p);
 	} else if (p->kind == PROFILE_BOOTFILE) {
 		(void)give_root_file(r);
@@ -190,14 +197,49 @@ static void give_decided(struct request *r, const struct virtual_name *name)
 	}
 }
 
+/* What the boot API has said, unless something else was ordered meanwhile. */
+static void give_told(struct request *r, const struct virtual_name *name, const struct boot_api_word *word)
+{
+	char reason[160];
+
+	if (word->verdict == BOOT_API_RULES || r->answer.rule_kind != RULE_API) {
+		give_decided(r, name);
+	} else if (word->verdict == BOOT_API_WAIT) {
+		give_reason(r, word->why);
+	} else if (word->answer->script) {
+		(void)snprintf(reason, sizeof(reason), "the boot API answers with an iPXE script, which %s cannot run",
+			r->language->loader);
+		give_own_file(r, name, reason);
+	} else {
+		locate_machine_files(r->facts.mac, r->files);
+		give_profile(r, &word->answer->profile);
+	}
+}
+
 void loader_text_give(struct site *site, struct question *q, const struct virtual_name *name)
 {
 	struct request r;
 
-	init(&r, site, q, name);
+	init(&r, site, q, name, false);
 	if (r.url.failed)
 		given_error(&q->given, -ENOMEM, "%s", "");
 	else
 		give_decided(&r, name);
+	text_free(&r.url);
+}
+
+void loader_text_told(struct site *site, struct question *q, const struct virtual_name *name, struct mac mac,
+	const struct boot_api_word *word)
+{
+	struct virtual_name told = *name;
+	struct request r;
+
+	told.has_mac = true; /* whoever has its address by now */
+	told.mac = mac;
+	init(&r, site, q, &told, word->verdict == BOOT_API_RULES);
+	if (r.url.failed)
+		given_error(&q->given, -ENOMEM, "%s", "");
+	else
+		give_told(&r, &told, word);
 	text_free(&r.url);
 }

@@ -2,7 +2,6 @@
 #include "app/serve.h"
 
 #include "app/banner.h"
-#include "app/boot_text.h"
 #include "app/config_files.h"
 #include "app/control.h"
 #include "app/image_cache.h"
@@ -14,6 +13,7 @@
 #include "app/service_http.h"
 #include "app/service_ndp.h"
 #include "app/service_tftp.h"
+#include "app/virtual_files.h"
 #include "edge/clock.h"
 #include "edge/netif.h"
 
@@ -408,7 +408,7 @@ static int start_services(struct daemon *d)
 		r = image_cache_new(&d->loop, &d->site, &d->site.images);
 	if (r < 0)
 		return r;
-	r = boot_api_new(&d->loop, &d->site, boot_text_told, &d->site.api);
+	r = boot_api_new(&d->loop, &d->site, virtual_files_told, &d->site.api);
 	if (r == 0)
 		r = service_tftp_new(&d->loop, &d->site, &d->tftp);
 	if (r == 0)

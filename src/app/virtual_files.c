@@ -28,6 +28,15 @@ static void give_root_file(struct site *site, struct question *q, struct span pa
 	give_opened(q, r, fd, &st);
 }
 
+/* What a profile, or the boot API, names below the HTTP root: by TFTP, too. */
+static void give_web_file(struct site *site, struct question *q, const struct file_ref *ref)
+{
+	struct stat st;
+	int fd = -1, r = root_open_file(&site->http_root, span_str(ref->path), &fd, &st);
+
+	give_opened(q, r, fd, &st);
+}
+
 /* --- machines/WHO/FILE --- */
 
 /* True: the answer comes later. */
@@ -45,11 +54,13 @@ static bool give_machine_file(struct site *site, struct question *q, struct virt
 		return true;
 	}
 	of_api = name->has_mac ? boot_api_file(site->api, name->mac, name->file) : NULL;
-	if (of_api) {
+	if (of_api && of_api->upstream) {
 		image_cache_answer(site->images, q, of_api);
 		return true;
 	}
-	if (name->has_mac && span_eq(name->file, SPAN_LIT(MACHINE_SCRIPT)))
+	if (of_api)
+		give_web_file(site, q, of_api);
+	else if (name->has_mac && span_eq(name->file, SPAN_LIT(MACHINE_SCRIPT)))
 		boot_text_of_machine(site, q, name->mac);
 	else if (span_eq(name->file, SPAN_LIT(MACHINE_LOCAL_DISK)))
 		given_error(&q->given, -ENOENT, "this machine boots its own disk");
@@ -58,19 +69,6 @@ static bool give_machine_file(struct site *site, struct question *q, struct virt
 	else
 		machine_files_give(site, q, name);
 	return false;
-}
-
-/* --- profiles/NAME/FILE --- */
-
-static void give_profile_file(struct site *site, struct question *q, const struct virtual_name *name)
-{
-	struct stat st;
-	int fd = -1, r;
-
-	if (name->ref->is_url)
-		return;
-	r = root_open_file(&site->http_root, span_str(name->ref->path), &fd, &st);
-	give_opened(q, r, fd, &st);
 }
 
 /* --- what loaders look for beside themselves --- */
@@ -155,7 +153,8 @@ void virtual_files_answer(struct site *site, struct question *q)
 			image_cache_answer(site->images, q, name.ref);
 			return;
 		}
-		give_profile_file(site, q, &name);
+		if (!name.ref->is_url)
+			give_web_file(site, q, name.ref);
 		break;
 	case VIRTUAL_SITE_SCRIPT:
 		boot_text_of_site(site, q);
@@ -177,4 +176,15 @@ void virtual_files_answer(struct site *site, struct question *q)
 	}
 	if (q->given.kind != GIVEN_LATER)
 		machines_answer(site, q);
+}
+
+void virtual_files_told(struct site *site, struct question *q, struct mac mac, const struct boot_api_word *word)
+{
+	struct virtual_name name;
+
+	locate_path(site->cfg, q->path, &name);
+	if (name.kind == VIRTUAL_GRUB_CFG || name.kind == VIRTUAL_PXELINUX_CFG)
+		loader_text_told(site, q, &name, mac, word);
+	else
+		boot_text_told(site, q, mac, word);
 }

@@ -6,8 +6,11 @@
  */
 #pragma once
 
+#include "app/boot_api.h"
 #include "app/question.h"
 #include "app/site.h"
 
 /* Answers, now or later. */
 void virtual_files_answer(struct site *site, struct question *q);
+/* Fills q->given, when the boot API was asked for it and has spoken. */
+void virtual_files_told(struct site *site, struct question *q, struct mac mac, const struct boot_api_word *word);

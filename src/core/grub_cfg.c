@@ -57,13 +57,13 @@ static int add_cmdline(const struct profile *p, const struct machine_vars *vars,
 
 /* "http://host:80/path" as (http,host:80)/path, tftp likewise; the profile's own files
  * below the device that the function was called with. */
-static void add_file(const struct profile *p, const struct file_ref *f, const char *name, struct text *out)
+static void add_file(const struct machine_vars *vars, const struct file_ref *f, const char *name, struct text *out)
 {
 	const char *host, *path;
 
 	text_addc(out, ' ');
 	if (!f->is_url) {
-		text_addf(out, "\"$1\"/profiles/%s/%s", p->name, name);
+		text_addf(out, "\"$1\"/%s/%s", vars->files, name);
 		return;
 	}
 	host = f->path + strlen("http://");
@@ -75,14 +75,14 @@ static void add_file(const struct profile *p, const struct file_ref *f, const ch
 	text_addc(out, '\'');
 }
 
-static void add_initrds(const struct profile *p, struct text *out)
+static void add_initrds(const struct profile *p, const struct machine_vars *vars, struct text *out)
 {
 	char name[32];
 
 	text_adds(out, "\t\tif initrd");
 	for (size_t i = 0; i < p->n_initrds; i++) {
 		(void)snprintf(name, sizeof(name), "initrd%zu", i);
-		add_file(p, &p->initrds[i], name, out);
+		add_file(vars, &p->initrds[i], name, out);
 	}
 	text_adds(out, "; then\n\t\t\tboot\n\t\tfi\n");
 }
@@ -93,13 +93,13 @@ static int add_load_function(const struct profile *p, const struct machine_vars 
 	int r;
 
 	text_adds(out, "function bootsmith_load {\n\techo \"Loading from $1\"\n\tif linux");
-	add_file(p, &p->kernel, "kernel", out);
+	add_file(vars, &p->kernel, "kernel", out);
 	r = add_cmdline(p, vars, out, ret_error);
 	if (r < 0)
 		return r;
 	text_adds(out, "; then\n");
 	if (p->n_initrds)
-		add_initrds(p, out);
+		add_initrds(p, vars, out);
 	else
 		text_adds(out, "\t\tboot\n");
 	text_adds(out, "\tfi\n}\n");
@@ -123,6 +123,13 @@ static void add_loads(const struct profile *p, const struct machine_vars *vars, 
 		text_adds(out, ")'\nfi\n");
 	}
 	text_addf(out, "bootsmith_load '(tftp,%s)'\n", ip4_str(vars->server).s);
+}
+
+static void add_echo(const char *before, const char *text, struct text *out)
+{
+	text_addf(out, "echo '%s", before);
+	escape_screen(out, span_str(text), "'");
+	text_adds(out, "'\n");
 }
 
 /* The file that waits already runs this one by `source`: then there is nothing to
@@ -202,6 +209,8 @@ int grub_cfg_profile(const struct profile *p, const struct machine_vars *vars, s
 	}
 	text_addf(out, "echo 'bootsmith: profile %s for %s'\n", p->name,
 		vars->facts->has_mac ? mac_str(vars->facts->mac).s : "this machine");
+	if (p->message)
+		add_echo("", p->message, out);
 	if (p->kind == PROFILE_LOCAL) {
 		add_local(out);
 		return out->failed ? -ENOMEM : 0;
@@ -217,8 +226,6 @@ int grub_cfg_profile(const struct profile *p, const struct machine_vars *vars, s
 
 void grub_cfg_retry(const char *reason, const char *url, struct text *out)
 {
-	text_adds(out, "echo 'bootsmith: ");
-	escape_screen(out, span_str(reason), "'");
-	text_adds(out, "'\n");
+	add_echo("bootsmith: ", reason, out);
 	add_retry(url, out);
 }

@@ -1,10 +1,9 @@
 /* grub.cfg: what GRUB runs.
  *
  * The same profile as core/ipxe_script.h renders, for one machine, in GRUB's
- * language.  Files come by the name that locate.h gives the profile's own:
- * profiles/NAME/kernel and profiles/NAME/initrdN.  Uses only commands that
- * Debian's signed grubnet image has built in, since Secure Boot lets it load no
- * module; HTTP is not among them (debian/build-efi-images), so it comes first only
+ * language.  Files come by the names that locate.h gives them: kernel and initrdN
+ * below vars->files.  Uses only commands that Debian's signed grubnet image has
+ * built in, since Secure Boot lets it load no module; HTTP is not among them (debian/build-efi-images), so it comes first only
  * for a GRUB that asked by HTTP or is the profile's own boot file, with modules
  * beside it, and TFTP is tried after it.
  *

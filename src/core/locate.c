@@ -80,6 +80,16 @@ void locate_loader_name(const struct config *cfg, enum loader_family family, enu
 		(int)name.n, (const char *)name.p);
 }
 
+void locate_profile_files(const struct profile *p, char ret[static LOCATE_FILES_MAX])
+{
+	(void)snprintf(ret, LOCATE_FILES_MAX, PROFILES_PREFIX "%s", p->name);
+}
+
+void locate_machine_files(struct mac mac, char ret[static LOCATE_FILES_MAX])
+{
+	(void)snprintf(ret, LOCATE_FILES_MAX, MACHINES_PREFIX "%s", mac_str_dashed(mac).s);
+}
+
 bool locate_wants_report(const struct config *cfg)
 {
 	for (size_t i = 0; i < cfg->n_rules; i++)

@@ -4,7 +4,8 @@
  *   loaders/FILE              our iPXE, GRUB and shim binaries
  *   machines/WHO/FILE         what is made for one machine: boot.ipxe, boot.efi, …
  *                             (WHO is its MAC with '-', since colons in URL paths
- *                             upset some clients, tinkerbell#306; or its name)
+ *                             upset some clients, tinkerbell#306; or its name),
+ *                             and the kernel, initrdN and urlN that the boot API named
  *   profiles/NAME/kernel      a profile's files by any protocol, for loaders that
  *   profiles/NAME/initrdN     have TFTP only
  *   NAME                      a named file of `bootsmith boot`
@@ -41,6 +42,12 @@ const char *locate_file_name(const char *path);
 #define LOADER_NAME_MAX 128
 void locate_loader_name(const struct config *cfg, enum loader_family family, enum arch arch,
 	char ret[static LOADER_NAME_MAX]);
+
+/* The directory of a profile's "kernel", "initrd0", …, and of those of a machine for which the boot API
+ * speaks; without slashes at either end. */
+#define LOCATE_FILES_MAX 128
+void locate_profile_files(const struct profile *p, char ret[static LOCATE_FILES_MAX]);
+void locate_machine_files(struct mac mac, char ret[static LOCATE_FILES_MAX]);
 
 /* The path in the query of a script's URL by which iPXE reports what only it
  * can tell; used when a rule asks for it. */

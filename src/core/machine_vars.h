@@ -19,6 +19,7 @@ struct machine_vars {
 	struct base_url base;
 	const char *installed_url; /* by which it phones home; "": it is not being installed */
 	const char *url; /* of this text: what a failed boot asks for again */
+	const char *files; /* what GRUB and PXELINUX load: the directory of names that locate.h gives kernel and initrds */
 };
 
 /* Appends source with its {{variables}} to out: a script or a command line, in

@@ -18,14 +18,13 @@ static void add_server(const struct machine_vars *vars, struct text *out)
 }
 
 /* A tftp URL as address::name; the profile's own files from the server that was asked. */
-static void add_file(const struct profile *p, const struct file_ref *f, const char *name, const struct machine_vars *vars,
-	struct text *out)
+static void add_file(const struct file_ref *f, const char *name, const struct machine_vars *vars, struct text *out)
 {
 	const char *host, *path;
 
 	if (!f->is_url) {
 		add_server(vars, out);
-		text_addf(out, "profiles/%s/%s", p->name, name);
+		text_addf(out, "%s/%s", vars->files, name);
 		return;
 	}
 	host = f->path + strlen("tftp://");
@@ -40,12 +39,12 @@ static void add_kernel(const struct profile *p, const struct machine_vars *vars,
 	char name[32];
 
 	text_adds(out, "LABEL bootsmith\n    LINUX ");
-	add_file(p, &p->kernel, "kernel", vars, out);
+	add_file(&p->kernel, "kernel", vars, out);
 	text_addc(out, '\n');
 	for (size_t i = 0; i < p->n_initrds; i++) {
 		text_adds(out, i == 0 ? "    INITRD " : ",");
 		(void)snprintf(name, sizeof(name), "initrd%zu", i);
-		add_file(p, &p->initrds[i], name, vars, out);
+		add_file(&p->initrds[i], name, vars, out);
 	}
 	if (p->n_initrds)
 		text_addc(out, '\n');
@@ -87,6 +86,13 @@ static void add_again(const struct profile *p, const struct machine_vars *vars, 
 	text_addc(out, '\n');
 }
 
+static void add_say(const char *before, const char *text, struct text *out)
+{
+	text_addf(out, "SAY %s", before);
+	escape_screen(out, span_str(text), "");
+	text_addc(out, '\n');
+}
+
 /* A load that failed ends at PXELINUX's prompt, and so does PROMPT 1: what is run after the time there. */
 static void add_timeout(struct text *out)
 {
@@ -117,8 +123,11 @@ int pxelinux_cfg_profile(const struct profile *p, const struct machine_vars *var
 		pxelinux_cfg_retry(reason, p, vars, out);
 		return out->failed ? -ENOMEM : 0;
 	}
-	text_addf(out, "SAY bootsmith: profile %s for %s\nPROMPT 0\nDEFAULT bootsmith\n", p->name,
+	text_addf(out, "SAY bootsmith: profile %s for %s\n", p->name,
 		vars->facts->has_mac ? mac_str(vars->facts->mac).s : "this machine");
+	if (p->message)
+		add_say("", p->message, out);
+	text_adds(out, "PROMPT 0\nDEFAULT bootsmith\n");
 	if (p->kind == PROFILE_LOCAL) {
 		text_adds(out, "LABEL bootsmith\n    LOCALBOOT 0\n"); /* back to the BIOS, whose next device is it */
 		return out->failed ? -ENOMEM : 0;
@@ -135,9 +144,8 @@ int pxelinux_cfg_profile(const struct profile *p, const struct machine_vars *var
 void pxelinux_cfg_retry(const char *reason, const struct profile *p, const struct machine_vars *vars,
 	struct text *out)
 {
-	text_adds(out, "SAY bootsmith: ");
-	escape_screen(out, span_str(reason), "");
-	text_addf(out, "\nSAY Trying again in %d seconds\nPROMPT 1\nDEFAULT again\n", RETRY_S);
+	add_say("bootsmith: ", reason, out);
+	text_addf(out, "SAY Trying again in %d seconds\nPROMPT 1\nDEFAULT again\n", RETRY_S);
 	add_timeout(out);
 	add_again(p, vars, out);
 }

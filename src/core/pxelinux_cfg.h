@@ -1,9 +1,8 @@
 /* pxelinux.cfg/…: what PXELINUX runs.
  *
  * The same profile as core/ipxe_script.h renders, for one machine, in SYSLINUX's
- * configuration language.  Files come by the name that locate.h gives the
- * profile's own, profiles/NAME/kernel and profiles/NAME/initrdN, from the server
- * that was asked: `ADDRESS::name` by TFTP, or URLs for an LPXELINUX that asked by
+ * configuration language.  Files come by the names that locate.h gives them,
+ * kernel and initrdN below vars->files, from the server that was asked: `ADDRESS::name` by TFTP, or URLs for an LPXELINUX that asked by
  * HTTP.  What PXELINUX cannot say on its screen after a failed load, its own
  * message and the server's log say.
  *

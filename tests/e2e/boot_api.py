@@ -12,6 +12,7 @@ import threading
 import time
 
 import netlib
+from loaders import absent, firmware, own_mac
 from netlib import DISCOVER, SERVER, Client, Lab, made_up_mac, tftp_get, wait_for
 
 case = netlib.Cases()
@@ -97,6 +98,74 @@ def _():
         assert script(lab) == "#!ipxe\necho own\nshell\n"
         api.answers[MAC] = (200, {"kernel": "file://%s/debian/linux" % lab.http})
         assert "kernel /debian/linux ||" in script(lab)
+        api.close()
+
+
+def place_of(mac):
+    return "machines/" + mac.replace(":", "-")
+
+
+@case("GRUB and PXELINUX read what the API says in their own languages, by TFTP and HTTP, and find its files by both")
+def _():
+    with Lab() as lab:
+        files(lab)
+        api = Service(lab)
+        lab.serve(config=CONFIG % ("{url: '%s', cache: 0s}" % api.url))
+        place, dashed = place_of(MAC), MAC.replace(":", "-")
+        api.answers.update({"linux": (200, "k" * 100000), "i0": (200, "first")})
+        api.answers[MAC] = (200, {"kernel": "/k/linux", "initrd": ["/i0", "file://%s/debian/linux" % lab.http],
+                                  "cmdline": "a=1 u={{ URL \"/c\" }}", "message": "it's the API's; \"twice\""})
+        url = "http://%s/%s/url0" % (SERVER, place)
+        for server, text in (("tftp", tftp_get(lab.client, "grub/grub.cfg-01-" + dashed)),
+                             ("http", lab.http_get("/grub/grub.cfg-01-" + dashed)[2])):
+            text = text.decode()
+            assert "linux \"$1\"/%s/kernel 'a=1' 'u=%s'; then" % (place, url) in text, text
+            assert "initrd \"$1\"/%s/initrd0 \"$1\"/%s/initrd1; then" % (place, place) in text, text
+            assert "bootsmith_load '(%s,%s)'" % (server, SERVER) in text, text
+            assert "echo 'it s the API s; \"twice\"'\n" in text, text
+        for server, text in ((SERVER + "::", tftp_get(lab.client, "x/pxelinux.cfg/01-" + dashed)),
+                             ("http://%s/" % SERVER, lab.http_get("/pxelinux.cfg/01-" + dashed)[2])):
+            text = text.decode()
+            assert "LINUX %s%s/kernel\n" % (server, place) in text and "APPEND a=1 u=%s\n" % url in text, text
+            assert "INITRD {0}{1}/initrd0,{0}{1}/initrd1\n".format(server, place) in text, text
+            assert "SAY it's the API's; \"twice\"\n" in text, text
+        assert tftp_get(lab.client, place + "/kernel") == b"k" * 100000
+        for name, content in (("initrd0", b"first"), ("initrd1", b"http/debian/linux")):
+            assert tftp_get(lab.client, "%s/%s" % (place, name)) == content == lab.http_get("/%s/%s" % (place, name))[2]
+        del api.answers[MAC]  # 404: the rules
+        assert b"profiles/debian/kernel" in tftp_get(lab.client, "grub/grub.cfg-01-" + dashed)
+        api.close()
+
+
+@case("GRUB and PXELINUX where the API says what they cannot run, nothing, or is away")
+def _():
+    with Lab() as lab:
+        files(lab)
+        mac = own_mac(lab)
+        api = Service(lab)
+        d = lab.serve(config=CONFIG % ("{url: '%s', cache: 0s, timeout: 1s, when_away: wait}" % api.url))
+        firmware(lab, [(60, b"PXEClient:Arch:00007:UNDI:003000"), (93, b"\0\7")])
+        names = ("grub/grub.cfg", "pxelinux.cfg/default")
+        by_mac = ("grub/grub.cfg-01-" + mac.replace(":", "-"), "pxelinux.cfg/01-" + mac.replace(":", "-"))
+        api.answers[mac] = (200, {"ipxe-script": "#!ipxe\nshell\n"})
+        assert absent(lab, by_mac[0]) and absent(lab, by_mac[1])
+        for name, loader in zip(names, ("GRUB", "PXELINUX")):
+            reason = "the boot API answers with an iPXE script, which %s cannot run" % loader
+            assert reason in tftp_get(lab.client, name).decode()
+            d.wait_line("has nothing to run: " + reason)
+        for name in names + by_mac:
+            lab.write("tftp/" + name, "own " + name)
+            assert tftp_get(lab.client, name) == b"own " + name.encode()
+        api.answers[mac] = (500, "x")
+        for name in names + by_mac:
+            text = tftp_get(lab.client, name).decode()
+            assert "the boot API answers with status 500" in text, text
+            assert "sleep 10" in text or "TIMEOUT 100" in text, text
+        lab.config(CONFIG % ("{url: '%s', cache: 0s, timeout: 1s}" % api.url))
+        d.kill(netlib.signal.SIGHUP)
+        d.wait_line("loaded anew")
+        for name in names + by_mac:
+            assert b"profiles/debian/kernel" in tftp_get(lab.client, name)
         api.close()
 
 
@@ -197,9 +266,10 @@ def _():
         d = lab.serve(config=CONFIG % ("{url: '%s', timeout: 30s}" % api.url))
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             waiting = [pool.submit(script, lab, "52:54:00:00:03:%02x" % i) for i in range(3)]
-            wait_for("three machines asked for", lambda: len(api.asked) == 3, 20)
+            loader = pool.submit(tftp_get, lab.client, "grub.cfg-01-52-54-00-00-03-03")
+            wait_for("four machines asked for", lambda: len(api.asked) == 4, 20)
             d.stop()
-            for text in [w.result() for w in waiting]:
+            for text in [w.result() for w in waiting] + [loader.result().decode()]:
                 # The rules would have said debian; what the API would have, nobody knows.
                 assert "the server stops" in text and "sleep 10" in text and "linux" not in text, text
         api.http.server_close()

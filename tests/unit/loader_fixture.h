@@ -38,7 +38,7 @@ static const struct facts unknown = { .client = CLIENT_IPXE };
 static inline struct machine_vars fixture_vars(const struct facts *f, const struct machine *m, const char *url)
 {
 	return (struct machine_vars){ .facts = f, .machine = m, .address = { f->has_mac ? 0xac182001 : 0 },
-		.server = { 0xac180001 }, .base = { "http://172.24.0.1" }, .url = url };
+		.server = { 0xac180001 }, .base = { "http://172.24.0.1" }, .url = url, .files = "profiles/debian" };
 }
 
 static inline size_t fixture_count(const struct text *t, const char *what)
@@ -87,6 +87,7 @@ struct fixture_vector {
 	const struct machine *machine;
 	enum transport transport;
 	const char *base; /* or NULL: as usual */
+	const char *files; /* or NULL: as usual */
 };
 
 static inline int fixture_render_vector(const struct fixture_vector *x, const char *url, fixture_render render,
@@ -96,6 +97,8 @@ static inline int fixture_render_vector(const struct fixture_vector *x, const ch
 	struct machine_vars v = fixture_vars(&f, x->machine, url);
 
 	f.transport = x->transport;
+	if (x->files)
+		v.files = x->files;
 	if (x->base)
 		(void)snprintf(v.base.s, sizeof(v.base.s), "%s", x->base);
 	return render(&x->profile, &v, out, ret_error);

@@ -77,7 +77,8 @@ static void finds_what_it_serves(void **state)
 	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("kernel"))->upstream, "http://api.example:8080/k");
 	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("initrd0"))->upstream, "http://api.example:8080/a");
 	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("url0"))->upstream, "http://api.example:8080/c");
-	assert_null(boot_api_answer_file(&a, SPAN_LIT("initrd1"))); /* a file of the root has its own name */
+	assert_null(boot_api_answer_file(&a, SPAN_LIT("initrd1"))->upstream);
+	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("initrd1"))->path, "b");
 	assert_null(boot_api_answer_file(&a, SPAN_LIT("initrd2")));
 	assert_null(boot_api_answer_file(&a, SPAN_LIT("url1")));
 	assert_null(boot_api_answer_file(&a, SPAN_NONE));
@@ -92,6 +93,7 @@ static void hands_on_a_script(void **state)
 	(void)state;
 	assert_int_equal(boot_api_answer_read(SPAN_LIT("{\"ipxe-script\": \"#!ipxe\\nshell\"}"), API, "/srv/http", "machines/m", &a, why), 0);
 	assert_string_equal(a.script, "#!ipxe\nshell");
+	assert_null(boot_api_answer_file(&a, SPAN_LIT("kernel")));
 	boot_api_answer_free(&a);
 }
 

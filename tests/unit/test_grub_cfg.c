@@ -10,6 +10,8 @@
 static const struct fixture_vector vectors[] = {
 	{ "grub/kernel.cfg", KERNEL(.cmdline = "console=ttyS0", .initrds = initrds, .n_initrds = 1), &good, &web1,
 		TRANSPORT_TFTP, NULL },
+	{ "grub/kernel-of-machine.cfg", KERNEL(.cmdline = "", .message = "it's 'said' $x\nboot", .initrds = initrds, .n_initrds = 1), &good, NULL, TRANSPORT_TFTP, NULL,
+		"machines/52-54-00-12-34-56" },
 	{ "grub/kernel-by-http.cfg", KERNEL(.cmdline = "console=ttyS0", .initrds = initrds, .n_initrds = 2), &good, &web1,
 		TRANSPORT_HTTP, "http://172.24.0.1:8080" },
 	{ "grub/kernel-by-https.cfg", KERNEL(.cmdline = ""), &good, &web1, TRANSPORT_HTTP, "https://172.24.0.1" },
@@ -24,7 +26,7 @@ static const struct fixture_vector vectors[] = {
 		NULL },
 	{ "grub/kernel-url.cfg", { .name = "net", .kind = PROFILE_KERNEL,
 		.kernel = { .path = "http://192.0.2.1:81/it's/$linux", .is_url = true }, .cmdline = "",
-		.initrds = initrds, .n_initrds = 1 }, &good, NULL, TRANSPORT_HTTP, NULL },
+		.initrds = initrds, .n_initrds = 1 }, &good, NULL, TRANSPORT_HTTP, NULL, "profiles/net" },
 	{ "grub/kernel-url-by-tftp.cfg", { .name = "net", .kind = PROFILE_KERNEL,
 		.kernel = { .path = "http://192.0.2.1/it's/$linux", .is_url = true }, .cmdline = "" }, &good, NULL,
 		TRANSPORT_TFTP, NULL },

@@ -10,6 +10,8 @@
 static const struct fixture_vector vectors[] = {
 	{ "pxelinux/kernel.cfg", KERNEL(.cmdline = "console=ttyS0", .initrds = initrds, .n_initrds = 1, OWN), &good, &web1,
 		TRANSPORT_TFTP },
+	{ "pxelinux/kernel-of-machine.cfg", KERNEL(.cmdline = "", .message = "it's 'said' $x\nboot", .initrds = initrds, .n_initrds = 1), &good, NULL, TRANSPORT_TFTP,
+		NULL, "machines/52-54-00-12-34-56" },
 	{ "pxelinux/kernel-alone.cfg", KERNEL(.cmdline = "", OWN), &good, &web1, TRANSPORT_TFTP },
 	{ "pxelinux/kernel-by-http.cfg", KERNEL(.cmdline = CMDLINE, .initrds = initrds, .n_initrds = 2, OWN), &good, &web1,
 		TRANSPORT_HTTP },
