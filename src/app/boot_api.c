@@ -262,12 +262,12 @@ void boot_api_ask(struct boot_api *api, struct question *q, struct mac mac)
 	DL_APPEND(e->waiters, w);
 }
 
-const struct file_ref *boot_api_file(struct boot_api *api, struct mac mac, struct span part)
+const struct file_ref *boot_api_file(struct boot_api *api, struct mac mac, struct span part, bool *ret_private)
 {
 	struct entry *e;
 
 	HASH_FIND(hh, api->entries, &mac, sizeof(mac), e);
-	return e && e->has_answer ? boot_api_answer_file(&e->answer, part) : NULL;
+	return e && e->has_answer ? boot_api_answer_file(&e->answer, part, ret_private) : NULL;
 }
 
 void boot_api_close(struct boot_api *api)

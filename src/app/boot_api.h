@@ -33,9 +33,9 @@ int boot_api_new(uv_loop_t *loop, struct site *site, boot_api_told told, struct 
 /* What this machine is to boot: told() is called for the question, at once, or later with
  * machines_answer() behind it (q->given is GIVEN_LATER meanwhile).  site->cfg->boot_api has a URL. */
 void boot_api_ask(struct boot_api *api, struct question *q, struct mac mac);
-/* A file that the API's last word on this machine named (boot_api_answer_file()).  NULL:
- * none such, or nothing is known of it.  Until the loop goes on. */
-const struct file_ref *boot_api_file(struct boot_api *api, struct mac mac, struct span part);
+/* A file that the API's last word on this machine named (boot_api_answer_file()), and whether it
+ * is for that machine only.  NULL: none such, or nothing is known of it.  Until the loop goes on. */
+const struct file_ref *boot_api_file(struct boot_api *api, struct mac mac, struct span part, bool *ret_private);
 /* Tells all that wait that it is over; who asks from now on is told the same. */
 void boot_api_close(struct boot_api *api);
 /* After that, when nobody asks any more; NULL is fine. */

@@ -331,13 +331,12 @@ static const struct file_ref *numbered(const struct file_ref *list, size_t n, co
 	return NULL;
 }
 
-const struct file_ref *boot_api_answer_file(const struct boot_api_answer *a, struct span part)
+const struct file_ref *boot_api_answer_file(const struct boot_api_answer *a, struct span part, bool *ret_private)
 {
-	const struct file_ref *f = span_eq(part, SPAN_LIT("kernel")) ? &a->profile.kernel : NULL;
+	const struct file_ref *url = numbered(a->urls, a->n_urls, "url", part);
+	const struct file_ref *f = span_eq(part, SPAN_LIT("kernel")) ? &a->profile.kernel :
+		numbered(a->profile.initrds, a->profile.n_initrds, "initrd", part);
 
-	if (!f)
-		f = numbered(a->profile.initrds, a->profile.n_initrds, "initrd", part);
-	if (!f)
-		f = numbered(a->urls, a->n_urls, "url", part);
-	return f && f->path ? f : NULL;
+	*ret_private = url != NULL;
+	return url ? url : f && f->path ? f : NULL;
 }

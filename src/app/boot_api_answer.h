@@ -28,5 +28,6 @@ int boot_api_answer_read(struct span json, const char *api, const char *http_roo
 void boot_api_answer_free(struct boot_api_answer *a);
 
 /* What a machine finds as PREFIX/part ("kernel", "initrd0", "url0"), or NULL.  Without an upstream
- * it is a file below http.root, which iPXE asks for by its own name. */
-const struct file_ref *boot_api_answer_file(const struct boot_api_answer *a, struct span part);
+ * it is a file below http.root, which iPXE asks for by its own name.  *ret_private: it is one of
+ * the command line, which the system reads once it runs: it may hold passwords and keys. */
+const struct file_ref *boot_api_answer_file(const struct boot_api_answer *a, struct span part, bool *ret_private);

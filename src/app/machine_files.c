@@ -116,21 +116,36 @@ static void give_rendered(struct file_request *r, const struct profile *p, const
 	template_files_free(&files);
 }
 
+/* False: refused. */
+static bool init(struct file_request *r, struct site *site, struct question *q, const struct virtual_name *name)
+{
+	*r = (struct file_request){ .site = site, .question = q };
+	r->machine = name->has_mac ? config_find_machine(site->cfg, &name->mac, NULL)
+				   : config_find_machine_named(site->cfg, name->who);
+	if (is_the_machines_own(r, name))
+		return true;
+	refuse(r, -EACCES, "this is another machine's file: only that machine may have it, known by its address");
+	return false;
+}
+
+bool machine_files_may_have(struct site *site, struct question *q, const struct virtual_name *name)
+{
+	struct file_request r;
+
+	return init(&r, site, q, name);
+}
+
 void machine_files_give(struct site *site, struct question *q, const struct virtual_name *name)
 {
-	struct file_request r = { .site = site, .question = q };
 	const struct profile_file *f;
 	const struct profile *p;
+	struct file_request r;
 	struct answer answer;
 	struct stat st;
 	int fd;
 
-	r.machine = name->has_mac ? config_find_machine(site->cfg, &name->mac, NULL)
-				  : config_find_machine_named(site->cfg, name->who);
-	if (!is_the_machines_own(&r, name)) {
-		refuse(&r, -EACCES, "this is another machine's file: only that machine may have it, known by its address");
+	if (!init(&r, site, q, name))
 		return;
-	}
 	if (!r.facts.has_mac && r.machine && r.machine->has_mac) {
 		r.facts.has_mac = true;
 		r.facts.mac = r.machine->mac;

@@ -44,6 +44,7 @@ static bool give_machine_file(struct site *site, struct question *q, struct virt
 {
 	const struct machine *m = config_find_machine_named(site->cfg, name->who);
 	const struct file_ref *of_api;
+	bool is_private;
 
 	if (m) { /* it may be called like a MAC */
 		name->has_mac = m->has_mac;
@@ -53,7 +54,9 @@ static bool give_machine_file(struct site *site, struct question *q, struct virt
 		unified_image_give(site, q, name->mac);
 		return true;
 	}
-	of_api = name->has_mac ? boot_api_file(site->api, name->mac, name->file) : NULL;
+	of_api = name->has_mac ? boot_api_file(site->api, name->mac, name->file, &is_private) : NULL;
+	if (of_api && is_private && !machine_files_may_have(site, q, name))
+		return false;
 	if (of_api && of_api->upstream) {
 		image_cache_answer(site->images, q, of_api);
 		return true;

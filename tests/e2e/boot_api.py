@@ -7,13 +7,14 @@ It is asked once for a room of machines, may be slow, dead or talk nonsense, and
 import concurrent.futures
 import http.server
 import json
+import socket
 import sys
 import threading
 import time
 
 import netlib
 from loaders import absent, firmware, own_mac
-from netlib import DISCOVER, SERVER, Client, Lab, made_up_mac, tftp_get, wait_for
+from netlib import CLIENT, DISCOVER, SERVER, Client, Lab, http_get, made_up_mac, tftp_get, wait_for
 
 case = netlib.Cases()
 MAC = "52:54:00:00:00:01"
@@ -91,7 +92,7 @@ def _():
         # What it names is fetched once and served here, by TFTP too: firmware has no TLS, and no way out.
         api.answers.update({"linux": (200, "k" * 100000), "i1": (200, "second"), "c": (200, "cloud")})
         assert lab.http_get("/%s/kernel" % place)[2] == b"k" * 100000 == tftp_get(lab.client, place + "/kernel")
-        assert lab.http_get("/%s/initrd1" % place)[2] == b"second" and lab.http_get("/%s/url0" % place)[2] == b"cloud"
+        assert lab.http_get("/%s/initrd1" % place)[2] == b"second"
         assert api.asked.count("/k/linux") == 1, api.asked
         assert lab.http_get("/%s/url1" % place)[0] in (403, 404)
         api.answers[MAC] = (200, {"ipxe-script": "#!ipxe\necho own\nshell\n"})
@@ -166,6 +167,60 @@ def _():
         d.wait_line("loaded anew")
         for name in names + by_mac:
             assert b"profiles/debian/kernel" in tftp_get(lab.client, name)
+        api.close()
+
+
+@case("what a command line names by URL is its machine's alone, known by its address; kernel and initrd are anybody's")
+def _():
+    with Lab() as lab:
+        files(lab)
+        api = Service(lab)
+        d = lab.serve(config=CONFIG % ("{url: '%s', cache: 0s}" % api.url))
+        api.answers.update({"k": (200, "kernel"), "c": (200, "secret")})
+        firmware(lab, [(77, b"iPXE"), (93, b"\0\7")])
+        for mac in (own_mac(lab), MAC):
+            api.answers[mac] = (200, {"kernel": "/k", "cmdline": "u={{ URL \"/c\" }}"})
+            assert "/url0" in script(lab, mac)
+            assert lab.http_get("/%s/kernel" % place_of(mac))[2] == b"kernel" == tftp_get(lab.client, place_of(mac) + "/kernel")
+        own, other = place_of(own_mac(lab)) + "/url0", place_of(MAC) + "/url0"
+        assert lab.http_get("/" + own)[2] == b"secret" == tftp_get(lab.client, own)
+        status, headers, body = lab.http_get("/" + other)
+        assert status == 403 and b"another machine's file" in body, (status, body)
+        try:
+            assert not tftp_get(lab.client, other)
+        except netlib.TftpError as e:
+            assert "ERROR 2" in str(e), e
+        assert d.count("another machine's file") == 2, d.messages()
+        assert http_get(lab.server, "/" + own)[0] == 403  # this host's users are not the machine
+        # The installed system's own DHCP calls itself by another name, and has another address.
+        c = Client(lab.link, mac=lab.link.mac, client_id=b"\xff\1\2\3\4\0\2", broadcast=True)
+        lab.client.ip("addr flush dev cl0")
+        lab.client.ip("addr add %s/16 dev cl0" % c.dora().yiaddr)
+        assert lab.http_get("/" + own)[2] == b"secret"
+        api.close()
+
+
+@case("a machine behind a relay has what is its own")
+def _():
+    with Lab() as lab:
+        files(lab)
+        api = Service(lab)
+        lab.client.ip("addr add 10.78.0.1/24 dev cl0")
+        lab.server.ip("route add 10.78.0.0/24 via %s" % CLIENT)
+        lab.serve(config=(CONFIG % ("{url: '%s', cache: 0s}" % api.url)).replace(
+            "off}]", "off}, {subnet: 10.78.0.0/24, pools: [10.78.0.100-10.78.0.150]}]"))
+        c = Client(lab.link, mac=netlib.mac_bytes(MAC), options=[(77, b"iPXE"), (93, b"\0\7")], giaddr="10.78.0.1",
+                   src="10.78.0.1", dst=SERVER, sport=67, dst_mac=Client(lab.link, broadcast=True).dora().src_mac)
+        address = c.dora().yiaddr
+        lab.client.ip("addr add %s/24 dev cl0" % address)
+        api.answers.update({"c": (200, "secret"), MAC: (200, {"kernel": "/k", "cmdline": "u={{ URL \"/c\" }}"})})
+        script(lab)
+        with lab.client.entered():
+            s = socket.create_connection((SERVER, 80), 30, (address, 0))
+        s.sendall(b"GET /%s/url0 HTTP/1.0\r\n\r\n" % place_of(MAC).encode())
+        got = b"".join(iter(lambda: s.recv(4096), b""))
+        s.close()
+        assert got.startswith(b"HTTP/1.1 200") and got.endswith(b"secret"), got
         api.close()
 
 

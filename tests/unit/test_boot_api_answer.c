@@ -70,18 +70,22 @@ static void finds_what_it_serves(void **state)
 {
 	struct boot_api_answer a;
 	char why[BOOT_API_WHY_MAX];
+	bool is_private;
 
 	(void)state;
 	assert_int_equal(boot_api_answer_read(SPAN_LIT("{\"kernel\": \"/k\", \"initrd\": [\"/a\", \"file:///srv/http/b\"], "
 		"\"cmdline\": \"{{ URL \\\"/c\\\" }}\"}"), API, "/srv/http", "machines/m", &a, why), 0);
-	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("kernel"))->upstream, "http://api.example:8080/k");
-	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("initrd0"))->upstream, "http://api.example:8080/a");
-	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("url0"))->upstream, "http://api.example:8080/c");
-	assert_null(boot_api_answer_file(&a, SPAN_LIT("initrd1"))->upstream);
-	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("initrd1"))->path, "b");
-	assert_null(boot_api_answer_file(&a, SPAN_LIT("initrd2")));
-	assert_null(boot_api_answer_file(&a, SPAN_LIT("url1")));
-	assert_null(boot_api_answer_file(&a, SPAN_NONE));
+	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("kernel"), &is_private)->upstream, "http://api.example:8080/k");
+	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("initrd0"), &is_private)->upstream, "http://api.example:8080/a");
+	assert_false(is_private);
+	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("url0"), &is_private)->upstream, "http://api.example:8080/c");
+	assert_true(is_private);
+	assert_null(boot_api_answer_file(&a, SPAN_LIT("initrd1"), &is_private)->upstream);
+	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("initrd1"), &is_private)->path, "b");
+	assert_false(is_private);
+	assert_null(boot_api_answer_file(&a, SPAN_LIT("initrd2"), &is_private));
+	assert_null(boot_api_answer_file(&a, SPAN_LIT("url1"), &is_private));
+	assert_null(boot_api_answer_file(&a, SPAN_NONE, &is_private));
 	boot_api_answer_free(&a);
 }
 
@@ -89,11 +93,12 @@ static void hands_on_a_script(void **state)
 {
 	struct boot_api_answer a;
 	char why[BOOT_API_WHY_MAX];
+	bool is_private;
 
 	(void)state;
 	assert_int_equal(boot_api_answer_read(SPAN_LIT("{\"ipxe-script\": \"#!ipxe\\nshell\"}"), API, "/srv/http", "machines/m", &a, why), 0);
 	assert_string_equal(a.script, "#!ipxe\nshell");
-	assert_null(boot_api_answer_file(&a, SPAN_LIT("kernel")));
+	assert_null(boot_api_answer_file(&a, SPAN_LIT("kernel"), &is_private));
 	boot_api_answer_free(&a);
 }
 
