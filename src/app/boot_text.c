@@ -57,16 +57,10 @@ static void script_request_init(struct script_request *r, struct site *site, str
 	r->facts.transport = TRANSPORT_HTTP;
 	site_decide(site, &r->facts, &r->answer);
 	machines_installed_url(site, q, &r->facts, &r->answer, r->installed_url);
-	r->vars = (struct machine_vars){
-		.facts = &r->facts,
-		.machine = r->answer.machine,
-		.profile = r->answer.profile,
-		.address = address,
-		.server = q->local,
-		.base = locate_base_url(site->cfg, CLIENT_IPXE, q->local),
-		.url = r->url,
-		.installed_url = r->installed_url,
-	};
+	r->vars = machine_vars_of(&r->facts, &r->answer, address, q->local,
+		locate_base_url(site->cfg, CLIENT_IPXE, q->local));
+	r->vars.url = r->url;
+	r->vars.installed_url = r->installed_url;
 	(void)snprintf(r->url, sizeof(r->url), "%s/%s", r->vars.base.s, path);
 }
 

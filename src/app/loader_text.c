@@ -90,16 +90,10 @@ static void init(struct request *r, struct site *site, struct question *q, const
 	r->facts.api_is_silent = api_is_silent;
 	site_decide(site, &r->facts, &r->answer);
 	machines_installed_url(site, q, &r->facts, &r->answer, r->installed_url);
-	r->vars = (struct machine_vars){
-		.facts = &r->facts,
-		.machine = r->answer.machine,
-		.profile = r->answer.profile,
-		.address = address,
-		.server = q->local,
-		.installed_url = r->installed_url,
-		.base = locate_http_url(site->cfg, q->local), /* neither loader knows TLS */
-	};
+	r->vars = machine_vars_of(&r->facts, &r->answer, address, q->local,
+		locate_http_url(site->cfg, q->local)); /* neither loader knows TLS */
 	r->language->add_url(r, &r->url);
+	r->vars.installed_url = r->installed_url;
 	r->vars.url = text_str(&r->url);
 	r->vars.files = r->files;
 }

@@ -81,29 +81,22 @@ static const struct profile_file *file_of(const struct profile *p, struct span n
 	return NULL;
 }
 
-static void give_rendered(struct file_request *r, const struct profile *p, const struct profile_file *f,
-	const struct machine *m)
+static void give_rendered(struct file_request *r, const struct answer *answer, const struct profile_file *f)
 {
 	const struct question *q = r->question;
 	const struct text_kind *kind = text_kind_of(span_str(f->name));
 	struct template_files files = { .dirfd = r->site->templates_root.fd };
 	const struct template_sink sink = { kind->stranger, kind->own, template_files_read, &files };
-	const struct machine_vars vars = {
-		.facts = &r->facts,
-		.machine = m,
-		.profile = p,
-		.address = q->peer,
-		.server = q->local,
-		.base = locate_http_url(r->site->cfg, q->local),
-		.installed_url = r->installed_url,
-	};
+	struct machine_vars vars = machine_vars_of(&r->facts, answer, q->peer, q->local, locate_http_url(r->site->cfg, q->local));
 	struct template_error error = { 0 };
 	struct text out = { 0 };
 	struct span source;
 	int e = template_files_read(&files, span_str(f->source.path), &source);
 
+	vars.installed_url = r->installed_url;
 	if (e < 0) {
-		refuse(r, -EBADMSG, "the template %s of profile %s cannot be read: %s", f->source.path, p->name, strerror(-e));
+		refuse(r, -EBADMSG, "the template %s of profile %s cannot be read: %s", f->source.path, answer->profile->name,
+			strerror(-e));
 	} else {
 		e = machine_vars_render_as(source, &vars, &sink, &out, &error);
 		if (e == -EINVAL)
@@ -169,5 +162,6 @@ void machine_files_give(struct site *site, struct question *q, const struct virt
 	/* Finds a root that was made anew. */
 	if (root_open_file(&site->templates_root, span_str(f->source.path), &fd, &st) == 0)
 		close(fd);
-	give_rendered(&r, p, f, answer.machine ? answer.machine : r.machine);
+	answer.machine = answer.machine ? answer.machine : r.machine;
+	give_rendered(&r, &answer, f);
 }

@@ -254,15 +254,9 @@ static bool begin(struct making *m, struct facts *facts)
 		return false;
 	}
 	machines_installed_url(site, m->question, facts, &answer, installed_url);
-	vars = (struct machine_vars){
-		.facts = facts,
-		.machine = answer.machine,
-		.profile = answer.profile,
-		.address = m->address,
-		.server = m->question->local,
-		.base = locate_base_url(site->cfg, facts->client, m->question->local),
-		.installed_url = installed_url,
-	};
+	vars = machine_vars_of(facts, &answer, m->address, m->question->local,
+		locate_base_url(site->cfg, facts->client, m->question->local));
+	vars.installed_url = installed_url;
 	m->image = (struct unified_image){
 		.cfg = site->cfg, .files = site->now->files, .profile = answer.profile, .arch = answer.arch };
 	if (render_cmdline(m, &vars) < 0)

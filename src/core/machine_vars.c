@@ -14,6 +14,19 @@ struct lookup {
 	struct ip4_text address, server;
 };
 
+struct machine_vars machine_vars_of(const struct facts *f, const struct answer *a, struct ip4 address, struct ip4 server,
+	struct base_url base)
+{
+	return (struct machine_vars){
+		.facts = f,
+		.machine = a->machine,
+		.profile = a->profile,
+		.address = address,
+		.server = server,
+		.base = base,
+	};
+}
+
 static bool give(struct template_value *ret, struct span text, bool trusted)
 {
 	*ret = (struct template_value){

@@ -22,6 +22,11 @@ struct machine_vars {
 	const char *files; /* what GRUB and PXELINUX load: the directory of names that locate.h gives kernel and initrds */
 };
 
+/* Of a machine for which this was decided, and of the question that a text answers: asked of
+ * which address of ours, by a client that is told which URLs.  The rest is the text's own. */
+struct machine_vars machine_vars_of(const struct facts *f, const struct answer *a, struct ip4 address, struct ip4 server,
+	struct base_url base);
+
 /* Appends source with its {{variables}} to out: a script or a command line, in
  * which the administrator's own words stand as they are, and no partials.
  * -EINVAL with *ret_error set: it cannot be rendered for this machine; -ENOMEM. */

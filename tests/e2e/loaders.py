@@ -292,7 +292,7 @@ def _():
         for name in ("grub/grub.cfg", "pxelinux.cfg/default"):
             text = tftp_get(lab.client, name).decode()
             assert "waits for: bootsmith machine boot %s PROFILE" % mac in text, text
-        assert d.count("has nothing to run.*bootsmith machine boot " + mac) == 2, d.messages()
+        netlib.wait_for("two lines of the log", lambda: d.count("has nothing to run.*bootsmith machine boot " + mac) == 2)
         for name in by_mac + ("grub/grub.cfg", "pxelinux.cfg/default"):
             lab.write("tftp/" + name, "own " + name)
             lab.write("http/" + name, "web " + name)
