@@ -488,14 +488,8 @@ static int start_state(struct daemon *d)
 		.batch_done = on_batch_done };
 	char message[STORE_MESSAGE_MAX] = "out of memory";
 	int64_t begin_us = clock_mono_us();
-	int r = lease_table_new(&d->site.leases);
+	int r = site_open(&d->site);
 
-	if (r == 0)
-		r = clients_new(&d->site.clients);
-	if (r == 0)
-		r = forms_new(&d->site.forms);
-	if (r == 0)
-		r = machine_table_new(&d->site.machines);
 	if (r == 0)
 		r = store_open(&d->loop, d->site.cfg->state_dir, &hooks, d, message, &d->site.store);
 	if (r < 0) {
@@ -574,13 +568,10 @@ static int start(struct daemon *d)
 static void daemon_free(struct daemon *d)
 {
 	(void)uv_loop_close(&d->loop);
-	lease_table_free(d->site.leases);
-	clients_free(d->site.clients);
-	forms_free(d->site.forms);
 	image_cache_free(d->site.images);
 	boot_api_free(d->site.api);
-	machine_table_free(d->site.machines);
 	site_adopt(&d->site, NULL);
+	site_close(&d->site);
 	free(d->told);
 	if (d->monitor_fd >= 0)
 		close(d->monitor_fd);

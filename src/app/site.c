@@ -4,6 +4,34 @@
 #include "edge/clock.h"
 #include "edge/neighbours.h"
 
+#include <unistd.h>
+
+int site_open(struct site *s)
+{
+	int r = lease_table_new(&s->leases);
+
+	s->neighbours = -1;
+	if (r == 0)
+		r = clients_new(&s->clients);
+	if (r == 0)
+		r = forms_new(&s->forms);
+	if (r == 0)
+		r = machine_table_new(&s->machines);
+	if (r == 0)
+		r = s->neighbours = neighbours_open();
+	return r < 0 ? r : 0;
+}
+
+void site_close(struct site *s)
+{
+	lease_table_free(s->leases);
+	clients_free(s->clients);
+	forms_free(s->forms);
+	machine_table_free(s->machines);
+	if (s->neighbours >= 0)
+		close(s->neighbours);
+}
+
 void site_adopt(struct site *s, struct snapshot *next)
 {
 	struct snapshot *old = s->now;
@@ -44,7 +72,7 @@ static bool neighbour_mac(struct site *s, struct ip4 a, struct mac *ret)
 {
 	const struct served *net = served_by_address(s->nets, a);
 
-	return net && net->cfg->interface && neighbour_find(net->cfg->interface, a, ret) == 0;
+	return net && net->cfg->interface && neighbour_find(s->neighbours, net->cfg->interface, a, ret) == 0;
 }
 
 bool site_facts_of_address(struct site *s, struct ip4 a, struct facts *ret)

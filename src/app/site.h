@@ -35,6 +35,7 @@ struct site {
 	struct clients *clients;
 	struct forms *forms;
 	struct machine_table *machines; /* app/machines.c alone changes it */
+	int neighbours; /* to ask the kernel by, edge/neighbours.h */
 	struct store *store;
 	struct image_cache *images;
 	struct boot_api *api; /* asked where cfg->boot_api has a URL */
@@ -42,6 +43,10 @@ struct site {
 	size_t n_threads;
 	int64_t start_us; /* of the monotonic clock */
 };
+
+/* What is learned of machines, empty yet.  -errno: close it all the same. */
+int site_open(struct site *s) WARN_UNUSED;
+void site_close(struct site *s);
 
 /* Puts a snapshot in force, whose reference moves in; NULL at the end of all. */
 void site_adopt(struct site *s, struct snapshot *next);

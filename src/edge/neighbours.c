@@ -9,22 +9,23 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-int neighbour_find(const char *interface, struct ip4 address, struct mac *ret)
+int neighbours_open(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int neighbour_find(int fd, const char *interface, struct ip4 address, struct mac *ret)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(address.v) };
 	struct arpreq question = { .arp_flags = 0 };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), r;
 
-	if (fd < 0)
-		return -errno;
 	memcpy(&question.arp_pa, &sa, sizeof(sa));
 	(void)snprintf(question.arp_dev, sizeof(question.arp_dev), "%s", interface);
-	r = ioctl(fd, SIOCGARP, &question) < 0 ? -errno : 0;
-	close(fd);
-	if (r < 0)
-		return r;
+	if (ioctl(fd, SIOCGARP, &question) < 0)
+		return -errno;
 	if (!(question.arp_flags & ATF_COM) || question.arp_ha.sa_family != ARPHRD_ETHER)
 		return -ENXIO;
 	memcpy(ret->b, question.arp_ha.sa_data, sizeof(ret->b));

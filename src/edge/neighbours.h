@@ -6,5 +6,7 @@
 
 #include "base/addr.h"
 
-/* 0; -ENXIO: not known (any more); -ENODEV; -EMFILE, … */
-int neighbour_find(const char *interface, struct ip4 address, struct mac *ret) WARN_UNUSED;
+/* A descriptor to ask by, the caller's to close.  -EMFILE, … */
+int neighbours_open(void) WARN_UNUSED;
+/* 0; -ENXIO: not known (any more); -ENODEV; -EBADF, … */
+int neighbour_find(int fd, const char *interface, struct ip4 address, struct mac *ret) WARN_UNUSED;
