@@ -1,13 +1,14 @@
 /* RFC 2131's server.  Each state of a client is a function. */
 #include "core/dhcp4_server.h"
 
+#include "core/dhcp4_network.h"
 #include "core/dhcp4_params.h"
 #include "core/dhcp4_proxy.h"
 #include "core/dhcp4_reply.h"
 
 #include <errno.h>
 
-#define HOPS_MAX 16u /* RFC 1542 4.1.1 */
+#define HOPS_MAX         16u /* RFC 1542 4.1.1 */
 #define LEASE_TIME_MIN_S 60u
 
 struct exchange {
@@ -23,71 +24,6 @@ struct exchange {
 static void drop(struct exchange *x, enum drop why)
 {
 	x->plan->drop = why;
-}
-
-/* The network of the client: where the relay says that it is (RFC 3527, else
- * giaddr), else the one of the address that it has and that reached us through
- * a router, else that of our interface. */
-static const struct served *network_of(const struct exchange *x)
-{
-	const struct served_set *nets = x->srv->nets;
-	const struct dhcp4_msg *m = x->msg;
-	struct span link = dhcp4_relay_suboption(m->opt[OPT_RELAY_AGENT], RELAY_LINK_SELECTION);
-	const struct served *s;
-	struct ip4 selected;
-
-	if (m->giaddr.v && link.n == 4) {
-		struct rd r = rd_of(link);
-
-		return served_by_address(nets, (struct ip4){ rd_u32(&r) });
-	}
-	if (dhcp4_opt_ip4(m, OPT_SUBNET_SELECTION, &selected)) /* RFC 3011 */
-		return served_by_address(nets, selected);
-	if (m->giaddr.v)
-		return served_by_address(nets, m->giaddr);
-	s = m->ciaddr.v ? served_by_address(nets, m->ciaddr) : NULL;
-	return s && s->ifindex == 0 ? s : served_by_ifindex(nets, x->rx->ifindex);
-}
-
-/* Several subnets on one wire (a shared network): the one in which the machine has
- * a reservation, else a lease, else the address that it asks for; else the first. */
-static const struct served *subnet_of(const struct exchange *x, const struct served *first)
-{
-	const struct served_set *nets = x->srv->nets;
-	const struct machine *machine = x->plan->answer.machine;
-	const struct served *leased = NULL, *wanted = NULL;
-	struct ip4 asked = x->msg->ciaddr;
-
-	(void)dhcp4_opt_ip4(x->msg, OPT_REQUESTED_ADDRESS, &asked);
-	if (dhcp4_has(x->msg, OPT_SUBNET_SELECTION))
-		return first;
-	for (size_t i = 0; i < nets->n; i++) {
-		const struct served *s = &nets->list[i];
-
-		if (!served_on_one_wire(s, first))
-			continue;
-		if (machine && machine->address.v && ip4_in(machine->address, s->subnet, s->prefix_len))
-			return s;
-		if (!leased && lease_find(x->srv->leases, s, &x->client))
-			leased = s;
-		if (!wanted && asked.v && ip4_in(asked, s->subnet, s->prefix_len))
-			wanted = s;
-	}
-	return leased ? leased : wanted ? wanted : first;
-}
-
-/* Our identity in this exchange: what the relay wants it to be (RFC 5107), our
- * address in the network, or the one that the relay's packet was sent to. */
-static struct ip4 server_of(const struct exchange *x, const struct served *s)
-{
-	struct span override = dhcp4_relay_suboption(x->msg->opt[OPT_RELAY_AGENT], RELAY_SERVER_ID);
-
-	if (x->msg->giaddr.v && override.n == 4) {
-		struct rd r = rd_of(override);
-
-		return (struct ip4){ rd_u32(&r) };
-	}
-	return s->server.v ? s->server : x->rx->local;
 }
 
 static bool is_our_address(const struct exchange *x, struct ip4 a)
@@ -174,9 +110,10 @@ static bool reply_finish(struct exchange *x)
 	p->out.may_overload = p->facts.client == CLIENT_DHCP;
 	dhcp4_params_add(x->msg, p->net, &p->answer, x->arena, &p->out);
 	add_echoes(x);
-	dhcp4_boot_form(x->srv->forms, x->msg, &p->facts, &p->answer, FORMS_SERVER, x->now_s, &p->form);
-	if (dhcp4_boot_fill(x->srv->cfg, x->msg, &p->facts, &p->answer, p->server, &p->form, x->arena, &p->out,
-		    &bootfile) < 0) {
+	dhcp4_boot_form(
+		x->srv->forms, x->msg, &p->facts, &p->answer, FORMS_SERVER, x->now_s, &p->form);
+	if (dhcp4_boot_fill(x->srv->cfg, x->msg, &p->facts, &p->answer, p->server, &p->form,
+		    x->arena, &p->out, &bootfile) < 0) {
 		drop(x, DROP_NO_MEMORY);
 		return false;
 	}
@@ -215,7 +152,8 @@ static void reply_with_lease(struct exchange *x, enum dhcp4_type type, struct le
 	if (type == DHCP4_ACK && !x->srv->store_failing) {
 		/* The table keeps it for the network's whole lease time: its queues hold
 		 * leases of equal length, and a client may always go early. */
-		lease_bind(x->srv->leases, l, x->msg->opt[OPT_HOSTNAME], p->net->cfg->lease_time_s, x->now_s);
+		lease_bind(x->srv->leases, l, x->msg->opt[OPT_HOSTNAME], p->net->cfg->lease_time_s,
+			x->now_s);
 		p->commit = true;
 	}
 }
@@ -266,7 +204,7 @@ static bool needs_probe(const struct exchange *x, const struct lease *l)
 	const struct served *s = x->plan->net;
 
 	return s->cfg->conflict_check && l->unchecked && l->state == LEASE_OFFERED &&
-		!served_reserved_for(s, l->address);
+	       !served_reserved_for(s, l->address);
 }
 
 /* An address of the client's subnet, or of another on the same wire when that is
@@ -275,7 +213,8 @@ static int choose_on_wire(struct exchange *x, struct ip4 wanted, struct lease **
 {
 	const struct served_set *nets = x->srv->nets;
 	const struct served *first = x->plan->net;
-	int r = lease_choose(x->srv->leases, first, &x->client, x->plan->answer.machine, wanted, x->now_s, ret);
+	int r = lease_choose(
+		x->srv->leases, first, &x->client, x->plan->answer.machine, wanted, x->now_s, ret);
 
 	if (dhcp4_has(x->msg, OPT_SUBNET_SELECTION))
 		return r; /* RFC 3011: from that subnet or not at all */
@@ -284,10 +223,11 @@ static int choose_on_wire(struct exchange *x, struct ip4 wanted, struct lease **
 
 		if (s == first || !served_on_one_wire(s, first) || s->cfg->dhcp != DHCP_SERVER)
 			continue;
-		r = lease_choose(x->srv->leases, s, &x->client, x->plan->answer.machine, wanted, x->now_s, ret);
+		r = lease_choose(x->srv->leases, s, &x->client, x->plan->answer.machine, wanted,
+			x->now_s, ret);
 		if (r == 0) {
 			x->plan->net = s;
-			x->plan->server = server_of(x, s);
+			x->plan->server = dhcp4_server_id(s, x->msg, x->rx);
 		}
 	}
 	return r;
@@ -319,8 +259,8 @@ static void ack_or_nak(struct exchange *x, struct ip4 requested, const char *why
 	/* Who chose us, or has a lease here, is nobody else's to correct. */
 	bool ours = dhcp4_has(x->msg, OPT_SERVER_ID) || find_lease(x);
 	struct lease *l;
-	int r = lease_claim(x->srv->leases, x->plan->net, &x->client, x->plan->answer.machine, requested,
-		x->now_s, &l);
+	int r = lease_claim(x->srv->leases, x->plan->net, &x->client, x->plan->answer.machine,
+		requested, x->now_s, &l);
 
 	if (r == -ENOMEM) {
 		drop(x, DROP_NO_MEMORY);
@@ -413,8 +353,9 @@ static bool believes_decline(const struct exchange *x)
 	uint64_t most = s->pool_size / 4 > 1 ? s->pool_size / 4 : 1;
 
 	return lease_set_aside(x->srv->leases, s, x->now_s) < most &&
-		(!x->srv->rates || rates_admit_decline(x->srv->rates,
-			(struct span){ x->client.chaddr, x->client.hlen }, f->circuit_id, x->srv->now_ms));
+	       (!x->srv->rates || rates_admit_decline(x->srv->rates,
+					  (struct span){ x->client.chaddr, x->client.hlen },
+					  f->circuit_id, x->srv->now_ms));
 }
 
 /* RFC 2131 4.3.3. */
@@ -485,7 +426,8 @@ static void on_bootp(struct exchange *x)
 	const struct machine *machine = p->answer.machine;
 	const struct profile *profile = p->answer.profile;
 
-	if (!machine || !machine->address.v || !ip4_in(machine->address, p->net->subnet, p->net->prefix_len)) {
+	if (!machine || !machine->address.v ||
+		!ip4_in(machine->address, p->net->subnet, p->net->prefix_len)) {
 		drop(x, DROP_NO_MESSAGE_TYPE);
 		return;
 	}
@@ -499,38 +441,15 @@ static void on_bootp(struct exchange *x)
 	(void)reply_finish(x);
 }
 
-/* Could a client or a relay have this address?  A reply to a broadcast address
- * would reach everybody, one to our own would come back to us. */
-static bool is_foreign_host(const struct served *s, struct ip4 a)
-{
-	uint32_t host = a.v & ~ip4_mask(s->prefix_len);
-
-	for (size_t i = 0; i < s->n_own; i++)
-		if (ip4_eq(a, s->own[i]))
-			return false;
-	if (!ip4_in(a, s->subnet, s->prefix_len) || s->prefix_len >= 31)
-		return a.v != 0 && a.v < 0xe0000000u; /* neither multicast nor 255.255.255.255 */
-	return host != 0 && host != ~ip4_mask(s->prefix_len);
-}
-
-static enum drop check_addresses(const struct exchange *x)
-{
-	const struct dhcp4_msg *m = x->msg;
-
-	if (m->giaddr.v && !is_foreign_host(x->plan->net, m->giaddr))
-		return DROP_BAD_GIADDR;
-	if (m->ciaddr.v && !is_foreign_host(x->plan->net, m->ciaddr))
-		return DROP_BAD_CIADDR;
-	return DROP_NONE;
-}
-
 /* Who asks.  A hardware address of zeros or of a group cannot be answered. */
 static enum drop identify(struct exchange *x)
 {
 	const struct dhcp4_msg *m = x->msg;
 	static const uint8_t zeros[16];
 
-	x->client = (struct lease_client){ .client_id = m->opt[OPT_CLIENT_ID], .htype = m->htype, .hlen = m->hlen };
+	x->client = (struct lease_client){
+		.client_id = m->opt[OPT_CLIENT_ID], .htype = m->htype, .hlen = m->hlen
+	};
 	memcpy(x->client.chaddr, m->chaddr, m->hlen);
 	if (x->client.client_id.n > 255) /* joined from several (RFC 3396); nobody means that */
 		return DROP_CLIENT_ID;
@@ -555,17 +474,19 @@ static void keep_address_of_stage_before(struct exchange *x)
 	if (!srv->clients || !x->plan->facts.has_mac ||
 		(x->msg->type != DHCP4_DISCOVER && x->msg->type != DHCP4_REQUEST))
 		return;
-	l = lease_find_address(srv->leases, clients_boot_address(srv->clients, x->plan->facts.mac, srv->now_ms));
+	l = lease_find_address(
+		srv->leases, clients_boot_address(srv->clients, x->plan->facts.mac, srv->now_ms));
 	s = l ? served_by_address(srv->nets, l->address) : NULL;
 	if (!s || l->state != LEASE_BOUND || l->hlen != x->client.hlen ||
 		memcmp(l->chaddr, x->client.chaddr, l->hlen) != 0)
 		return;
 	/* On another subnet of the wire: unless a reservation or the client itself says where it belongs. */
-	if (s != x->plan->net && (!served_on_one_wire(s, x->plan->net) || (machine && machine->address.v) ||
+	if (s != x->plan->net &&
+		(!served_on_one_wire(s, x->plan->net) || (machine && machine->address.v) ||
 			dhcp4_has(x->msg, OPT_SUBNET_SELECTION)))
 		return;
 	x->plan->net = s;
-	x->plan->server = server_of(x, s);
+	x->plan->server = dhcp4_server_id(s, x->msg, x->rx);
 	lease_take_over(srv->leases, l, &x->client, x->now_s);
 }
 
@@ -576,8 +497,8 @@ static void recall_relay(const struct exchange *x, struct facts *f)
 	struct facts before;
 	struct ip4 address;
 
-	if (!x->rx->on_pxe_port || dhcp4_has(x->msg, OPT_RELAY_AGENT) || !x->srv->clients || !f->has_mac ||
-		!clients_find(x->srv->clients, f->mac, &before, &address))
+	if (!x->rx->on_pxe_port || dhcp4_has(x->msg, OPT_RELAY_AGENT) || !x->srv->clients ||
+		!f->has_mac || !clients_find(x->srv->clients, f->mac, &before, &address))
 		return;
 	f->circuit_id = before.circuit_id;
 	f->remote_id = before.remote_id;
@@ -589,8 +510,9 @@ static bool is_known(const struct exchange *x)
 	const struct machine_state *state = x->plan->facts.state;
 	const struct lease *l = find_lease(x);
 
-	return x->plan->answer.machine || (state && machine_state_is_kept(state)) || (l && (lease_is_live(l, x->now_s) ||
-			(l->state == LEASE_OFFERED && x->msg->type == DHCP4_REQUEST)));
+	return x->plan->answer.machine || (state && machine_state_is_kept(state)) ||
+	       (l && (lease_is_live(l, x->now_s) ||
+			     (l->state == LEASE_OFFERED && x->msg->type == DHCP4_REQUEST)));
 }
 
 typedef void (*on_message)(struct exchange *x);
@@ -637,20 +559,22 @@ static enum drop admit_network(struct exchange *x)
 	struct dhcp4_plan *p = x->plan;
 	enum drop why;
 
-	p->net = network_of(x);
+	p->net = dhcp4_network(x->srv->nets, x->msg, x->rx);
 	if (!p->net)
 		return DROP_UNKNOWN_RELAY;
 	p->facts.network = p->net->cfg->name;
-	why = check_addresses(x);
+	why = dhcp4_check_addresses(p->net, x->msg);
 	if (why == DROP_NONE && p->net->cfg->dhcp == DHCP_OFF)
 		why = DROP_NETWORK_OFF;
 	return why;
 }
 
-void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, const struct dhcp4_rx *rx,
-	int64_t now_s, struct arena *a, struct dhcp4_plan *ret_plan)
+void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg,
+	const struct dhcp4_rx *rx, int64_t now_s, struct arena *a, struct dhcp4_plan *ret_plan)
 {
-	struct exchange x = { .srv = srv, .msg = msg, .rx = rx, .now_s = now_s, .arena = a, .plan = ret_plan };
+	struct exchange x = {
+		.srv = srv, .msg = msg, .rx = rx, .now_s = now_s, .arena = a, .plan = ret_plan
+	};
 	struct dhcp4_plan *p = ret_plan;
 
 	*p = (struct dhcp4_plan){ .drop = DROP_NONE };
@@ -660,7 +584,7 @@ void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, con
 		p->drop = admit_network(&x);
 	if (p->drop != DROP_NONE)
 		return;
-	p->server = server_of(&x, p->net);
+	p->server = dhcp4_server_id(p->net, msg, rx);
 	recall_relay(&x, &p->facts);
 	if (srv->machines && p->facts.has_mac)
 		p->facts.state = machine_table_find(srv->machines, p->facts.mac);
@@ -677,8 +601,8 @@ void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, con
 		p->drop = DROP_STRANGERS_RATE;
 		return;
 	}
-	p->net = subnet_of(&x, p->net);
-	p->server = server_of(&x, p->net);
+	p->net = dhcp4_subnet(srv->nets, p->net, msg, p->answer.machine, srv->leases, &x.client);
+	p->server = dhcp4_server_id(p->net, msg, rx);
 	keep_address_of_stage_before(&x);
 	handler_of(msg->type)(&x);
 }
