@@ -4,6 +4,7 @@
 #include "base/escape.h"
 #include "cli/options.h"
 #include "cli/progress_bar.h"
+#include "cli/subverb.h"
 #include "cli/verbs.h"
 #include "core/url.h"
 #include "wire/pxe.h"
@@ -317,11 +318,17 @@ static int fetch(const struct parsed *p, const struct catalogue *c, const char *
 	return code;
 }
 
+static const struct subverb subverbs[] = {
+	{ "list", 0, NULL },
+	{ "fetch", 1, "the name of one image" },
+};
+
 int verb_image(int argc, char **argv)
 {
 	struct parsed p = { .catalogue = CATALOGUE_FILE_DEFAULT, .stall_s = STALL_DEFAULT_S };
 	struct catalogue catalogue = { 0 };
-	const char *what;
+	const char *name;
+	size_t which = 0;
 	int c, r;
 
 	while ((c = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
@@ -333,17 +340,18 @@ int verb_image(int argc, char **argv)
 		(void)fputs(help, stdout);
 		return 0;
 	}
-	what = optind < argc ? argv[optind] : "";
-	if (strcmp(what, "list") != 0 && strcmp(what, "fetch") != 0)
-		return options_wrong_usage("image", "say list, or fetch and the name of an image");
-	if (what[0] == 'l' && (optind + 1 != argc || p.dir || p.ca))
+	r = subverb_choose("image", subverbs, ARRAY_LEN(subverbs), argc, argv, &which);
+	if (r != 0)
+		return r;
+	name = subverbs[which].words ? argv[optind + 1] : NULL;
+	if (!name && (p.dir || p.ca))
 		return options_wrong_usage("image", "list takes --catalogue and --json only");
-	if (what[0] == 'f' && (optind + 2 != argc || p.json))
-		return options_wrong_usage("image", "fetch takes the name of one image");
+	if (name && p.json)
+		return options_wrong_usage("image", "--json belongs to list");
 	r = open_catalogue(&p, &catalogue);
 	if (r != 0)
 		return r;
-	r = what[0] == 'l' ? list(&p, &catalogue) : fetch(&p, &catalogue, argv[optind + 1]);
+	r = name ? fetch(&p, &catalogue, name) : list(&p, &catalogue);
 	catalogue_free(&catalogue);
 	return r;
 }

@@ -3,6 +3,7 @@
 #include "base/escape.h"
 #include "cli/control_client.h"
 #include "cli/options.h"
+#include "cli/subverb.h"
 #include "cli/verbs.h"
 
 #include <stdio.h>
@@ -278,21 +279,26 @@ static void print_release(const struct parsed *p, const struct told *t)
 	}
 }
 
-static const struct subverb {
-	const char *name;
-	const char *wants; /* NULL: no word */
-	json_t *(*request)(const struct parsed *p, const char *key);
-	void (*print)(const struct parsed *p, const struct told *t);
-	bool by_use;
-} subverbs[] = {
-	{ "list", NULL, request_list, print_list, false },
-	{ "show", "an address, a MAC, a hostname or a machine's name", request_show, print_show, true },
-	{ "release", "an address or a MAC", request_release, print_release, false },
+static const struct subverb subverbs[] = {
+	{ "list", 0, NULL },
+	{ "show", 1, "an address, a MAC, a hostname or a machine's name" },
+	{ "release", 1, "an address or a MAC" },
 };
 
-static int run(const struct parsed *p, const struct subverb *v, const char *key)
+/* What each of them asks, and how its answer is printed. */
+static const struct request {
+	json_t *(*ask)(const struct parsed *p, const char *key); /* key: NULL without a word */
+	void (*print)(const struct parsed *p, const struct told *t);
+	bool by_use;
+} requests[ARRAY_LEN(subverbs)] = {
+	{ request_list, print_list, false },
+	{ request_show, print_show, true },
+	{ request_release, print_release, false },
+};
+
+static int run(const struct parsed *p, const struct request *v, const char *key)
 {
-	json_t *request = v->request(p, key);
+	json_t *request = v->ask(p, key);
 	struct told t = { .by_use = v->by_use };
 	char *path;
 	int code = 1;
@@ -321,8 +327,9 @@ static int run(const struct parsed *p, const struct subverb *v, const char *key)
 
 int verb_lease(int argc, char **argv)
 {
-	const struct subverb *v = NULL;
 	struct parsed p = { 0 };
+	const char *key;
+	size_t which = 0;
 	int c, r;
 
 	while ((c = getopt_long(argc, argv, OPTIONS_CONTROL_LETTERS, long_options, NULL)) != -1) {
@@ -334,16 +341,11 @@ int verb_lease(int argc, char **argv)
 		(void)fputs(help, stdout);
 		return 0;
 	}
-	for (size_t i = 0; optind < argc && i < ARRAY_LEN(subverbs); i++)
-		if (strcmp(argv[optind], subverbs[i].name) == 0)
-			v = &subverbs[i];
-	if (!v)
-		return options_wrong_usage("lease", "say list, show or release");
-	if (v->wants && optind + 2 != argc)
-		return options_wrong_usage("lease", "%s takes %s", v->name, v->wants);
-	if (!v->wants && optind + 1 != argc)
-		return options_wrong_usage("lease", "\"%s\" is no option", argv[optind + 1]);
-	if (v->wants && (p.network || p.state || p.all))
+	r = subverb_choose("lease", subverbs, ARRAY_LEN(subverbs), argc, argv, &which);
+	if (r != 0)
+		return r;
+	key = subverbs[which].words ? argv[optind + 1] : NULL;
+	if (key && (p.network || p.state || p.all))
 		return options_wrong_usage("lease", "--network, --state and --all belong to list");
-	return run(&p, v, v->wants ? argv[optind + 1] : NULL);
+	return run(&p, &requests[which], key);
 }

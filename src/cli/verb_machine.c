@@ -2,6 +2,7 @@
 #include "base/escape.h"
 #include "cli/control_client.h"
 #include "cli/options.h"
+#include "cli/subverb.h"
 #include "cli/verbs.h"
 
 #include <stdio.h>
@@ -183,21 +184,29 @@ static void print_order(json_t *machine)
 
 /* --- the verbs --- */
 
-static const struct subverb {
-	const char *name, *verb;
-	int words; /* behind it */
-	const char *wants;
-	void (*print)(json_t *machine); /* NULL: a list */
-} subverbs[] = {
-	{ "list", "machine.list", 0, NULL, NULL },
-	{ "show", "machine.show", 1, "a machine's name or its MAC", print_one },
-	{ "boot", "machine.boot", 2, "a machine's name or its MAC, and a profile", print_order },
-	{ "hold", "machine.hold", 1, "a machine's name or its MAC", print_order },
-	{ "local", "machine.local", 1, "a machine's name or its MAC", print_order },
-	{ "reset", "machine.reset", 1, "a machine's name or its MAC", print_order },
+static const struct subverb subverbs[] = {
+	{ "list", 0, NULL },
+	{ "show", 1, "a machine's name or its MAC" },
+	{ "boot", 2, "a machine's name or its MAC, and a profile" },
+	{ "hold", 1, "a machine's name or its MAC" },
+	{ "local", 1, "a machine's name or its MAC" },
+	{ "reset", 1, "a machine's name or its MAC" },
 };
 
-static void print_answer(const struct parsed *p, const struct subverb *v, const json_t *all)
+/* What each of them asks, and how its answer is printed. */
+static const struct request {
+	const char *verb;
+	void (*print)(json_t *machine); /* NULL: a list */
+} requests[ARRAY_LEN(subverbs)] = {
+	{ "machine.list", NULL },
+	{ "machine.show", print_one },
+	{ "machine.boot", print_order },
+	{ "machine.hold", print_order },
+	{ "machine.local", print_order },
+	{ "machine.reset", print_order },
+};
+
+static void print_answer(const struct parsed *p, const struct request *v, const json_t *all)
 {
 	json_t *first = json_array_get(all, 0);
 
@@ -211,10 +220,10 @@ static void print_answer(const struct parsed *p, const struct subverb *v, const 
 		v->print(first);
 }
 
-static int run(const struct parsed *p, const struct subverb *v, char **words)
+static int run(const struct parsed *p, const struct request *v, char **words, int n_words)
 {
 	json_t *request = json_pack("{s:i, s:s, s:s*, s:s*, s:s*, s:b}", "v", 1, "verb", v->verb, "state", p->state,
-		"key", v->words > 0 ? words[0] : NULL, "profile", v->words > 1 ? words[1] : NULL, "unknown", p->unknown);
+		"key", n_words > 0 ? words[0] : NULL, "profile", n_words > 1 ? words[1] : NULL, "unknown", p->unknown);
 	json_t *all = json_array();
 	char *path;
 	int code = 1;
@@ -237,8 +246,8 @@ static int run(const struct parsed *p, const struct subverb *v, char **words)
 
 int verb_machine(int argc, char **argv)
 {
-	const struct subverb *v = NULL;
 	struct parsed p = { 0 };
+	size_t which = 0;
 	int c, r;
 
 	while ((c = getopt_long(argc, argv, OPTIONS_CONTROL_LETTERS, long_options, NULL)) != -1) {
@@ -250,16 +259,10 @@ int verb_machine(int argc, char **argv)
 		(void)fputs(help, stdout);
 		return 0;
 	}
-	for (size_t i = 0; optind < argc && i < ARRAY_LEN(subverbs); i++)
-		if (strcmp(argv[optind], subverbs[i].name) == 0)
-			v = &subverbs[i];
-	if (!v)
-		return options_wrong_usage("machine", "say list, show, boot, hold, local or reset");
-	if (v->words && optind + 1 + v->words != argc)
-		return options_wrong_usage("machine", "%s takes %s", v->name, v->wants);
-	if (!v->words && optind + 1 != argc)
-		return options_wrong_usage("machine", "\"%s\" is no option", argv[optind + 1]);
-	if (v->words && (p.state || p.unknown))
+	r = subverb_choose("machine", subverbs, ARRAY_LEN(subverbs), argc, argv, &which);
+	if (r != 0)
+		return r;
+	if (requests[which].print && (p.state || p.unknown))
 		return options_wrong_usage("machine", "--state and --unknown belong to list");
-	return run(&p, v, argv + optind + 1);
+	return run(&p, &requests[which], argv + optind + 1, subverbs[which].words);
 }

@@ -375,7 +375,8 @@ def _():
         p = run("list", "--json", "--catalogue", s.file)
         same(json.loads(p.stdout)[0]["kernel"], s.at("linux"), "kernel")
         for argv, code, words in ((["fetch", "tset", "--catalogue", s.file], 1, "did you mean test?"),
-                                  (["fetch"], 2, "the name of one image"), ([], 2, "say list"),
+                                  (["fetch"], 2, "the name of one image"), ([], 2, "say list or fetch"),
+                                  (["list", "x"], 2, '"x" is no option'), (["fetch", "test", "--json"], 2, "belongs to list"),
                                   (["fetch", "test", "--timeout", "x"], 2, "1 to 3600 seconds"),
                                   (["list", "--catalogue", "/nonexistent"], 1, "nonexistent"),
                                   (["list", "--catalogue", s.lab.write("bad.yaml", "images: {a: {krenel: x}}\n")], 1, "did you mean")):

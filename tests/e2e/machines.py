@@ -134,9 +134,11 @@ def _():
                            (("local", "by-uuid"), "has no MAC"), (("hold", "ff:ff:ff:ff:ff:ff"), "group"),
                            (("list", "--state", "odd"), "odd")):
             assert word in lab.machine(*argv, code=1), (argv, lab.machine(*argv, code=1))
-        for argv in ((), ("nothing",), ("show",), ("boot", "web1"), ("hold", "a", "b"), ("list", "x"), ("--odd",),
-                     ("show", "x", "--unknown")):
-            lab.machine(*argv, code=2)
+        for argv, word in (((), "say list, show, boot, hold, local or reset"), (("nothing",), "say list"),
+                           (("show",), "show takes a machine's name"), (("boot", "web1"), "and a profile"),
+                           (("hold", "a", "b"), "hold takes"), (("list", "x"), '"x" is no option'), (("--odd",), "odd"),
+                           (("show", "x", "--unknown"), "belong to list")):
+            assert word in lab.machine(*argv, code=2), (argv, lab.machine(*argv, code=2))
         # By its UUID, which firmware sends in SMBIOS order, a machine has a MAC once it was heard.
         c = Client(lab.link, options=BIOS + [(97, b"\0DELL\0\0\x10\x20\x80\x20\xa0\xc0O   ")])
         c.dora()
