@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#define UNFINISHED_MAX 16384u /* records; a disk that hangs costs no more memory than these */
 #define RETRY_MS     1000   /* how often a failing store is tried again */
 #define CLEAN_REST_MS 5     /* between two steps of cleaning while nothing else is to do */
 #define STALL_MS       2000 /* a disk that takes longer hangs: what would wait for it is decided without */
@@ -33,6 +32,14 @@ enum entry_kind {
 	ENTRY_FORM,
 	ENTRY_MACHINE,
 	ENTRY_FORGET_MACHINE,
+};
+
+/* Whose records count together against STORE_UNFINISHED_MAX. */
+enum share {
+	SHARE_LEASES,
+	SHARE_FORMS,
+	SHARE_MACHINES,
+	SHARE_COUNT,
 };
 
 struct entry {
@@ -73,6 +80,7 @@ struct store {
 	uv_timer_t stall_look;
 	struct entry *turn; /* records of this turn of the loop */
 	unsigned n_turn, n_unfinished;
+	unsigned n_of[SHARE_COUNT]; /* of n_unfinished */
 	unsigned open_handles;
 	bool failing;	 /* as the loop was told */
 	bool stalled;	 /* the same, because nothing is finished for STALL_MS */
@@ -239,6 +247,18 @@ static void start_stall_look(struct store *s)
 		(void)uv_timer_start(&s->stall_look, on_stall_look, STALL_LOOK_MS, STALL_LOOK_MS);
 }
 
+static enum share share_of(enum entry_kind kind)
+{
+	static const enum share shares[] = {
+		[ENTRY_LEASE] = SHARE_LEASES,
+		[ENTRY_FORM] = SHARE_FORMS,
+		[ENTRY_MACHINE] = SHARE_MACHINES,
+		[ENTRY_FORGET_MACHINE] = SHARE_MACHINES,
+	};
+
+	return shares[kind];
+}
+
 static void run_finished(struct store *s)
 {
 	struct entry *done, *e, *next;
@@ -251,8 +271,9 @@ static void run_finished(struct store *s)
 	DL_FOREACH_SAFE(done, e, next) {
 		if (e->done)
 			e->done(e->ctx, e->result);
-		free(e);
+		s->n_of[share_of(e->kind)]--;
 		s->n_unfinished--;
+		free(e);
 	}
 	look_for_stall(s);
 	if (done && s->hooks->batch_done)
@@ -369,7 +390,9 @@ bool store_is_failing(const struct store *s)
 
 static int hand_over(struct store *s, struct entry *e)
 {
-	if (s->n_unfinished >= UNFINISHED_MAX) {
+	unsigned *n = &s->n_of[share_of(e->kind)];
+
+	if (*n >= STORE_UNFINISHED_MAX) {
 		free(e);
 		return -EBUSY;
 	}
@@ -378,6 +401,7 @@ static int hand_over(struct store *s, struct entry *e)
 	DL_APPEND(s->turn, e);
 	s->n_turn++;
 	s->n_unfinished++;
+	(*n)++;
 	start_stall_look(s);
 	return 0;
 }

@@ -49,6 +49,9 @@ struct store;
  * at all (not a database, damaged, a newer version's). */
 int store_open(uv_loop_t *loop, const char *state_dir, const struct store_hooks *hooks, void *ctx,
 	char ret_message[static STORE_MESSAGE_MAX], struct store **ret) WARN_UNUSED;
+/* Of each kind so many records may be on their way: a disk that hangs costs no more
+ * memory than these, and many of one kind leave room for the others. */
+#define STORE_UNFINISHED_MAX 16384u
 /* The record is copied.  -ENOMEM, -EBUSY (too many wait): done is not called. */
 int store_commit(struct store *s, const struct lease_record *r, store_done done, void *ctx) WARN_UNUSED;
 /* Stores that a form of boot answer works, some time; nobody waits for it. */

@@ -406,6 +406,33 @@ static void machines_last(void **state)
 	end(&t);
 }
 
+/* A flood of one kind makes the store refuse no other. */
+static void kinds_have_shares(void **state)
+{
+	struct machine_state s = some_machine();
+	struct forms_record form = { .fingerprint = 1, .form = FORM_DIRECT };
+	struct trial t;
+
+	(void)state;
+	assert_int_equal(begin(&t), 0);
+	for (unsigned i = 0; i < STORE_UNFINISHED_MAX; i++)
+		assert_int_equal(store_put_machine(t.store, &s, on_done, &t), 0);
+	assert_int_equal(store_put_machine(t.store, &s, on_done, &t), -EBUSY);
+	commit(&t, 0x0a000001, LEASE_BOUND, 2000000000);
+	store_remember_form(t.store, &form);
+	wait_done(&t, STORE_UNFINISHED_MAX + 1);
+	assert_int_equal(t.failed, 0);
+	assert_int_equal(store_put_machine(t.store, &s, on_done, &t), 0);
+	for (uint32_t i = 1; i < STORE_UNFINISHED_MAX; i++)
+		commit(&t, 0x0a000000 + i % 2, LEASE_BOUND, 2000000000);
+	assert_int_equal(store_put_machine(t.store, &s, on_done, &t), 0);
+	end(&t);
+	assert_int_equal(begin(&t), 0);
+	assert_int_equal(t.forms, 1);
+	assert_int_equal(t.machines, 1);
+	end(&t);
+}
+
 /* An installation that is forgotten would be done again: no row is believed that
  * is not as it was written. */
 static void damaged_machine_is_refused(void **state)
@@ -547,6 +574,7 @@ int main(void)
 		cmocka_unit_test_setup(schema_1_is_upgraded, empty),
 		cmocka_unit_test_setup(forms_stay_bounded, empty),
 		cmocka_unit_test_setup(machines_last, empty),
+		cmocka_unit_test_setup(kinds_have_shares, empty),
 		cmocka_unit_test_setup(damaged_machine_is_refused, empty),
 		cmocka_unit_test_setup(schema_2_is_upgraded, empty),
 		cmocka_unit_test_setup(damaged_row_is_refused, empty),
