@@ -36,21 +36,28 @@ static struct machine_state state_of(const struct site *site, struct mac mac)
 	return s ? *s : (struct machine_state){ .mac = mac };
 }
 
+/* Strangers make room, here and on the disk, for so many more. */
+static void make_room(struct site *site, size_t more)
+{
+	struct mac victim;
+
+	while (machine_table_evict(site->machines, more, &victim))
+		store_forget_machine(site->store, victim);
+}
+
 static int put(struct site *site, const struct machine_state *s, uint64_t *ret_version)
 {
-	struct machine_put put;
+	bool known = is_known(site, s);
 	unsigned long hidden;
-	int r = machine_table_put(site->machines, s, is_known(site, s), &put);
+	int r;
 
+	if (!known && !machine_table_find(site->machines, s->mac))
+		make_room(site, 1);
+	r = machine_table_put(site->machines, s, known, ret_version);
 	if (r == -ENOSPC && log_drop_due(site->log, DROP_MACHINES_FULL, &hidden))
 		log_say(site->log, LOG_WARNING, "machine", "%s is not remembered, %s: %s (and %lu more like this)",
 			mac_str(s->mac).s, drop_id(DROP_MACHINES_FULL), drop_sentence(DROP_MACHINES_FULL), hidden);
-	if (r < 0)
-		return r;
-	if (put.evicted)
-		store_forget_machine(site->store, put.victim);
-	*ret_version = put.version;
-	return 0;
+	return r;
 }
 
 /* --- the store --- */
@@ -104,17 +111,13 @@ void machines_store_again(struct site *site)
 
 int machines_restore(struct site *site, const struct machine_state *s)
 {
-	struct machine_put put;
-	int r = machine_table_put(site->machines, s, is_known(site, s), &put);
-
-	if (r == 0)
-		machine_table_stored(site->machines, s->mac, put.version);
-	return r == -ENOSPC ? 0 : r;
+	return machine_table_restore(site->machines, s, is_known(site, s));
 }
 
 void machines_sort(struct site *site)
 {
 	machine_table_sort(site->machines, is_known, site);
+	make_room(site, 0);
 }
 
 /* --- the log --- */

@@ -41,8 +41,8 @@ void machines_answer(struct site *site, struct question *q);
 void machines_order(struct site *site, struct mac mac, enum machine_event order, const char *profile, uid_t uid,
 	store_done done, void *ctx);
 
+/* A state of the store, at the start; machines_sort() when all are there. */
+int machines_restore(struct site *site, const struct machine_state *s) WARN_UNUSED;
 /* Another configuration is in force; and: the store takes something again. */
 void machines_sort(struct site *site);
 void machines_store_again(struct site *site);
-/* A state of the store, at the start. */
-int machines_restore(struct site *site, const struct machine_state *s) WARN_UNUSED;

@@ -496,6 +496,7 @@ static int start_state(struct daemon *d)
 		(void)fprintf(stderr, "bootsmith: %s\n", message);
 		return r;
 	}
+	machines_sort(&d->site);
 	if (d->loaded)
 		log_say(d->site.log, LOG_INFO, "store", "%zu records of leases read from %s in %lld ms", d->loaded,
 			d->site.cfg->state_dir, (long long)(clock_mono_us() - begin_us) / 1000);

@@ -108,29 +108,21 @@ const struct machine_state *machine_table_find_uuid(const struct machine_table *
 	return NULL;
 }
 
-/* Room for one more stranger. */
-static int make_room(struct machine_table *t, struct machine_put *ret)
+bool machine_table_evict(struct machine_table *t, size_t more, struct mac *ret)
 {
 	struct entry *e = t->queues[QUEUE_NEW] ? t->queues[QUEUE_NEW] : t->queues[QUEUE_INSTALLING];
 
-	if (t->n_strangers < MACHINE_TABLE_STRANGERS_MAX)
-		return 0;
-	if (!e)
-		return -ENOSPC;
-	ret->evicted = true;
-	ret->victim = e->state.mac;
+	if (!e || t->n_strangers + more <= MACHINE_TABLE_STRANGERS_MAX)
+		return false;
+	*ret = e->state.mac;
 	drop_entry(t, e);
-	return 0;
+	return true;
 }
 
-static int add(struct machine_table *t, struct mac mac, bool known, struct machine_put *ret, struct entry **ret_entry)
+static int add(struct machine_table *t, struct mac mac, bool known, struct entry **ret_entry)
 {
-	struct entry *e, *added = NULL;
-	int r = known ? 0 : make_room(t, ret);
+	struct entry *e = calloc(1, sizeof(*e)), *added = NULL;
 
-	if (r < 0)
-		return r;
-	e = calloc(1, sizeof(*e));
 	if (!e)
 		return -ENOMEM;
 	e->state.mac = mac;
@@ -154,11 +146,10 @@ static void set_known(struct machine_table *t, struct entry *e, bool known)
 	t->n_strangers += !known;
 }
 
-int machine_table_put(struct machine_table *t, const struct machine_state *s, bool known, struct machine_put *ret)
+static int put(struct machine_table *t, const struct machine_state *s, bool known, struct entry **ret)
 {
-	struct machine_put put = { .evicted = false };
 	struct entry *e = find(t, s->mac);
-	int r = e ? 0 : add(t, s->mac, known, &put, &e);
+	int r = e ? 0 : add(t, s->mac, known, &e);
 
 	if (r < 0)
 		return r;
@@ -166,10 +157,34 @@ int machine_table_put(struct machine_table *t, const struct machine_state *s, bo
 	set_known(t, e, known);
 	if (&e->state != s)
 		e->state = *s;
-	e->version = put.version = ++t->version;
+	e->version = ++t->version;
 	join_queue(t, e);
-	*ret = put;
+	*ret = e;
 	return 0;
+}
+
+int machine_table_put(struct machine_table *t, const struct machine_state *s, bool known, uint64_t *ret_version)
+{
+	struct entry *e;
+	int r = 0;
+
+	if (!known && t->n_strangers >= MACHINE_TABLE_STRANGERS_MAX && !find(t, s->mac))
+		r = -ENOSPC;
+	if (r == 0)
+		r = put(t, s, known, &e);
+	if (r == 0)
+		*ret_version = e->version;
+	return r;
+}
+
+int machine_table_restore(struct machine_table *t, const struct machine_state *s, bool known)
+{
+	struct entry *e;
+	int r = put(t, s, known, &e);
+
+	if (r == 0)
+		e->stored = e->version;
+	return r;
 }
 
 void machine_table_touch(struct machine_table *t, struct mac mac, int64_t now_s)
@@ -197,8 +212,6 @@ void machine_table_unstored(const struct machine_table *t,
 			each(ctx, &e->state, e->version);
 }
 
-/* Who has become a stranger may be one too many: the next one that comes does not
- * make the table longer, and one that goes is not replaced. */
 void machine_table_sort(struct machine_table *t, bool (*is_known)(void *ctx, const struct machine_state *s),
 	void *ctx)
 {

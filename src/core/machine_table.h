@@ -4,7 +4,8 @@
  * it back.  Strangers can make it grow, so those that the configuration does not
  * know have a limit: whoever was heard of longest ago makes room, machines that
  * were being installed after those that were not.  What machine_state_is_kept()
- * stays: a machine that was forgotten would be installed again.
+ * stays: a machine that was forgotten would be installed again.  Who makes room is
+ * told one by one, since the store has to forget it too.
  */
 #pragma once
 
@@ -22,16 +23,16 @@ const struct machine_state *machine_table_find(const struct machine_table *t, st
 /* The one that has this UUID, in either octet order; NULL: none.  Looks at all. */
 const struct machine_state *machine_table_find_uuid(const struct machine_table *t, struct uuid uuid);
 
-struct machine_put {
-	uint64_t version; /* of this record now: for machine_table_stored() */
-	bool evicted;     /* another one made room: *victim is gone */
-	struct mac victim;
-};
-
-/* Adds or replaces it.  known: the configuration has it.  -ENOSPC: there is no room
- * for one more stranger, all that are here must stay; -ENOMEM. */
+/* Removes one of those that may go: there are too many strangers, or there would be
+ * with so many more.  False: there is room, or all that are here must stay. */
+bool machine_table_evict(struct machine_table *t, size_t more, struct mac *ret);
+/* Adds or replaces it; *ret_version is for machine_table_stored().  known: the
+ * configuration has it.  -ENOSPC: there is no room for one more stranger; -ENOMEM. */
 int machine_table_put(struct machine_table *t, const struct machine_state *s, bool known,
-	struct machine_put *ret) WARN_UNUSED;
+	uint64_t *ret_version) WARN_UNUSED;
+/* Adds what the store has, be there room or not: that is machine_table_evict()'s when
+ * all are there, and what must stay is never left out.  -ENOMEM. */
+int machine_table_restore(struct machine_table *t, const struct machine_state *s, bool known) WARN_UNUSED;
 /* The record is there: it was seen at that time, which is no news worth storing. */
 void machine_table_touch(struct machine_table *t, struct mac mac, int64_t now_s);
 /* The store has what was put as that version. */
@@ -40,7 +41,8 @@ void machine_table_stored(struct machine_table *t, struct mac mac, uint64_t vers
 void machine_table_unstored(const struct machine_table *t,
 	void (*each)(void *ctx, const struct machine_state *s, uint64_t version), void *ctx);
 
-/* Another configuration: asks anew of each record whether it is known. */
+/* Another configuration: asks anew of each record whether it is known.  Who has become
+ * a stranger may be one too many. */
 void machine_table_sort(struct machine_table *t, bool (*is_known)(void *ctx, const struct machine_state *s),
 	void *ctx);
 

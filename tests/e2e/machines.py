@@ -8,6 +8,8 @@ import json
 import os
 import re
 import signal
+import sqlite3
+import struct
 import sys
 import time
 
@@ -33,6 +35,7 @@ FIELDS = ["name", "mac", "state", "boot_once", "profile", "rule", "known", "firs
           "network"]
 BIOS = [(60, b"PXEClient:Arch:00000:UNDI:002001"), (93, b"\0\0")]
 IPXE = BIOS + [(77, b"iPXE")]
+STRANGERS_MAX = 16384  # core/machine_table.h
 UEFI = [(60, b"PXEClient:Arch:00007:UNDI:003000"), (93, b"\0\7")]
 
 
@@ -382,6 +385,41 @@ def _():
         d.wait_line("can be stored again")
         assert "kernel /linux" in lab.script()
         same(lab.phase(), ("installing", None))
+
+
+def row_of_machine(mac, state, last_seen):
+    """A row as edge/store_machines.c writes it, of a machine that said nothing."""
+    def add(h, b):
+        for x in (len(b), *b):
+            h = (h ^ x) * 16777619 & 0xffffffff
+        return h
+    phase = ["new", "installing", "installed"].index(state)
+    h = add(2166136261, struct.pack("=9q", phase, 0, 0, last_seen, last_seen, -1, -1, 0, 0))
+    for part in (mac, b"", b"", bytes(16), bytes(16), *[b""] * 7):
+        h = add(h, part)
+    return (mac, state, "", bytes(16), 0, "", 0, last_seen, last_seen, None, None, None, 0, *[b""] * 7, h)
+
+
+@case("more machines on disk than there is room for: those that must stay do, the rest is deleted there too")
+def _():
+    with Site() as lab:
+        d = lab.begin()
+        d.stop()
+        db = sqlite3.connect(lab.state + "/leases.db")
+        mac = lambda i: struct.pack("!HI", 0x0206, i)
+        db.executemany("INSERT INTO machine VALUES (%s)" % ",".join("?" * 21),
+                       [row_of_machine(mac(i), "installed" if i < 3 else "new", 1000 + i) for i in range(STRANGERS_MAX + 40)])
+        db.commit()
+        db.close()
+        d = lab.daemon = lab.serve(config=lab.config_text)
+        same(lab.machine("show", mac_text(mac(2)), "--json")["state"], "installed")
+        assert "not heard of" in lab.machine("show", mac_text(mac(42)), code=1)
+        lab.machine("show", mac_text(mac(43)))
+        d.stop()
+        db = sqlite3.connect(lab.state + "/leases.db")
+        same(db.execute("SELECT count(*), sum(state = 'installed') FROM machine").fetchone(), (STRANGERS_MAX, 3), "rows")
+        db.close()
+        lab.daemon = lab.serve(config=lab.config_text)
 
 
 @case("a flood of strangers takes nothing from those that matter")

@@ -16,17 +16,25 @@ static struct machine_state machine(uint32_t n)
 	return (struct machine_state){ .mac = { { 2, 0, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n } } };
 }
 
-static struct machine_put put(struct machine_table *t, struct machine_state s, bool known)
-{
-	struct machine_put p;
+struct put {
+	uint64_t version;
+	bool evicted;
+	struct mac victim;
+};
 
-	assert_int_equal(machine_table_put(t, &s, known, &p), 0);
-	return p;
+static bool has(const struct machine_table *t, struct machine_state s)
+{
+	return machine_table_find(t, s.mac) != NULL;
 }
 
-static bool has(const struct machine_table *t, uint32_t n)
+/* As app/machines.c does. */
+static struct put put(struct machine_table *t, struct machine_state s, bool known)
 {
-	return machine_table_find(t, machine(n).mac) != NULL;
+	struct put p = { 0 };
+
+	p.evicted = machine_table_evict(t, !known && !has(t, s), &p.victim);
+	assert_int_equal(machine_table_put(t, &s, known, &p.version), 0);
+	return p;
 }
 
 static struct machine_table *begin(void **state)
@@ -56,7 +64,7 @@ static void finds_what_was_put(void **state)
 	s.phase = MACHINE_LOCAL;
 	(void)put(t, s, true);
 	(void)put(t, machine(2), false);
-	assert_false(has(t, 3));
+	assert_false(has(t, machine(3)));
 	assert_int_equal(machine_table_find(t, s.mac)->phase, MACHINE_LOCAL);
 	assert_true(mac_eq(machine_table_find_uuid(t, s.uuid)->mac, s.mac));
 	assert_true(mac_eq(machine_table_find_uuid(t, uuid_swap(s.uuid))->mac, s.mac));
@@ -76,7 +84,7 @@ static void strangers_make_room(void **state)
 {
 	struct machine_table *t = begin(state);
 	struct machine_state installed = machine(0), installing = machine(1), held = machine(2), once = machine(3);
-	struct machine_put p;
+	struct put p;
 
 	fill(t);
 	installed.phase = MACHINE_INSTALLED;
@@ -96,15 +104,15 @@ static void strangers_make_room(void **state)
 	for (uint32_t i = 2; i < 2 * MACHINE_TABLE_STRANGERS_MAX; i++)
 		(void)put(t, machine((1u << 20) + i), false);
 	for (uint32_t i = 0; i < 5; i++)
-		assert_true(has(t, i));
-	assert_false(has(t, 5));
+		assert_true(has(t, machine(i)));
+	assert_false(has(t, machine(5)));
 	machine_table_free(t);
 }
 
 static void who_installs_goes_last(void **state)
 {
 	struct machine_table *t = begin(state);
-	struct machine_put p;
+	struct put p;
 
 	for (uint32_t i = 0; i < MACHINE_TABLE_STRANGERS_MAX; i++) {
 		struct machine_state s = machine(i);
@@ -123,7 +131,8 @@ static void full_of_what_must_stay(void **state)
 {
 	struct machine_table *t = begin(state);
 	struct machine_state s;
-	struct machine_put p;
+	struct mac victim;
+	uint64_t version;
 
 	for (uint32_t i = 0; i < MACHINE_TABLE_STRANGERS_MAX; i++) {
 		s = machine(i);
@@ -131,8 +140,9 @@ static void full_of_what_must_stay(void **state)
 		(void)put(t, s, false);
 	}
 	s = machine(1u << 20);
-	assert_int_equal(machine_table_put(t, &s, false, &p), -ENOSPC);
-	assert_false(has(t, 1u << 20));
+	assert_false(machine_table_evict(t, 1, &victim));
+	assert_int_equal(machine_table_put(t, &s, false, &version), -ENOSPC);
+	assert_false(has(t, s));
 	(void)put(t, s, true); /* the configuration's own have room always */
 	s = machine(3);
 	s.phase = MACHINE_HOLD;
@@ -149,7 +159,7 @@ static bool is_even(void *ctx, const struct machine_state *s)
 static void another_configuration(void **state)
 {
 	struct machine_table *t = begin(state);
-	struct machine_put p;
+	struct put p;
 
 	fill(t);
 	machine_table_sort(t, is_even, NULL);
@@ -157,6 +167,39 @@ static void another_configuration(void **state)
 		assert_false(put(t, machine((1u << 20) + i), false).evicted);
 	p = put(t, machine(1u << 21), false);
 	assert_true(p.evicted && p.victim.b[5] % 2 == 1);
+	machine_table_free(t);
+}
+
+/* More are on disk than may stay, since the configuration knew them then: all that must
+ * stay do, and the others go, the longest silent first. */
+static void restores_all_and_then_evicts(void **state)
+{
+	struct machine_table *t = begin(state);
+	struct mac victim;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < MACHINE_TABLE_STRANGERS_MAX + 10; i++) {
+		struct machine_state s = machine(i);
+
+		s.phase = i < 5 || i > 20 ? MACHINE_INSTALLED : MACHINE_NEW;
+		assert_int_equal(machine_table_restore(t, &s, false), 0);
+	}
+	while (machine_table_evict(t, 0, &victim))
+		assert_true(mac_eq(victim, machine(5 + n++).mac));
+	assert_int_equal(n, 10);
+	for (uint32_t i = 21; i < 27; i++) { /* six may still go */
+		struct machine_state s = machine((1u << 20) + i);
+
+		s.phase = MACHINE_INSTALLED;
+		(void)put(t, s, false);
+	}
+	for (uint32_t i = 0; i < 5; i++) {
+		struct machine_state s = machine((1u << 21) + i);
+
+		s.phase = MACHINE_INSTALLED;
+		assert_int_equal(machine_table_restore(t, &s, false), 0);
+	}
+	assert_false(machine_table_evict(t, 0, &victim));
 	machine_table_free(t);
 }
 
@@ -202,7 +245,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_what_was_put),	 cmocka_unit_test(strangers_make_room),
 		cmocka_unit_test(who_installs_goes_last), cmocka_unit_test(full_of_what_must_stay),
-		cmocka_unit_test(another_configuration), cmocka_unit_test(knows_what_is_stored),
+		cmocka_unit_test(another_configuration), cmocka_unit_test(restores_all_and_then_evicts),
+		cmocka_unit_test(knows_what_is_stored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -709,14 +709,14 @@ static void do_probed(struct story *s, struct word *w, size_t n)
 static void do_state(struct story *s, struct word *w, size_t n)
 {
 	struct machine_state m = { .first_seen_s = 1 };
-	struct machine_put put;
+	uint64_t version;
 
 	if (n < 3 || mac_parse(span_str(w[1].key), &m.mac) < 0 || machine_phase_parse(span_str(w[2].key), &m.phase) < 0) {
 		complain(s, "expected STATE MAC PHASE [PROFILE]");
 		return;
 	}
 	(void)snprintf(m.boot_once, sizeof(m.boot_once), "%s", n > 3 ? w[3].key : "");
-	assert_int_equal(machine_table_put(s->machines, &m, false, &put), 0);
+	assert_int_equal(machine_table_put(s->machines, &m, false, &version), 0);
 }
 
 static void do_line(struct story *s, char *line)
