@@ -1,8 +1,8 @@
-/* What happens to machines: their states moved, stored and told.
+/* What happens to machines, and how that moves their states.
  *
- * The only place that changes site.machines.  Each change is a line of the log, and
- * is written to the store; whoever must not be answered before it is on disk is
- * answered then.  What a state means for a boot is core/decide.c's.
+ * Each change is a line of the log, and is written to the store (app/machine_change.h);
+ * whoever must not be answered before it is on disk is answered then.  What a state
+ * means for a boot is core/decide.c's.
  */
 #pragma once
 
@@ -40,9 +40,3 @@ void machines_answer(struct site *site, struct question *q);
  * state is as before.  done may be called at once. */
 void machines_order(struct site *site, struct mac mac, enum machine_event order, const char *profile, uid_t uid,
 	store_done done, void *ctx);
-
-/* A state of the store, at the start; machines_sort() when all are there. */
-int machines_restore(struct site *site, const struct machine_state *s) WARN_UNUSED;
-/* Another configuration is in force; and: the store takes something again. */
-void machines_sort(struct site *site);
-void machines_store_again(struct site *site);

@@ -6,7 +6,7 @@
 #include "app/control.h"
 #include "app/image_cache.h"
 #include "app/listeners.h"
-#include "app/machines.h"
+#include "app/machine_change.h"
 #include "app/other_server.h"
 #include "app/proxy_watch.h"
 #include "app/service_dhcp4.h"
@@ -299,7 +299,7 @@ static void on_reload(struct daemon *d)
 		log_say(d->site.log, LOG_ERROR, "config", "not loaded: the configuration in force stays");
 	} else {
 		log_say(d->site.log, LOG_INFO, "config", "loaded anew");
-		machines_sort(&d->site);
+		machine_change_sort(&d->site);
 		(void)refresh(d);
 		banner_say(&d->site);
 	}
@@ -451,14 +451,14 @@ static int on_load_form(void *ctx, const struct forms_record *r)
 static void store_works(struct daemon *d)
 {
 	log_say(d->site.log, LOG_INFO, "store", "leases can be stored again");
-	machines_store_again(&d->site);
+	machine_change_store_again(&d->site);
 }
 
 static int on_load_machine(void *ctx, const struct machine_state *s)
 {
 	struct daemon *d = ctx;
 
-	return machines_restore(&d->site, s);
+	return machine_change_restore(&d->site, s);
 }
 
 static void on_store_health(void *ctx, const char *message)
@@ -496,7 +496,7 @@ static int start_state(struct daemon *d)
 		(void)fprintf(stderr, "bootsmith: %s\n", message);
 		return r;
 	}
-	machines_sort(&d->site);
+	machine_change_sort(&d->site);
 	if (d->loaded)
 		log_say(d->site.log, LOG_INFO, "store", "%zu records of leases read from %s in %lld ms", d->loaded,
 			d->site.cfg->state_dir, (long long)(clock_mono_us() - begin_us) / 1000);

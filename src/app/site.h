@@ -34,7 +34,7 @@ struct site {
 	struct lease_table *leases;
 	struct clients *clients;
 	struct forms *forms;
-	struct machine_table *machines; /* app/machines.c alone changes it */
+	struct machine_table *machines; /* app/machine_change.c alone changes it */
 	int neighbours; /* to ask the kernel by, edge/neighbours.h */
 	struct store *store;
 	struct image_cache *images;
