@@ -184,6 +184,8 @@ void machine_change_take_back(struct site *site, const struct machine_state *bef
 	s.token_use = before->token_use;
 	memcpy(s.token, before->token, sizeof(s.token));
 	memcpy(s.boot_once, before->boot_once, sizeof(s.boot_once));
+	memcpy(s.given, before->given, sizeof(s.given));
+	s.given_s = before->given_s;
 	if (machine_change_put(site, &s, &version) == 0)
 		machine_change_store(site, &s, version, NULL, NULL);
 }

@@ -89,19 +89,29 @@ const char *machines_refuse(const struct site *site, const struct answer *a)
 /* What q changes is put in the table now, and stored before the answer leaves. */
 static int change_with_answer(struct site *site, struct question *q, const struct machine_state *after)
 {
-	struct machine_state before = machine_change_begin(site, after->mac);
+	struct machine_state *before = q->before;
 	uint64_t version;
-	int r = machine_change_put(site, after, &version);
+	int r;
 
-	if (r < 0)
-		return r;
-	if (q->before)
-		return 0;
-	q->before = malloc(sizeof(*q->before));
-	if (!q->before)
-		return -ENOMEM;
-	*q->before = before;
-	return 0;
+	if (!before) {
+		before = malloc(sizeof(*before));
+		if (!before)
+			return -ENOMEM;
+		*before = machine_change_begin(site, after->mac);
+	}
+	r = machine_change_put(site, after, &version);
+	if (r < 0 && before != q->before)
+		free(before);
+	else
+		q->before = before;
+	return r;
+}
+
+/* What q's answer relies on was changed by another one, whose answer may wait yet: this
+ * one waits for the disk too. */
+static int wait_with_others(struct site *site, struct question *q, const struct machine_state *s)
+{
+	return machine_table_is_settled(site->machines, s->mac) ? 0 : change_with_answer(site, q, s);
 }
 
 /* What was installed asks for its files once more: no new installation begins by that. */
@@ -123,9 +133,12 @@ void machines_installed_url(struct site *site, struct question *q, const struct 
 		return;
 	s = machine_change_begin(site, f->mac);
 	if (site_is_machine(site, q->peer, f->mac) && random_octets(octets, sizeof(octets)) == 0) {
+		bool fresh = !is_over(&s, a) && machine_state_give_token(&s, octets);
+
 		/* One that is stored holds whatever the disk does now. */
-		if (!is_over(&s, a) && machine_state_give_token(&s, octets) &&
-			(machines_refuse(site, a) || change_with_answer(site, q, &s) < 0))
+		if (fresh && machines_refuse(site, a))
+			return;
+		if ((fresh ? change_with_answer(site, q, &s) : wait_with_others(site, q, &s)) < 0)
 			return;
 		text = machine_state_token_text(&s);
 		token = text.s;
@@ -257,6 +270,7 @@ void machines_phoned_home(struct site *site, struct question *q, struct mac mac)
 	struct machine_state before = machine_change_begin(site, mac), after = before;
 	uint8_t buf[MACHINE_TOKEN_TEXT_MAX];
 	struct span token = url_query_value(q->query, SPAN_LIT("token"), buf, sizeof(buf));
+	int r = 0;
 
 	if (!site_is_machine(site, q->peer, mac)) {
 		given_error(&q->given, -EACCES, "only the machine itself can say so, from the address that it was given");
@@ -269,17 +283,17 @@ void machines_phoned_home(struct site *site, struct question *q, struct mac mac)
 		machine_change_tell_refused(site, &f, q->peer, "it phoned home with a token that is not that of its installation: not believed");
 		return;
 	case MACHINE_TOKEN_USED:
-		give_done(q);
-		return;
+		r = wait_with_others(site, q, &before);
+		break;
 	case MACHINE_TOKEN_FRESH:
+		(void)machine_state_apply(&after, MACHINE_PHONED_HOME, NULL, now_s());
+		r = store_is_failing(site->store) ? -EIO : change_with_answer(site, q, &after);
 		break;
 	}
-	(void)machine_state_apply(&after, MACHINE_PHONED_HOME, NULL, now_s());
-	if (store_is_failing(site->store) || change_with_answer(site, q, &after) < 0) {
+	if (r < 0)
 		given_error(&q->given, -ENOMEM, "the store cannot write now: say it again");
-		return;
-	}
-	give_done(q);
+	else
+		give_done(q);
 }
 
 /* --- answers that wait for the disk --- */
@@ -290,23 +304,33 @@ struct waiting {
 	struct machine_state after;
 };
 
-static void on_answer_stored(void *ctx, int result)
+static void answer_now(struct question *q)
 {
-	struct waiting *w = ctx;
-	struct question *q = w->question;
-
-	if (result == 0) {
-		machine_change_tell_step(w->site, q->before, &w->after);
-	} else {
-		machine_change_take_back(w->site, q->before, &w->after);
-		given_free(&q->given);
-		given_error(&q->given, -ENOMEM, "the store cannot write now: try again");
-		machine_change_tell_refused(w->site, &(struct facts){ .has_mac = true, .mac = w->after.mac }, q->peer,
-			"it is told to ask again, since what it asked for could not be taken down");
-	}
 	free(q->before);
 	q->before = NULL;
 	question_answer(q);
+}
+
+static void answer_again_later(struct site *site, struct question *q)
+{
+	given_free(&q->given);
+	given_error(&q->given, -ENOMEM, "the store cannot write now: try again");
+	machine_change_tell_refused(site, &(struct facts){ .has_mac = true, .mac = q->before->mac }, q->peer,
+		"it is told to ask again, since what it asked for could not be taken down");
+	answer_now(q);
+}
+
+static void on_answer_stored(void *ctx, int result)
+{
+	struct waiting *w = ctx;
+
+	if (result == 0) {
+		machine_change_tell_step(w->site, w->question->before, &w->after);
+		answer_now(w->question);
+	} else {
+		machine_change_take_back(w->site, w->question->before, &w->after);
+		answer_again_later(w->site, w->question);
+	}
 	free(w);
 }
 
@@ -316,17 +340,17 @@ void machines_answer(struct site *site, struct question *q)
 	struct waiting *w = now ? malloc(sizeof(*w)) : NULL;
 	uint64_t version;
 
-	if (!w) {
-		free(q->before);
-		q->before = NULL;
-		question_answer(q);
-		return;
+	if (!q->before) {
+		answer_now(q);
+	} else if (!w) { /* or others pushed it out of the table while its answer was made */
+		answer_again_later(site, q);
+	} else {
+		*w = (struct waiting){ site, q, *now };
+		if (machine_change_put(site, &w->after, &version) < 0)
+			on_answer_stored(w, -ENOMEM);
+		else
+			machine_change_store(site, &w->after, version, on_answer_stored, w);
 	}
-	*w = (struct waiting){ site, q, *now };
-	if (machine_change_put(site, &w->after, &version) < 0)
-		on_answer_stored(w, -ENOMEM);
-	else
-		machine_change_store(site, &w->after, version, on_answer_stored, w);
 }
 
 /* --- orders --- */

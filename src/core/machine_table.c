@@ -20,6 +20,7 @@ enum queue {
 struct entry {
 	struct machine_state state;
 	uint64_t version, stored;
+	uint64_t moved; /* the version that was the last to change what becomes of it */
 	bool known;
 	enum queue queue;
 	struct entry *prev, *next; /* heard of longest ago first */
@@ -146,6 +147,12 @@ static void set_known(struct machine_table *t, struct entry *e, bool known)
 	t->n_strangers += !known;
 }
 
+static bool differ(const struct machine_state *a, const struct machine_state *b)
+{
+	return a->phase != b->phase || a->token_use != b->token_use ||
+		memcmp(a->token, b->token, sizeof(a->token)) != 0 || strcmp(a->boot_once, b->boot_once) != 0;
+}
+
 static int put(struct machine_table *t, const struct machine_state *s, bool known, struct entry **ret)
 {
 	struct entry *e = find(t, s->mac);
@@ -155,9 +162,11 @@ static int put(struct machine_table *t, const struct machine_state *s, bool know
 		return r;
 	leave_queue(t, e);
 	set_known(t, e, known);
+	e->version = ++t->version;
+	if (differ(&e->state, s))
+		e->moved = e->version;
 	if (&e->state != s)
 		e->state = *s;
-	e->version = ++t->version;
 	join_queue(t, e);
 	*ret = e;
 	return 0;
@@ -202,6 +211,13 @@ void machine_table_stored(struct machine_table *t, struct mac mac, uint64_t vers
 
 	if (e && version > e->stored)
 		e->stored = version;
+}
+
+bool machine_table_is_settled(const struct machine_table *t, struct mac mac)
+{
+	const struct entry *e = find(t, mac);
+
+	return !e || e->stored >= e->moved;
 }
 
 void machine_table_unstored(const struct machine_table *t,

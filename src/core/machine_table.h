@@ -37,6 +37,9 @@ int machine_table_restore(struct machine_table *t, const struct machine_state *s
 void machine_table_touch(struct machine_table *t, struct mac mac, int64_t now_s);
 /* The store has what was put as that version. */
 void machine_table_stored(struct machine_table *t, struct mac mac, uint64_t version);
+/* Is it stored what becomes of it: phase, order and token, as they are in the table?  True
+ * too where it is not there. */
+bool machine_table_is_settled(const struct machine_table *t, struct mac mac);
 /* Calls each() for what was put and is not stored: after the store was out of order. */
 void machine_table_unstored(const struct machine_table *t,
 	void (*each)(void *ctx, const struct machine_state *s, uint64_t version), void *ctx);

@@ -7,6 +7,7 @@ machine is told in each state; registration; and all of it after kill -9.
 import json
 import os
 import re
+import select
 import signal
 import sqlite3
 import struct
@@ -272,6 +273,41 @@ def _():
         tftp_get(lab.client, "memtest.bin")
         netlib.wait_for("it is used up", lambda: lab.phase() == ("local", None))
         same(lab.boot(BIOS), None)
+
+
+def asked(lab, path):
+    """A connection that has sent a request."""
+    s = lab.client.connect(netlib.SERVER, 80, seconds=30)
+    s.sendall(("GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path).encode())
+    return s
+
+
+def status_of(s):
+    with s:
+        return int(s.makefile("rb").readline().split()[1])
+
+
+@case("a disk that hangs: nobody is told what is not on disk, however often it is asked")
+def _():
+    with Site() as lab:
+        hang = os.path.join(lab.dir, "hang")
+        lab.begin(prefix=netlib.preloaded(netlib.tool("hang_disk.so"), HANG_DISK=hang))
+        lab.boot()
+        lab.write("hang", "")
+        scripts = [asked(lab, lab.path()) for _ in range(2)]
+        same(select.select(scripts, [], [], 1)[0], [], "scripts with a token that is not stored:")
+        os.unlink(hang)
+        same([status_of(s) for s in scripts], [200, 200], "scripts:")
+        url = installed_url(lab.script()).group(1)
+        lab.daemon.wait_line("is installing")
+        lab.write("hang", "")
+        calls = [asked(lab, url) for _ in range(3)]
+        same(select.select(calls, [], [], 1)[0], [], "answers to calls that are not stored:")
+        os.unlink(hang)
+        same([status_of(s) for s in calls], [200] * 3, "phoning home:")
+        same(lab.daemon.count("it phoned home"), 1)
+        lab.again()
+        same(lab.phase(), ("installed", None))
 
 
 @case("hold: nothing to boot, with the reason on its screen; lifted by the next order")

@@ -240,13 +240,48 @@ static void knows_what_is_stored(void **state)
 	machine_table_free(t);
 }
 
+/* What becomes of a machine, once it is stored, stays so whatever else is heard of it. */
+static void knows_what_is_settled(void **state)
+{
+	struct machine_table *t = begin(state);
+	struct machine_state s = machine(1);
+	uint64_t heard, moved;
+
+	assert_true(machine_table_is_settled(t, s.mac));
+	(void)put(t, s, true);
+	assert_true(machine_table_is_settled(t, s.mac));
+	for (unsigned i = 0; i < 4; i++) {
+		if (i == 0)
+			s.phase = MACHINE_INSTALLING;
+		else if (i == 1)
+			s.token_use = MACHINE_TOKEN_FRESH;
+		else if (i == 2)
+			s.token[15] = 1;
+		else
+			(void)snprintf(s.boot_once, sizeof(s.boot_once), "live");
+		moved = put(t, s, true).version;
+		s.last_seen_s++;
+		heard = put(t, s, true).version;
+		assert_false(machine_table_is_settled(t, s.mac));
+		machine_table_stored(t, s.mac, moved - 1);
+		assert_false(machine_table_is_settled(t, s.mac));
+		machine_table_stored(t, s.mac, i % 2 ? moved : heard);
+		assert_true(machine_table_is_settled(t, s.mac));
+	}
+	s = machine(2);
+	s.phase = MACHINE_INSTALLED;
+	assert_int_equal(machine_table_restore(t, &s, false), 0);
+	assert_true(machine_table_is_settled(t, s.mac));
+	machine_table_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_what_was_put),	 cmocka_unit_test(strangers_make_room),
 		cmocka_unit_test(who_installs_goes_last), cmocka_unit_test(full_of_what_must_stay),
 		cmocka_unit_test(another_configuration), cmocka_unit_test(restores_all_and_then_evicts),
-		cmocka_unit_test(knows_what_is_stored),
+		cmocka_unit_test(knows_what_is_stored),	 cmocka_unit_test(knows_what_is_settled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
