@@ -147,10 +147,11 @@ static void say_no_such_machine(const struct site *site, struct control_conn *c,
 }
 
 /* By its name or MAC; false: refused. */
-static bool find_target(const struct site *site, struct control_conn *c, const json_t *request, struct target *ret)
+static bool find_target(struct site *site, struct control_conn *c, const json_t *request, struct target *ret)
 {
 	bool ok;
 	const char *key = control_text(request, "key", &ok);
+	struct facts f;
 
 	*ret = (struct target){ 0 };
 	if (!key || !*key) {
@@ -168,7 +169,9 @@ static bool find_target(const struct site *site, struct control_conn *c, const j
 		say_no_such_machine(site, c, key);
 		return false;
 	}
+	(void)site_facts_of_mac(site, ret->mac, (struct ip4){ 0 }, &f);
 	ret->has_mac = true;
+	ret->mac = site_state_key(site, &f);
 	ret->state = machine_table_find(site->machines, ret->mac);
 	ret->machine = ret->state ? machine_of(site, ret->state) : config_find_machine(site->cfg, &ret->mac, NULL);
 	return true;

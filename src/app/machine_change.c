@@ -160,12 +160,13 @@ void machine_change_tell_refused(struct site *site, const struct facts *f, struc
 	text_free(&who);
 }
 
-void machine_change_tell_step(struct site *site, const struct machine_state *before, const struct machine_state *after)
+void machine_change_tell_step(struct site *site, const struct machine_state *before, const struct machine_state *after,
+	struct ip4 from)
 {
 	char because[MACHINE_PROFILE_MAX + 64];
 
 	if (after->token_use == MACHINE_TOKEN_USED && before->token_use == MACHINE_TOKEN_FRESH)
-		(void)snprintf(because, sizeof(because), "it phoned home");
+		(void)snprintf(because, sizeof(because), "it phoned home from %s", ip4_str(from).s);
 	else if (before->phase != after->phase || strcmp(before->boot_once, after->boot_once) != 0)
 		(void)snprintf(because, sizeof(because), "it was given the profile %s", after->given);
 	else

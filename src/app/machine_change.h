@@ -32,7 +32,7 @@ void machine_change_store_again(struct site *site);
 /* The lines of the log.  because: why, a clause; uid: who ordered it, or -1. */
 void machine_change_tell(struct site *site, const struct machine_state *before, const struct machine_state *after,
 	const char *because, int64_t uid);
-/* What it did by itself: it was given something, or phoned home. */
+/* What it did by itself: it was given something, or phoned home (from that address). */
 void machine_change_tell_step(struct site *site, const struct machine_state *before,
-	const struct machine_state *after);
+	const struct machine_state *after, struct ip4 from);
 void machine_change_tell_refused(struct site *site, const struct facts *f, struct ip4 peer, const char *what);

@@ -44,19 +44,17 @@ static void refuse(struct file_request *r, int error, const char *fmt, ...)
 	text_free(&sentence);
 }
 
-/* Is the machine that has the peer's address the one of this name?  What is known of an
- * address (its lease; where we gave none, what was heard, and the neighbour table) goes
- * before what the configuration says of it. */
-static bool is_the_machines_own(struct file_request *r, const struct virtual_name *name)
+/* Is the machine that has the peer's address the one of this name? */
+static bool is_the_machines_own(const struct file_request *r, const struct virtual_name *name)
 {
-	const struct question *q = r->question;
+	const struct machine *m = r->machine;
+	struct facts who = { .has_mac = name->has_mac, .mac = name->mac };
 
-	if (!site_facts_of_address(r->site, q->peer, &r->facts))
-		return r->machine && r->machine->address.v && ip4_eq(r->machine->address, q->peer);
-	if (name->has_mac && r->facts.has_mac && memcmp(&name->mac, &r->facts.mac, sizeof(name->mac)) == 0)
-		return true;
-	return r->machine && r->machine == config_find_machine(r->site->cfg, r->facts.has_mac ? &r->facts.mac : NULL,
-		r->facts.has_uuid ? &r->facts.uuid : NULL);
+	if (m && !m->has_mac) {
+		who.has_uuid = m->has_uuid;
+		who.uuid = m->uuid;
+	}
+	return (m || name->has_mac) && site_is_machine(r->site, r->question->peer, &who);
 }
 
 /* The profile that it runs: what it was given last goes before what it would be given
@@ -115,6 +113,7 @@ static bool init(struct file_request *r, struct site *site, struct question *q, 
 	*r = (struct file_request){ .site = site, .question = q };
 	r->machine = name->has_mac ? config_find_machine(site->cfg, &name->mac, NULL)
 				   : config_find_machine_named(site->cfg, name->who);
+	(void)site_facts_of_address(site, q->peer, &r->facts);
 	if (is_the_machines_own(r, name))
 		return true;
 	refuse(r, -EACCES, "this is another machine's file: only that machine may have it, known by its address");

@@ -40,10 +40,10 @@ void machines_heard(struct site *site, const struct facts *f, struct ip4 address
 
 	if (!f->has_mac)
 		return;
-	s = machine_change_begin(site, f->mac);
+	s = machine_change_begin(site, site_state_key(site, f));
 	seen_before_s = s.last_seen_s;
 	news = machine_state_hear(&s, f, address, now_s());
-	if (machine_table_find(site->machines, f->mac) || (may_add && (f->client != CLIENT_DHCP || machine_change_is_known(site, &s))))
+	if (machine_table_find(site->machines, s.mac) || (may_add && (f->client != CLIENT_DHCP || machine_change_is_known(site, &s))))
 		put_heard(site, &s, seen_before_s, news);
 }
 
@@ -51,13 +51,16 @@ void machines_reported(struct site *site, const struct question *q, struct mac m
 {
 	static const enum machine_said told[] = { MACHINE_SAID_SERIAL, MACHINE_SAID_ASSET, MACHINE_SAID_MANUFACTURER,
 		MACHINE_SAID_PRODUCT };
-	const struct machine_state *known = machine_table_find(site->machines, mac);
+	const struct machine_state *known;
 	uint8_t buf[MACHINE_TEXT_MAX];
 	struct machine_state s;
 	bool news = false;
+	struct facts f;
 	struct uuid uuid;
 
-	if (!known || q->query.n == 0 || !site_is_machine(site, q->peer, mac))
+	(void)site_facts_of_mac(site, mac, q->peer, &f);
+	known = machine_table_find(site->machines, site_state_key(site, &f));
+	if (!known || q->query.n == 0 || !site_is_machine(site, q->peer, &f))
 		return;
 	s = *known;
 	for (size_t i = 0; i < ARRAY_LEN(told); i++)
@@ -131,8 +134,8 @@ void machines_installed_url(struct site *site, struct question *q, const struct 
 	ret[0] = '\0';
 	if (!f->has_mac || !a->profile || !a->profile->install)
 		return;
-	s = machine_change_begin(site, f->mac);
-	if (site_is_machine(site, q->peer, f->mac) && random_octets(octets, sizeof(octets)) == 0) {
+	s = machine_change_begin(site, site_state_key(site, f));
+	if (site_is_machine(site, q->peer, f) && random_octets(octets, sizeof(octets)) == 0) {
 		bool fresh = !is_over(&s, a) && machine_state_give_token(&s, octets);
 
 		/* One that is stored holds whatever the disk does now. */
@@ -144,7 +147,7 @@ void machines_installed_url(struct site *site, struct question *q, const struct 
 		token = text.s;
 	}
 	(void)snprintf(ret, MACHINES_URL_MAX, "%s/machines/%s/" MACHINE_PHONE_HOME "?token=%s",
-		locate_base_url(site->cfg, CLIENT_IPXE, q->local).s, mac_str_dashed(f->mac).s, token);
+		locate_base_url(site->cfg, CLIENT_IPXE, q->local).s, mac_str_dashed(s.mac).s, token);
 }
 
 /* The state after it was given what was decided; false: that changes nothing. */
@@ -152,7 +155,7 @@ static bool apply_given(struct site *site, const struct facts *f, const struct a
 {
 	enum machine_event e = a->profile->install ? MACHINE_GIVEN_INSTALL : MACHINE_GIVEN;
 
-	*ret = machine_change_begin(site, f->mac);
+	*ret = machine_change_begin(site, site_state_key(site, f));
 	if (ret->first_seen_s == 0)
 		(void)machine_state_hear(ret, f, (struct ip4){ 0 }, now_s());
 	return machine_state_apply(ret, e, a->profile->name, now_s());
@@ -161,7 +164,7 @@ static bool apply_given(struct site *site, const struct facts *f, const struct a
 /* One that boots by what was asked for, and would be given it anew if that were forgotten. */
 static void given_now(struct site *site, struct question *q, const struct facts *f, const struct answer *a)
 {
-	struct machine_state before = machine_change_begin(site, f->mac), after;
+	struct machine_state before = machine_change_begin(site, site_state_key(site, f)), after;
 	uint64_t version;
 
 	if (!apply_given(site, f, a, &after))
@@ -173,7 +176,7 @@ static void given_now(struct site *site, struct question *q, const struct facts 
 		given_error(&q->given, -ENOMEM, "there is no room to remember that this machine was given this");
 	} else if (machine_change_put(site, &after, &version) == 0) {
 		machine_change_store(site, &after, version, NULL, NULL);
-		machine_change_tell_step(site, &before, &after);
+		machine_change_tell_step(site, &before, &after, (struct ip4){ 0 });
 	}
 }
 
@@ -181,7 +184,7 @@ void machines_given(struct site *site, struct question *q, const struct facts *f
 {
 	if (!f->has_mac || !a->profile)
 		return;
-	if (site_is_machine(site, q->peer, f->mac))
+	if (site_is_machine(site, q->peer, f))
 		given_now(site, q, f, a);
 	else if (a->profile->install)
 		machine_change_tell_refused(site, f, q->peer,
@@ -264,23 +267,23 @@ static void give_done(struct question *q)
 	given_text(&q->given, &text, TEXT_TYPE);
 }
 
+/* Who has the token is the machine, or was told it by the machine: the proof is that, and
+ * not the address.  What it installed may speak by another interface, or by an address
+ * that was set by hand. */
 void machines_phoned_home(struct site *site, struct question *q, struct mac mac)
 {
-	const struct facts f = { .has_mac = true, .mac = mac };
-	struct machine_state before = machine_change_begin(site, mac), after = before;
 	uint8_t buf[MACHINE_TOKEN_TEXT_MAX];
 	struct span token = url_query_value(q->query, SPAN_LIT("token"), buf, sizeof(buf));
+	const struct facts f = { .has_mac = true, .mac = mac };
+	struct machine_state before = machine_change_begin(site, mac), after = before;
 	int r = 0;
 
-	if (!site_is_machine(site, q->peer, mac)) {
-		given_error(&q->given, -EACCES, "only the machine itself can say so, from the address that it was given");
-		machine_change_tell_refused(site, &f, q->peer, "somebody else's address phoned home for it: not believed");
-		return;
-	}
 	switch (machine_state_check_token(&before, token)) {
 	case MACHINE_TOKEN_NONE:
 		given_error(&q->given, -EACCES, "this token is not that of this installation");
-		machine_change_tell_refused(site, &f, q->peer, "it phoned home with a token that is not that of its installation: not believed");
+		machine_change_tell_refused(site, &f, q->peer, site_is_machine(site, q->peer, &f) ?
+			"it phoned home with a token that is not that of its installation: not believed" :
+			"somebody else's address phoned home for it, without the token of its installation: not believed");
 		return;
 	case MACHINE_TOKEN_USED:
 		r = wait_with_others(site, q, &before);
@@ -325,7 +328,7 @@ static void on_answer_stored(void *ctx, int result)
 	struct waiting *w = ctx;
 
 	if (result == 0) {
-		machine_change_tell_step(w->site, w->question->before, &w->after);
+		machine_change_tell_step(w->site, w->question->before, &w->after, w->question->peer);
 		answer_now(w->question);
 	} else {
 		machine_change_take_back(w->site, w->question->before, &w->after);

@@ -31,7 +31,7 @@ void machines_installed_url(struct site *site, struct question *q, const struct 
 void machines_given(struct site *site, struct question *q, const struct facts *f, const struct answer *a);
 /* The same where the last octet of a file arrived by which it boots. */
 void machines_fetched(struct site *site, struct ip4 peer, enum transport transport, struct span path);
-/* machines/WHO/installed: gives the answer. */
+/* machines/WHO/installed, with the token: gives the answer. */
 void machines_phoned_home(struct site *site, struct question *q, struct mac mac);
 /* In place of question_answer(): when what q changed is stored. */
 void machines_answer(struct site *site, struct question *q);

@@ -110,16 +110,31 @@ void site_remove_thread(struct site *s, const struct serving_thread *t)
 	memmove(&s->threads[i], &s->threads[i + 1], (--s->n_threads - i) * sizeof(s->threads[0]));
 }
 
-bool site_is_machine(struct site *s, struct ip4 a, struct mac mac)
+static const struct machine *machine_of(const struct site *s, const struct facts *f)
 {
+	return config_find_machine(s->cfg, f->has_mac ? &f->mac : NULL, f->has_uuid ? &f->uuid : NULL);
+}
+
+bool site_is_machine(struct site *s, struct ip4 a, const struct facts *who)
+{
+	const struct machine *m = machine_of(s, who);
 	struct facts f;
 
-	return site_facts_of_address(s, a, &f) && f.has_mac && mac_eq(f.mac, mac);
+	if (!site_facts_of_address(s, a, &f))
+		return m && m->address.v && ip4_eq(m->address, a);
+	if (f.has_mac && who->has_mac && mac_eq(f.mac, who->mac))
+		return true;
+	return m && m == machine_of(s, &f);
+}
+
+struct mac site_state_key(const struct site *s, const struct facts *f)
+{
+	return machine_table_key(s->machines, s->cfg, f);
 }
 
 void site_decide(const struct site *s, struct facts *f, struct answer *ret)
 {
-	f->state = f->has_mac ? machine_table_find(s->machines, f->mac) : NULL;
+	f->state = f->has_mac ? machine_table_find(s->machines, site_state_key(s, f)) : NULL;
 	boot_decide(s->cfg, f, ret);
 }
 
@@ -154,8 +169,7 @@ void site_say_nothing_to_run(struct site *s, const char *topic, const struct fac
 
 void site_machine_text(struct site *s, const struct facts *f, struct ip4 a, struct text *out)
 {
-	const struct machine *m = config_find_machine(s->cfg, f->has_mac ? &f->mac : NULL,
-		f->has_uuid ? &f->uuid : NULL);
+	const struct machine *m = machine_of(s, f);
 
 	if (f->has_mac)
 		text_adds(out, mac_str(f->mac).s);

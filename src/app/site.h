@@ -74,8 +74,12 @@ struct ip4 site_facts_of_mac(struct site *s, struct mac mac, struct ip4 asker, s
 /* A machine is told on its screen why there is nothing to run; the log says the same. */
 void site_say_nothing_to_run(struct site *s, const char *topic, const struct facts *f, struct ip4 a, const char *reason);
 
-/* Is this the address of that machine? */
-bool site_is_machine(struct site *s, struct ip4 a, struct mac mac);
+/* Is this the address of the machine of these facts (its MAC or its UUID)?  What is known
+ * of an address, as above, goes before what the configuration says of it: an address
+ * that nobody was seen at is the machine's that it is configured for. */
+bool site_is_machine(struct site *s, struct ip4 a, const struct facts *who);
+/* The MAC by which the state of that machine is kept; f has one at least. */
+struct mac site_state_key(const struct site *s, const struct facts *f);
 /* boot_decide() with what the machine has been through. */
 void site_decide(const struct site *s, struct facts *f, struct answer *ret);
 

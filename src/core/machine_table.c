@@ -1,4 +1,4 @@
-/* A hash by MAC, and two queues of those that may be forgotten. */
+/* Hashes by MAC and by UUID, and two queues of those that may be forgotten. */
 #include "core/machine_table.h"
 
 #include <errno.h>
@@ -25,10 +25,12 @@ struct entry {
 	enum queue queue;
 	struct entry *prev, *next; /* heard of longest ago first */
 	UT_hash_handle by_mac;
+	struct uuid uuid; /* in the octet order that is the lesser one */
+	UT_hash_handle by_uuid; /* tbl is NULL while it has none */
 };
 
 struct machine_table {
-	struct entry *by_mac;
+	struct entry *by_mac, *by_uuid;
 	struct entry *queues[QUEUE_COUNT];
 	size_t n_strangers;
 	uint64_t version; /* the last one given */
@@ -73,9 +75,38 @@ static void join_queue(struct machine_table *t, struct entry *e)
 		DL_APPEND(t->queues[e->queue], e);
 }
 
+static struct uuid lesser_order(struct uuid u)
+{
+	struct uuid other = uuid_swap(u);
+
+	return memcmp(&u, &other, sizeof(u)) <= 0 ? u : other;
+}
+
+static void leave_index(struct machine_table *t, struct entry *e)
+{
+	if (e->by_uuid.tbl)
+		HASH_DELETE(by_uuid, t->by_uuid, e);
+	e->by_uuid.tbl = NULL;
+}
+
+/* Without memory for it, it is not found by its UUID. */
+static void join_index(struct machine_table *t, struct entry *e)
+{
+	struct uuid uuid = lesser_order(e->state.uuid);
+
+	if (e->by_uuid.tbl && e->state.has_uuid && uuid_eq(uuid, e->uuid))
+		return;
+	leave_index(t, e);
+	if (!e->state.has_uuid)
+		return;
+	e->uuid = uuid;
+	HASH_ADD(by_uuid, t->by_uuid, uuid, sizeof(e->uuid), e);
+}
+
 static void drop_entry(struct machine_table *t, struct entry *e)
 {
 	leave_queue(t, e);
+	leave_index(t, e);
 	HASH_DELETE(by_mac, t->by_mac, e);
 	t->n_strangers -= !e->known;
 	free(e);
@@ -101,12 +132,19 @@ const struct machine_state *machine_table_find(const struct machine_table *t, st
 
 const struct machine_state *machine_table_find_uuid(const struct machine_table *t, struct uuid uuid)
 {
-	const struct uuid other_order = uuid_swap(uuid);
+	const struct uuid key = lesser_order(uuid);
+	struct entry *e = NULL;
 
-	for (const struct entry *e = t->by_mac; e; e = e->by_mac.next)
-		if (e->state.has_uuid && (uuid_eq(e->state.uuid, uuid) || uuid_eq(e->state.uuid, other_order)))
-			return &e->state;
-	return NULL;
+	HASH_FIND(by_uuid, t->by_uuid, &key, sizeof(key), e);
+	return e ? &e->state : NULL;
+}
+
+struct mac machine_table_key(const struct machine_table *t, const struct config *cfg, const struct facts *f)
+{
+	const struct machine *m = config_find_machine(cfg, &f->mac, f->has_uuid ? &f->uuid : NULL);
+	const struct machine_state *s = m && !m->has_mac ? machine_table_find_uuid(t, m->uuid) : NULL;
+
+	return m && m->has_mac ? m->mac : s ? s->mac : f->mac;
 }
 
 bool machine_table_evict(struct machine_table *t, size_t more, struct mac *ret)
@@ -168,6 +206,7 @@ static int put(struct machine_table *t, const struct machine_state *s, bool know
 	if (&e->state != s)
 		e->state = *s;
 	join_queue(t, e);
+	join_index(t, e);
 	*ret = e;
 	return 0;
 }

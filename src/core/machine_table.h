@@ -20,8 +20,13 @@ void machine_table_free(struct machine_table *t);
 
 /* Valid until the table changes; NULL: it is not there. */
 const struct machine_state *machine_table_find(const struct machine_table *t, struct mac mac);
-/* The one that has this UUID, in either octet order; NULL: none.  Looks at all. */
+/* One that has this UUID, in either octet order; NULL: none. */
 const struct machine_state *machine_table_find_uuid(const struct machine_table *t, struct uuid uuid);
+/* The MAC by which the state is kept of the machine that these facts (a MAC at least) are
+ * of: the configuration's; where that has its UUID alone, the one that was heard first;
+ * else its own.  So a machine is one, by whichever of its interfaces it comes: firmware
+ * that finds nothing to boot at one of them tries the next. */
+struct mac machine_table_key(const struct machine_table *t, const struct config *cfg, const struct facts *f);
 
 /* Removes one of those that may go: there are too many strangers, or there would be
  * with so many more.  False: there is room, or all that are here must stay. */

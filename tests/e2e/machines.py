@@ -53,7 +53,7 @@ class Site(Lab):
             self.write("http/" + name, name)
         self.write("tftp/memtest.bin", os.urandom(5000))
         self.mac = mac_text(self.link.mac)
-        self.config_text = CONFIG.format(lab=self, mac=options.pop("mac", self.mac), more=more)
+        self.config_text = options.pop("text", CONFIG).format(lab=self, mac=options.pop("mac", self.mac), more=more)
         self.daemon = self.serve(config=self.config_text, **options)
         return self.daemon
 
@@ -184,7 +184,7 @@ def _():
         assert token not in log and fresh.group(2) not in log, "a token in the log"
 
 
-@case("phoning home: not without the token, not with another one, not from another address (S-12)")
+@case("phoning home: not without the token, not with another one; nobody else is told it (S-12)")
 def _():
     with Site() as lab:
         d = lab.begin()
@@ -202,13 +202,74 @@ def _():
         lab.client.ip("addr flush dev cl0")
         lab.client.ip("addr add 10.77.0.99/16 dev cl0")
         lab.client.ip("link set cl0 address 02:00:00:00:00:99")
-        same(lab.http_get(url)[0], 403, "from another address:")
         theirs = lab.script()
         assert not installed_url(theirs) and "only-for-the-machine-itself" in theirs, theirs
+        same(lab.http_get(lab.path("installed") + "?token=only-for-the-machine-itself")[0], 403, "from another address:")
         same(lab.phase(), ("installing", None))
         d.wait_line("somebody else's address phoned home")
-        lab.client.ip("link set cl0 address " + lab.mac)
-        lab.boot()
+        # What was installed speaks from an address of its own choice: it has the token.
+        same(lab.http_get(url)[0], 200, "with the token, from another address:")
+        same(lab.phase(), ("installed", None))
+        d.wait_line(r"\(web1\) is installed \(was installing\): it phoned home from 10.77.0.99")
+
+
+def as_another(lab, mac, address=None):
+    """The client's end goes on with another interface's MAC."""
+    lab.client.ip("addr flush dev cl0")
+    lab.client.ip("link set cl0 address " + mac)
+    lab.link.mac = netlib.mac_bytes(mac)
+    if address:
+        lab.client.ip("addr add %s dev cl0" % address)
+
+
+@case("a machine is one by each of its interfaces: installed by one, it is not installed again by the next")
+def _():
+    for known_by in ('mac: "%s", uuid: 22222222-0000-0000-0000-222222222222', "uuid: 22222222-0000-0000-0000-222222222222"):
+        with Site() as lab:
+            options = [(97, b"\0" + b"\x22" * 4 + bytes(6) + b"\x22" * 6)]
+            mac = mac_text(lab.link.mac)
+            text = CONFIG.replace('name: web1, mac: "{mac}"', "name: web1, " + (known_by.replace("%s", "{mac}")))
+            lab.begin(text=text)
+            second = Client(lab.link, options=IPXE + options)
+            lab.boot(IPXE + options)
+            script = lab.script()
+            url = installed_url(script).group(1)
+            same(lab.phase(), ("installing", None))
+            first, lab.mac = lab.mac, mac_text(second.mac)
+            as_another(lab, lab.mac)
+            lab.boot(IPXE + options)
+            same(installed_url(lab.script()).group(1), url, "the URL that its other interface is told:")
+            same(lab.http_get(url)[0], 200)
+            same(lab.phase(), ("installed", None))
+            assert is_local(lab.script()), lab.script()
+            same(lab.boot(BIOS + options), None, "boot file of its other interface")
+            lab.again()
+            same(lab.boot(BIOS + options), None, "after kill -9:")
+            same([(x["mac"], x["name"]) for x in lab.machine("list", "--json", "--state", "installed")], [(first, "web1")])
+            same(lab.machine("reset", lab.mac), "web1: new\n")
+            assert lab.boot(BIOS + options)
+            lab.machine("hold", "web1")
+            same(lab.boot(BIOS + options), None, "on hold:")
+
+
+@case("a machine behind a router, known by its configured address alone, installs once too")
+def _():
+    with Site() as lab:
+        text = CONFIG.replace("conflict_check: off}}]", "conflict_check: off}}, {{subnet: 10.99.0.0/24}}]\ntemplates: {{root: {lab.dir}}}")
+        text = text.replace("install: true", "install: true, files: {{done: done}}").replace(
+            "name: web1,", "name: web1, address: 10.99.0.5,")
+        lab.write("done", "done={{installed_url}}")
+        lab.begin(text=text, mac="02:00:00:00:00:77")
+        lab.mac = "02:00:00:00:00:77"
+        lab.client.ip("addr add 10.99.0.5/32 dev lo")
+        lab.client.ip("addr add 10.99.0.6/32 dev lo")
+        lab.server.ip("route add 10.99.0.0/24 via " + netlib.CLIENT)
+        lab.client.ip("route add %s/32 dev cl0 src 10.99.0.6" % netlib.SERVER)
+        same(lab.http_get("/machines/web1/done")[0], 403, "to its neighbour:")
+        lab.client.ip("route replace %s/32 dev cl0 src 10.99.0.5" % netlib.SERVER)
+        url = installed_url(lab.http_get("/machines/web1/done")[2].decode()).group(1)
+        same(installed_url(lab.script()).group(1), url)
+        same(lab.phase(), ("installing", None))
         same(lab.http_get(url)[0], 200)
         same(lab.phase(), ("installed", None))
 
