@@ -70,7 +70,7 @@ static void on_stored(void *ctx, int result)
 	free(w);
 }
 
-void machine_change_store(struct site *site, const struct machine_state *s, uint64_t version, store_done done, void *ctx)
+int machine_change_store(struct site *site, const struct machine_state *s, uint64_t version, store_done done, void *ctx)
 {
 	struct storing *w = malloc(sizeof(*w));
 	int r = -ENOMEM;
@@ -79,16 +79,14 @@ void machine_change_store(struct site *site, const struct machine_state *s, uint
 		*w = (struct storing){ site, s->mac, version, done, ctx };
 		r = store_put_machine(site->store, s, on_stored, w);
 	}
-	if (r < 0) {
+	if (r < 0)
 		free(w);
-		if (done)
-			done(ctx, r);
-	}
+	return r;
 }
 
 static void on_unstored(void *ctx, const struct machine_state *s, uint64_t version)
 {
-	machine_change_store(ctx, s, version, NULL, NULL);
+	(void)machine_change_store(ctx, s, version, NULL, NULL);
 }
 
 void machine_change_store_again(struct site *site)
@@ -188,6 +186,6 @@ void machine_change_take_back(struct site *site, const struct machine_state *bef
 	memcpy(s.given, before->given, sizeof(s.given));
 	s.given_s = before->given_s;
 	if (machine_change_put(site, &s, &version) == 0)
-		machine_change_store(site, &s, version, NULL, NULL);
+		(void)machine_change_store(site, &s, version, NULL, NULL);
 }
 

@@ -12,8 +12,8 @@ struct machine_state machine_change_begin(const struct site *site, struct mac ma
 /* Puts it in the table, where others make room if need be; *ret_version is of what was
  * put.  -ENOSPC, -ENOMEM. */
 int machine_change_put(struct site *site, const struct machine_state *s, uint64_t *ret_version) WARN_UNUSED;
-/* Stores what was put; done (or NULL) is called in any case, perhaps at once. */
-void machine_change_store(struct site *site, const struct machine_state *s, uint64_t version, store_done done,
+/* Stores what was put.  Negative: it is not even on its way, and done (or NULL) is not called. */
+int machine_change_store(struct site *site, const struct machine_state *s, uint64_t version, store_done done,
 	void *ctx);
 /* What could not be stored is as it was before, unless something else happened meanwhile. */
 void machine_change_take_back(struct site *site, const struct machine_state *before,

@@ -29,7 +29,7 @@ static void put_heard(struct site *site, const struct machine_state *s, int64_t 
 	if (!news && s->last_seen_s / SEEN_STORED_S == seen_before_s / SEEN_STORED_S)
 		machine_table_touch(site->machines, s->mac, s->last_seen_s);
 	else if (machine_change_put(site, s, &version) == 0)
-		machine_change_store(site, s, version, NULL, NULL);
+		(void)machine_change_store(site, s, version, NULL, NULL);
 }
 
 void machines_heard(struct site *site, const struct facts *f, struct ip4 address, bool may_add)
@@ -175,7 +175,7 @@ static void given_now(struct site *site, struct question *q, const struct facts 
 		given_free(&q->given);
 		given_error(&q->given, -ENOMEM, "there is no room to remember that this machine was given this");
 	} else if (machine_change_put(site, &after, &version) == 0) {
-		machine_change_store(site, &after, version, NULL, NULL);
+		(void)machine_change_store(site, &after, version, NULL, NULL);
 		machine_change_tell_step(site, &before, &after, (struct ip4){ 0 });
 	}
 }
@@ -189,6 +189,79 @@ void machines_given(struct site *site, struct question *q, const struct facts *f
 	else if (a->profile->install)
 		machine_change_tell_refused(site, f, q->peer,
 			"asked for from an address that is not this machine's: it is not taken down as being installed");
+}
+
+/* A file that lies with somebody else, who alone sees it fetched.  With a kernel beside it,
+ * a boot file asks for its configuration yet. */
+static bool is_elsewhere(const struct answer *a)
+{
+	return a->kind == ANSWER_BOOTFILE && a->profile->kind == PROFILE_BOOTFILE && a->profile->bootfile.is_url;
+}
+
+/* A machine that is being told where its boot file lies. */
+struct telling {
+	struct site *site;
+	struct machine_state before, after;
+	store_done done; /* or NULL */
+	void *ctx;
+};
+
+static void on_told_stored(void *ctx, int result)
+{
+	struct telling *t = ctx;
+
+	if (result == 0)
+		machine_change_tell_step(t->site, &t->before, &t->after, (struct ip4){ 0 });
+	else
+		machine_change_take_back(t->site, &t->before, &t->after);
+	if (t->done)
+		t->done(t->ctx, result);
+	free(t);
+}
+
+static int tell_and_store(struct site *site, const struct machine_state *before, const struct machine_state *after,
+	store_done done, void *ctx)
+{
+	struct telling *t = malloc(sizeof(*t));
+	uint64_t version;
+	int r = -ENOMEM;
+
+	if (!t)
+		return r;
+	*t = (struct telling){ site, *before, *after, done, ctx };
+	r = machine_change_put(site, after, &version);
+	if (r == 0) {
+		r = machine_change_store(site, after, version, on_told_stored, t);
+		if (r < 0)
+			machine_change_take_back(site, before, after);
+	}
+	if (r < 0)
+		free(t);
+	return r;
+}
+
+int machines_told(struct site *site, const struct facts *f, const struct answer *a, store_done done, void *ctx)
+{
+	struct machine_state before, after;
+	int r;
+
+	if (!f->has_mac || !is_elsewhere(a))
+		return 0;
+	before = machine_change_begin(site, site_state_key(site, f));
+	if (a->rule_kind == RULE_ONCE && !before.boot_once[0]) /* once more, in the same boot */
+		return 0;
+	if (!is_change(a)) {
+		given_now(site, NULL, f, a);
+		return 0;
+	}
+	if (machines_refuse(site, a))
+		return -EIO;
+	if (!apply_given(site, f, a, &after))
+		return 0;
+	if (a->rule_kind == RULE_ONCE)
+		after.again_until_s = clock_lease_s() + MACHINE_AGAIN_S;
+	r = tell_and_store(site, &before, &after, done, ctx);
+	return r < 0 ? r : 1;
 }
 
 static bool is_image(const struct virtual_name *name)
@@ -349,10 +422,9 @@ void machines_answer(struct site *site, struct question *q)
 		answer_again_later(site, q);
 	} else {
 		*w = (struct waiting){ site, q, *now };
-		if (machine_change_put(site, &w->after, &version) < 0)
+		if (machine_change_put(site, &w->after, &version) < 0 ||
+			machine_change_store(site, &w->after, version, on_answer_stored, w) < 0)
 			on_answer_stored(w, -ENOMEM);
-		else
-			machine_change_store(site, &w->after, version, on_answer_stored, w);
 	}
 }
 
@@ -396,5 +468,7 @@ void machines_order(struct site *site, struct mac mac, enum machine_event order,
 		done(ctx, r);
 		return;
 	}
-	machine_change_store(site, &o->after, version, on_order_stored, o);
+	r = machine_change_store(site, &o->after, version, on_order_stored, o);
+	if (r < 0)
+		on_order_stored(o, r);
 }

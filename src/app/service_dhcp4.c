@@ -199,7 +199,8 @@ static void finish_reply(struct service_dhcp4 *s, struct reply *r, int result)
 		lease_stored(s->site->leases, rec->address, rec->state, rec->expires_s);
 	if (result < 0) {
 		/* The store itself says why, once (serve.c). The client asks again. */
-		lease_not_stored(s->site->leases, rec->address, clock_lease_s());
+		if (r->committed)
+			lease_not_stored(s->site->leases, rec->address, clock_lease_s());
 		log_store_drop(s, rec->address);
 		reply_free(r);
 		return;
@@ -303,11 +304,19 @@ static void log_plan(struct service_dhcp4 *s, const struct dhcp4_msg *msg, const
 	text_free(&line);
 }
 
+/* As machines_told(): the reply waits for its lease's commit, or where it has none, for this one. */
+static int tells_machine(struct service_dhcp4 *s, const struct dhcp4_plan *plan, struct reply *r)
+{
+	return plan->reply_type == DHCP4_ACK ?
+		machines_told(s->site, &plan->facts, &plan->answer, plan->commit ? NULL : on_committed, r) : 0;
+}
+
 static void answer(struct service_dhcp4 *s, const struct dhcp4_msg *msg, const struct dhcp4_rx *rx,
 	struct dhcp4_plan *plan)
 {
 	struct reply *r = reply_new(s, rx, plan);
-	struct lease_record record;
+	struct lease_record record = { .address = plan->out.yiaddr };
+	int told, e = 0;
 
 	if (!r) {
 		log_plan(s, msg, plan);
@@ -318,16 +327,16 @@ static void answer(struct service_dhcp4 *s, const struct dhcp4_msg *msg, const s
 		send_late(s, r, plan->delay_ms);
 		return;
 	}
-	if (!plan->commit) {
-		finish_reply(s, r, 0);
-		return;
-	}
-	lease_to_record(plan->lease, &record);
+	if (plan->commit)
+		lease_to_record(plan->lease, &record);
 	r->record = record;
-	r->committed = true;
+	r->committed = plan->commit;
+	told = tells_machine(s, plan, r);
 	/* Too many wait: the store hangs, and clients ask again. */
-	if (s->pending >= PENDING_MAX || store_commit(s->site->store, &record, on_committed, r) < 0)
-		finish_reply(s, r, -EBUSY);
+	if (told >= 0 && plan->commit)
+		e = s->pending >= PENDING_MAX ? -EBUSY : store_commit(s->site->store, &record, on_committed, r);
+	if (told < 0 || e < 0 || (told == 0 && !plan->commit))
+		finish_reply(s, r, told < 0 ? told : e);
 	else
 		s->pending++;
 }
@@ -404,6 +413,9 @@ static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p, boo
 		clients_remember(site->clients, &plan.facts, plan.heard, server.now_ms);
 	if (plan.heard.v)
 		machines_heard(site, &plan.facts, plan.heard, true);
+	/* It takes another server's address, and our offer of a boot file beside that. */
+	if (plan.heard.v && plan.drop == DROP_OTHER_SERVER)
+		(void)machines_told(site, &plan.facts, &plan.answer, NULL, NULL);
 	if (plan.drop == DROP_NO_MESSAGE_TYPE)
 		plan.drop = why; /* a BOOTP request: what it lacked */
 	if (plan.drop != DROP_NONE) {

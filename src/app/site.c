@@ -135,6 +135,7 @@ struct mac site_state_key(const struct site *s, const struct facts *f)
 void site_decide(const struct site *s, struct facts *f, struct answer *ret)
 {
 	f->state = f->has_mac ? machine_table_find(s->machines, site_state_key(s, f)) : NULL;
+	f->now_s = clock_lease_s();
 	boot_decide(s->cfg, f, ret);
 }
 

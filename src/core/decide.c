@@ -8,6 +8,15 @@
 
 static const struct profile local_disk = { .name = "local", .kind = PROFILE_LOCAL, .cmdline = "" };
 
+/* The profile that is ordered once, or was told in this same boot; "": none. */
+static struct span once(const struct facts *f)
+{
+	const struct machine_state *s = f->state;
+	bool again = f->now_s && f->now_s < s->again_until_s;
+
+	return span_str(s->boot_once[0] ? s->boot_once : again ? s->given : "");
+}
+
 /* What a machine has been through, and what was ordered for it, comes before what the
  * configuration says; an order for a profile that is there no longer does not. */
 static bool choose_by_state(const struct config *cfg, const struct facts *f, struct answer *a)
@@ -16,7 +25,7 @@ static bool choose_by_state(const struct config *cfg, const struct facts *f, str
 
 	if (!s)
 		return false;
-	a->profile = s->boot_once[0] ? config_find_profile(cfg, span_str(s->boot_once)) : NULL;
+	a->profile = once(f).n ? config_find_profile(cfg, once(f)) : NULL;
 	if (a->profile) {
 		a->rule_kind = RULE_ONCE;
 		return true;

@@ -588,6 +588,7 @@ void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg,
 	recall_relay(&x, &p->facts);
 	if (srv->machines && p->facts.has_mac)
 		p->facts.state = machine_table_find(srv->machines, machine_table_key(srv->machines, srv->cfg, &p->facts));
+	p->facts.now_s = now_s;
 	boot_decide(srv->cfg, &p->facts, &p->answer);
 	if (p->answer.kind == ANSWER_NONE) {
 		p->drop = DROP_UNKNOWN_MACHINE;

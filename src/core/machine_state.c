@@ -62,15 +62,17 @@ static bool apply_given(struct machine_state *s, const char *profile, bool insta
 		s->phase = MACHINE_INSTALLING;
 	set_profile(s->given, profile);
 	s->given_s = now_s;
+	s->again_until_s = 0;
 	return true;
 }
 
 static bool order(struct machine_state *s, enum machine_phase phase)
 {
-	bool changes = s->phase != phase || s->boot_once[0];
+	bool changes = s->phase != phase || s->boot_once[0] || s->again_until_s;
 
 	s->phase = phase;
 	s->boot_once[0] = '\0';
+	s->again_until_s = 0;
 	return changes;
 }
 
@@ -79,6 +81,7 @@ static bool order_boot(struct machine_state *s, const char *profile)
 	if (strcmp(s->boot_once, profile) == 0)
 		return false;
 	set_profile(s->boot_once, profile);
+	s->again_until_s = 0;
 	return true;
 }
 

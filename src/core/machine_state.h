@@ -30,6 +30,7 @@ enum machine_event {
 };
 
 #define MACHINE_PROFILE_MAX 64u /* a profile's name and its NUL */
+#define MACHINE_AGAIN_S     30  /* an ACK that got lost, a script that says `dhcp` and then `autoboot` */
 #define MACHINE_TEXT_MAX    64u /* octets of what it said of itself; the rest is cut */
 
 /* The secret by which an installer proves which installation it speaks of. */
@@ -70,6 +71,9 @@ struct machine_state {
 	char given[MACHINE_PROFILE_MAX];     /* the profile that it had last; "": none yet */
 	int64_t given_s;                     /* times: seconds since 1970 */
 	int64_t first_seen_s, last_seen_s;   /* 0: never */
+	/* `given` was ordered once, and told by DHCP: until then it is told again, for firmware
+	 * asks more than once in one boot.  Seconds of the leases' clock; not stored. */
+	int64_t again_until_s;
 	enum machine_token_use token_use;
 	uint8_t token[MACHINE_TOKEN_OCTETS];
 	/* Of its firmware, where that was heard, not of the iPXE that it was given. */

@@ -49,6 +49,8 @@ struct store;
  * at all (not a database, damaged, a newer version's). */
 int store_open(uv_loop_t *loop, const char *state_dir, const struct store_hooks *hooks, void *ctx,
 	char ret_message[static STORE_MESSAGE_MAX], struct store **ret) WARN_UNUSED;
+/* What is handed over in one turn of the loop is committed together, or none of it is. */
+
 /* Of each kind so many records may be on their way: a disk that hangs costs no more
  * memory than these, and many of one kind leave room for the others. */
 #define STORE_UNFINISHED_MAX 16384u

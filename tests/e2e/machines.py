@@ -26,6 +26,8 @@ profiles:
   rescue: {{kernel: rescue}}
   disk: {{local_boot: true}}
   memtest: {{bootfile: memtest.bin}}
+  elsewhere: {{bootfile: "http://10.77.0.99/menu.ipxe"}}
+  installer: {{bootfile: "tftp://10.77.0.99/installer.0", install: true}}
 machines:
   - {{name: web1, mac: "{mac}", profile: debian}}
   - {{name: web2, mac: "02:00:00:00:00:78"}}
@@ -334,6 +336,81 @@ def _():
         tftp_get(lab.client, "memtest.bin")
         netlib.wait_for("it is used up", lambda: lab.phase() == ("local", None))
         same(lab.boot(BIOS), None)
+
+
+MENU = "http://10.77.0.99/menu.ipxe"
+
+
+@case("boot once a file of another server: used up by the ACK that names it, and told again in the same boot")
+def _():
+    with Site() as lab:
+        d = lab.begin()
+        lab.boot()
+        lab.machine("local", "web1")
+        lab.machine("boot", "web1", "elsewhere")
+        same(lab.boot(BIOS), "loaders/undionly.kpxe", "the loader of firmware that cannot follow a URL")
+        c = Client(lab.link, mac=lab.link.mac, options=IPXE, broadcast=True)
+        offer = c.discover()
+        same(offer.opt[67], MENU.encode() + b"\0")
+        same(lab.phase(), ("local", "elsewhere"), "after an OFFER:")
+        for _ in range(2):  # an ACK may get lost
+            ack = c.request(offer)
+            same((ack.kind, ack.opt[67]), (ACK, MENU.encode() + b"\0"))
+            same(lab.phase(), ("local", None))
+        d.wait_line(r"\(web1\) is local \(was local, and elsewhere once\): it was given the profile elsewhere")
+        same(lab.boot(), MENU, "a script that says dhcp twice:")
+        same(lab.machine("show", "web1", "--json")["given"], "elsewhere")
+        lab.again()
+        assert lab.boot().endswith("/boot.ipxe"), "after kill -9"
+        assert is_local(lab.script())
+        # UEFI HTTP Boot follows it by itself; the next order is the end of it.
+        lab.machine("boot", "web1", "elsewhere")
+        http = [(60, b"HTTPClient:Arch:00016:UNDI:003000"), (93, b"\0\x10")]
+        same(lab.boot(http), MENU)
+        same(lab.boot(http), MENU)
+        lab.machine("hold", "web1")
+        same(lab.boot(http), None)
+        # An installer from elsewhere.
+        lab.machine("reset", "web1")
+        lab.machine("boot", "web1", "installer")
+        same(lab.boot(), "tftp://10.77.0.99/installer.0")
+        same(lab.phase(), ("installing", None))
+        lab.again()
+        same(lab.phase(), ("installing", None), "after kill -9:")
+
+
+@case("boot once a file of another server, beside a DHCP server: used up when its offer is taken")
+def _():
+    with Site() as lab:
+        lab.begin(text=CONFIG.replace("interface: sv0,", "interface: sv0, dhcp: proxy,"))
+        lab.machine("boot", "web1", "elsewhere")
+        c = Client(lab.link, mac=lab.link.mac, options=IPXE, broadcast=True)
+        same(c.discover().opt[67], MENU.encode() + b"\0")
+        same(lab.phase(), ("new", "elsewhere"), "after an OFFER:")
+        c.say(netlib.REQUEST, [(50, netlib.ip4("10.77.0.50")), (54, netlib.ip4("10.77.0.2"))])
+        netlib.wait_for("the order is used up", lambda: lab.phase() == ("new", None), seconds=20)
+        same(c.discover().opt[67], MENU.encode() + b"\0", "in the same boot:")
+        lab.again()
+        assert c.discover().opt[67].endswith(b"/boot.ipxe\0")
+
+
+@case("a disk that hangs: no ACK names a file of another server before that is on disk")
+def _():
+    with Site() as lab:
+        hang = os.path.join(lab.dir, "hang")
+        d = lab.begin(prefix=netlib.preloaded(netlib.tool("hang_disk.so"), HANG_DISK=hang))
+        lab.boot()
+        lab.machine("boot", "web1", "elsewhere")
+        c = Client(lab.link, mac=lab.link.mac, options=IPXE, broadcast=True)
+        offer = c.discover()
+        lab.write("hang", "")
+        assert c.request(offer, seconds=1) is None, "an ACK that is not on disk"
+        d.wait_line("the disk does not answer", seconds=20)
+        os.unlink(hang)
+        d.wait_line("can be stored again", seconds=20)
+        netlib.wait_for("what hung is done", lambda: lab.phase() == ("new", None), seconds=20)
+        ack = c.request(offer)
+        same((ack.kind, ack.opt[67]), (ACK, MENU.encode() + b"\0"), "asked again:")
 
 
 def asked(lab, path):

@@ -553,6 +553,31 @@ static void states_come_before_the_configuration(void **unused)
 	}
 }
 
+/* What DHCP told by an order is told again for a while, in the same boot. */
+static void an_order_that_was_told_is_told_again(void **unused)
+{
+	const struct profile all[] = { script, bootfile };
+	struct machine_state s = { .phase = MACHINE_HOLD, .given = "script", .again_until_s = 130 };
+	struct facts f = client_with("PXEClient", 0, "iPXE");
+	struct config cfg = config_with(&kernel, true);
+	struct answer a;
+
+	(void)unused;
+	cfg.profiles = all;
+	cfg.n_profiles = ARRAY_LEN(all);
+	f.state = &s;
+	f.now_s = 129;
+	boot_decide(&cfg, &f, &a);
+	assert_int_equal(a.rule_kind, RULE_ONCE);
+	assert_ptr_equal(a.profile, &all[0]);
+	f.now_s = 130;
+	boot_decide(&cfg, &f, &a);
+	assert_int_equal(a.rule_kind, RULE_STATE);
+	f.now_s = 0; /* nobody asks */
+	boot_decide(&cfg, &f, &a);
+	assert_int_equal(a.rule_kind, RULE_STATE);
+}
+
 /* P-6: these stand in thousands of machines. */
 static void a_default_uuid_is_nobodys(void **state)
 {
@@ -600,6 +625,7 @@ int main(void)
 		cmocka_unit_test(machines_first_then_rules_in_order),
 		cmocka_unit_test(the_api_is_asked_before_the_rules),
 		cmocka_unit_test(states_come_before_the_configuration),
+		cmocka_unit_test(an_order_that_was_told_is_told_again),
 		cmocka_unit_test(a_default_uuid_is_nobodys),
 		cmocka_unit_test(words_are_stable),
 	};

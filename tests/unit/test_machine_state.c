@@ -254,6 +254,25 @@ static void names_go_there_and_back(void **unused)
 	assert_true(machine_phase_parse(SPAN_LIT("newer"), &p) < 0);
 }
 
+/* What is told again stays so until something is ordered, or another thing given. */
+static void told_again_until_the_next_order(void **unused)
+{
+	static const enum machine_event ends[] = { MACHINE_GIVEN, MACHINE_ORDER_BOOT, MACHINE_ORDER_HOLD, MACHINE_ORDER_LOCAL,
+		MACHINE_ORDER_RESET };
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		struct machine_state s = state_with(MACHINE_NEW, "", FRESH);
+
+		s.again_until_s = 1030;
+		(void)machine_state_apply(&s, MACHINE_PHONED_HOME, NULL, 1000);
+		assert_int_equal(s.again_until_s, 1030);
+		s.phase = MACHINE_NEW;
+		assert_true(machine_state_apply(&s, ends[i], "live", 1000));
+		assert_int_equal(s.again_until_s, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +280,7 @@ int main(void)
 		cmocka_unit_test(only_its_own_token_is_one),	cmocka_unit_test(what_must_stay),
 		cmocka_unit_test(hears_what_it_says),		cmocka_unit_test(ipxe_in_rom_is_heard_as_such),
 		cmocka_unit_test(long_texts_are_cut),		cmocka_unit_test(names_go_there_and_back),
+		cmocka_unit_test(told_again_until_the_next_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
