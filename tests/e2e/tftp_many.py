@@ -68,12 +68,7 @@ class Fetch:
         self.first = request(name, **options)
         self.s.sendto(self.first, (SERVER, 69))
         if options:
-            try:
-                p = self.hear(OACK, 0.5)
-            except netlib.Timeout:  # lost in a flood
-                self.s.sendto(self.first, (SERVER, 69))
-                p = self.hear(OACK)
-            f = p[2:].split(b"\0")[:-1]
+            f = self.hear(OACK)[2:].split(b"\0")[:-1]
             self.agreed = {k.decode(): int(v) for k, v in zip(f[::2], f[1::2])}
             self.blksize = self.agreed.get("blksize", 512)
             self.window = self.agreed.get("windowsize", 1)
@@ -82,26 +77,34 @@ class Fetch:
     def say(self, packet):
         self.s.sendto(packet, self.peer)
 
-    def hear(self, kind=DATA, seconds=3):
-        self.s.settimeout(seconds)
+    def hear(self, kind=DATA):
+        """The next packet; what may have been lost in a flood is said again."""
+        end = time.monotonic() + netlib.PATIENCE
         while True:
+            self.s.settimeout(3 if self.peer else 0.5)
             try:
                 p, peer = self.s.recvfrom(70000)
             except socket.timeout:
-                raise netlib.Timeout("TFTP: silence after block %d" % self.n) from None
-            if self.peer is None:
-                self.peer = peer
+                if time.monotonic() > end:
+                    raise netlib.Timeout("TFTP: silence after block %d" % self.n) from None
+                self.s.sendto(ack(self.n) if self.peer else self.first, self.peer or (SERVER, 69))
+                self.in_window = 0
+                continue
+            self.peer = self.peer or peer
+            op, code = struct.unpack("!HH", p[:4])
+            if op == OACK != kind:  # once more: it had not heard our ACK yet
+                continue
             if peer == self.peer:
                 break
-        op, code = struct.unpack("!HH", p[:4])
         assert op == kind, "packet %d (%d, %r) instead of %d" % (op, code, p[4:60], kind)
         return p
 
     def step(self):
         """One packet."""
         p = self.hear()
-        if struct.unpack("!H", p[2:4])[0] != (self.n + 1) & 0xFFFF:
-            if self.in_window:  # a gap: once
+        n = struct.unpack("!H", p[2:4])[0]
+        if n != (self.n + 1) & 0xFFFF:
+            if self.in_window or n == self.n & 0xFFFF:  # a gap: once; or our ACK was lost
                 self.say(ack(self.n))
             self.in_window = 0
             return
@@ -231,7 +234,7 @@ def _():
                 sockets[s.fileno()] = s
                 poll.register(s, select.EPOLLIN)
         before, descriptors = memory_kib(d), len(os.listdir("/proc/%d/fd" % d.p.pid))
-        first, started, end = request("f", blksize=512, tsize=0), set(), time.monotonic() + 60
+        first, started, end = request("f", blksize=512, tsize=0), set(), time.monotonic() + 150
 
         def hear(seconds):
             for fd, _ in poll.poll(seconds):
@@ -336,7 +339,7 @@ def _():
         now = len(os.listdir("/proc/%d/fd" % d.p.pid))
         subprocess.run(["prlimit", "--pid=%d" % d.p.pid, "--nofile=%d:20000" % now], check=True)
         with lab.client.udp() as s:
-            s.settimeout(1)
+            s.settimeout(3)
             s.sendto(request("g"), (SERVER, 69))
             try:
                 p = s.recvfrom(600)[0]
