@@ -15,7 +15,7 @@ import netlib
 from netlib import SERVER, Client, Lab, tftp_get
 
 case = netlib.Cases()
-DHCLIENT_CONF = """timeout 10; initial-interval 1;
+DHCLIENT_CONF = """timeout 30; initial-interval 1;
 option routes code 121 = array of unsigned integer 8;
 option first code 224 = string;
 option second code 225 = string;
@@ -55,10 +55,10 @@ def dhclient(lab, link, vendor_class="honest", also=""):
                          stderr=netlib.subprocess.DEVNULL)
     try:
         return netlib.wait_for("dhclient bound", lambda: os.path.exists(out) and "reason=BOUND" in open(out).read()
-                               and environment(out), 12, 0.1)
+                               and environment(out), every=0.1)
     finally:
         p.terminate()
-        p.wait(5)
+        p.wait(netlib.PATIENCE)
 
 
 @case("udhcpc: an address, no boot options, and the address again")
@@ -72,7 +72,7 @@ def _():
         for _ in range(2):
             if os.path.exists(out):
                 os.unlink(out)
-            lab.client.run(argv, seconds=15)
+            lab.client.run(argv)
             env = environment(out)
             leases.add(env["ip"])
             assert env["ip"].startswith("10.77.0.") and env["serverid"] == SERVER, env
@@ -122,7 +122,7 @@ def _():
         lab.serve(config=OPTIONS % netlib.mac_text(lab.link.mac))
         hook, out = script(lab, "udhcpc")
         asked = [w for o in ("121", "search", "ntpsrv", "rootpath", "224", "225") for w in ("-O", o)]
-        lab.client.run(["udhcpc", "-i", "cl0", "-f", "-q", "-n", "-t", "5", "-T", "1", "-s", hook, *asked], seconds=15)
+        lab.client.run(["udhcpc", "-i", "cl0", "-f", "-q", "-n", "-t", "5", "-T", "1", "-s", hook, *asked])
         env = environment(out)
         assert env["staticroutes"] == "10.9.0.0/16 10.77.0.2 0.0.0.0/0 " + SERVER, env
         assert (env["search"], env["ntpsrv"], env["rootpath"]) == ("lab.example example", "10.77.0.5", "r" * 100), env
@@ -154,7 +154,7 @@ def fetched_intact(argv_of, names=None):
         os.mkdir(work)
         for name in names or SIZES:
             out = os.path.join(work, name)
-            p = lab.client.run(argv_of(name, out), seconds=40, check=False)
+            p = lab.client.run(argv_of(name, out), seconds=120, check=False)
             with open(out, "rb") if os.path.exists(out) else open(os.devnull, "rb") as f:
                 got = f.read()
             assert sha(got) == sha(data[name]), "%s: %d octets of %d (exit %d) %s%s" % (
@@ -209,7 +209,7 @@ def _():
         for windowsize in 256, 1000:
             out = os.path.join(lab.dir, "got%d" % windowsize)
             lab.client.run(["atftp", "--option", "blksize 1468", "--option", "windowsize %d" % windowsize, "--get", "-r", "long",
-                            "-l", out, SERVER], seconds=120)
+                            "-l", out, SERVER], seconds=300)
             with open(out, "rb") as f:
                 assert sha(f.read()) == sha(data)
             line = d.wait_line(r"long.*windowsize %d" % windowsize)
@@ -258,7 +258,7 @@ def _():
         running = [lab.client.spawn(["curl", "-sSf", "-o", os.path.join(lab.dir, "h%d" % i), URL + "big"]) for i in range(16)]
         running += [lab.client.spawn(["curl", "-sSf", "--tftp-blksize", "1428", "-o", os.path.join(lab.dir, "t%d" % i),
                                       "tftp://%s/dir/big" % SERVER]) for i in range(16)]
-        assert tftp_get(lab.client, "dir/f513") and Client(lab.link).dora(seconds=2)
+        assert tftp_get(lab.client, "dir/f513") and Client(lab.link).dora()
         for p in running:
             assert p.wait(60) == 0, p.args
         for i in range(16):

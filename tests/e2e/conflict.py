@@ -78,7 +78,7 @@ def third_host(lab, *addresses):
     return ns, mac_of(ns, "mv0")
 
 
-def timed(client, seconds=2, **more):
+def timed(client, seconds=netlib.PATIENCE, **more):
     """The offer and the milliseconds that it took."""
     began = time.monotonic()
     offer = client.discover(seconds, **more)
@@ -128,7 +128,7 @@ def _():
             third.close()
 
 
-@case("only the first offer waits 200 ms: not the same client's next, nor its REQUEST, nor after a restart")
+@case("only the first offer waits 200 ms: not the same client's next, nor its REQUEST, nor after a restart", tries=3)
 def _():
     with Lab() as lab:
         daemon = lab.serve(config=POOL)
@@ -147,7 +147,7 @@ def _():
         assert at_once(client).yiaddr == offer.yiaddr
 
 
-@case("the probe is an ARP probe: no sender address, ours the hardware address")
+@case("the probe is an ARP probe: no sender address, ours the hardware address", tries=3)
 def _():
     with Lab() as lab, ArpHost(lab, made_up_mac(), addresses=()) as host:
         lab.serve(config=POOL)
@@ -172,7 +172,7 @@ def _():
         assert time.monotonic() - began < 1
 
 
-@case("reserved addresses and INIT-REBOOT are not asked for")
+@case("reserved addresses and INIT-REBOOT are not asked for", tries=3)
 def _():
     with Lab() as lab, ArpHost(lab, made_up_mac(), addresses=()) as host:
         mac = made_up_mac()
@@ -183,7 +183,7 @@ def _():
         assert not [a for a in host.asked if a[0] == "10.77.0.150" and a[2] == bytes(4)], host.asked
 
 
-@case("conflict_check: off offers at once, whoever has the address")
+@case("conflict_check: off offers at once, whoever has the address", tries=3)
 def _():
     with Lab() as lab, ArpHost(lab, made_up_mac(), addresses=["10.77.0.100"]) as host:
         lab.serve(config=POOL.replace("}", ", conflict_check: off}"))
@@ -191,7 +191,7 @@ def _():
         assert not host.asked, host.asked
 
 
-@case("any ARP of another machine counts, the client's own and ours do not")
+@case("any ARP of another machine counts, the client's own and ours do not", tries=3)
 def _():
     with Lab() as lab:
         daemon = lab.serve(config=POOL)
@@ -226,7 +226,7 @@ def _():
         assert len(conflicts(daemon)) == 2
 
 
-@case("three addresses in use one after the other: silence with a reason, the next DISCOVER goes on")
+@case("three addresses in use one after the other: silence with a reason, the next DISCOVER goes on", tries=3)
 def _():
     used = ["10.77.0.%d" % i for i in range(100, 104)]
     with Lab() as lab, ArpHost(lab, made_up_mac(), addresses=used):
@@ -238,14 +238,14 @@ def _():
         assert client.discover().yiaddr == "10.77.0.104"
 
 
-@case("a router that does proxy ARP is recognised and no longer asked, until a reload")
+@case("a router that does proxy ARP is recognised and no longer asked, until a reload", tries=3)
 def _():
     with Lab() as lab:
         with ArpHost(lab, made_up_mac()):
             daemon = lab.serve(config=POOL)
             client = Client(lab.link)
             assert client.ask(DISCOVER, seconds=0.4) is None
-            client.discover(seconds=1)
+            client.discover()
             said = [m for m in daemon.messages() if "proxy ARP" in m]
             assert len(said) == 1 and said[0].startswith("sv0: "), said
             for _ in range(5):
@@ -256,7 +256,7 @@ def _():
         first_offer(Client(lab.link))
 
 
-@case("an interface that goes down and up is asked on again")
+@case("an interface that goes down and up is asked on again", tries=3)
 def _():
     with Lab() as lab, ArpHost(lab, made_up_mac(), addresses=["10.77.0.100"]):
         daemon = lab.serve(config=POOL)
@@ -266,7 +266,7 @@ def _():
             lab.server.ip("link set sv0 up")
             time.sleep(0.3)
         client = Client(lab.link)
-        client.served_within(3)
+        client.served_within(netlib.SOON)
         assert client.dora().yiaddr != "10.77.0.100"
         assert len(conflicts(daemon)) == 1
 
@@ -287,7 +287,7 @@ class Relay:
     def __init__(self, lab, address="10.78.0.1"):
         self.s, self.address = lab.client.udp(address, 67), address
 
-    def discover(self, mac, xid=None, seconds=2):
+    def discover(self, mac, xid=None, seconds=netlib.PATIENCE):
         xid = xid or random.getrandbits(32)
         began = time.monotonic()
         self.s.settimeout(seconds)
@@ -300,7 +300,7 @@ class Relay:
 RELAYED = "networks: [{interface: sv0, pools: [10.77.0.100-10.77.0.199]}, {subnet: 10.78.0.0/24, pools: [10.78.0.100-10.78.0.199]}]\n"
 
 
-@case("behind a relay: asked by ICMP echo")
+@case("behind a relay: asked by ICMP echo", tries=3)
 def _():
     with relayed_lab() as lab:
         lab.client.ip("addr add 10.78.0.100/32 dev lo")
@@ -336,7 +336,7 @@ def _():
         assert len(conflicts(daemon)) == 1
 
 
-@case("behind a relay without a way there: offered at once, and counted")
+@case("behind a relay without a way there: offered at once, and counted", tries=3)
 def _():
     with relayed_lab(route=False) as lab:
         daemon = lab.serve(config=RELAYED)
@@ -359,7 +359,7 @@ def exchange_times(clients, until):
     times, lost = [], 0
     while not until():
         began = time.monotonic()
-        if clients[len(times) % len(clients)].ask(DISCOVER, seconds=1):
+        if clients[len(times) % len(clients)].ask(DISCOVER, seconds=netlib.SOON):
             times.append((time.monotonic() - began) * 1000)
         else:
             lost += 1
@@ -378,7 +378,7 @@ def known_while_200_wait():
         for i, mac in enumerate(macs):
             lab.link.send(message(DISCOVER, mac, 1000 + i, flags=0x8000), mac=mac)
         times, lost = exchange_times(known, lambda: time.monotonic() - began > 0.6)
-        offers = {r.xid: r.yiaddr for r in lab.link.replies(0.5) if r.kind == OFFER}
+        offers = {r.xid: r.yiaddr for r in lab.link.replies(2) if r.kind == OFFER}
         assert len(offers) == 200 and len(set(offers.values())) == 200, "%d offers" % len(offers)
         assert not lost
         print("   %d answers to known clients while 200 waited: p99 %.1f ms" % (len(times), percentile(times, 0.99)))
@@ -391,7 +391,7 @@ def _():
     assert any(known_while_200_wait() < 50 for _ in range(3))
 
 
-@case("a flood of 10,000 DISCOVERs from made-up addresses: known clients are served, the table is bounded")
+@case("a flood of 10,000 DISCOVERs from made-up addresses: known clients are served, the table is bounded", tries=3)
 def _():
     with Lab(address=False) as lab:
         lab.server.ip("addr add 10.77.0.1/16 dev sv0")

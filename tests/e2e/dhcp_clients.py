@@ -74,7 +74,7 @@ class Story:
         with open(self.path) as f:
             return [line.split() for line in f]
 
-    def wait(self, reason, seconds=12, count=1):
+    def wait(self, reason, seconds=60, count=1):
         """The address of that step's count'th time."""
         def look():
             found = [s for s in self.steps() if s[0] == reason]
@@ -111,7 +111,7 @@ def replies_to(daemon, request, reply="ACK"):
     return [x for x in daemon.lines() if x.get("request") == request and x.get("reply") == reply]
 
 
-def wait_replies(daemon, request, count, reply="ACK", seconds=5):
+def wait_replies(daemon, request, count, reply="ACK", seconds=60):
     wait_for("%d times %s answered by %s" % (count, request, reply),
              lambda: len(replies_to(daemon, request, reply)) >= count, seconds)
     return replies_to(daemon, request, reply)
@@ -132,7 +132,7 @@ def _():
         wait_replies(d, "REQUEST", 2)
         p.send_signal(netlib.signal.SIGTERM)  # -R: released at the end
         d.wait_line(r"RELEASE %s" % re.escape(address))
-        p.wait(5)
+        p.wait(netlib.PATIENCE)
         p = udhcpc(lab.client, story)
         assert story.wait("bound", count=2) == [address]
 
@@ -143,7 +143,7 @@ def _():
         other = neighbour(lab, "10.77.0.100")
         d, story = lab.serve(config=SHORT), Story(lab, "udhcpc")
         udhcpc(lab.client, story, "mv1", "-a", "-A", "1")
-        address, = story.wait("bound", 20)
+        address, = story.wait("bound")
         assert address != "10.77.0.100", address
         d.wait_line(r"DECLINE 10\.77\.0\.100")
         assert leases(lab)["10.77.0.100"]["state"] == "declined", leases(lab)
@@ -158,10 +158,10 @@ def _():
         story = Story(lab, "dhclient")
         p = dhclient(lab.client, story)
         address = story.wait("BOUND")[0]
-        assert story.wait("RENEW", 20)[0] == address
+        assert story.wait("RENEW")[0] == address
         wait_replies(d, "REQUEST", 2)
         p.terminate()
-        p.wait(5)
+        p.wait(netlib.PATIENCE)
         lab.client.run(dhclient_argv(story, "-r", "cl0"))
         d.wait_line(r"RELEASE %s" % re.escape(address))
         dhclient(lab.client, story)
@@ -176,10 +176,10 @@ def _():
         p = dhclient(lab.client, story)
         address = story.wait("BOUND")[0]
         p.terminate()
-        p.wait(5)
+        p.wait(netlib.PATIENCE)
         dhclient(lab.client, story)
         assert story.wait("REBOOT")[0] == address
-        assert len(replies_to(d, "DISCOVER", "OFFER")) == 1 and len(replies_to(d, "REQUEST")) == 2
+        assert len(wait_replies(d, "REQUEST", 2)) == 2 and len(replies_to(d, "DISCOVER", "OFFER")) == 1
 
 
 @case("dhclient: an address that its script refuses is declined, and another one given")
@@ -191,7 +191,7 @@ def _():
         dhclient(lab.client, story)
         address, refused = story.wait("BOUND")
         d.wait_line(r"DECLINE %s" % re.escape(address))
-        assert refused == "refused" and story.wait("BOUND", 30, count=2)[0] != address
+        assert refused == "refused" and story.wait("BOUND", count=2)[0] != address
         assert leases(lab)[address]["state"] == "declined", leases(lab)
 
 
@@ -221,15 +221,15 @@ def _():
         lab.client.ip("addr flush dev cl0")
         d = lab.serve(config=SHORT)
         p = started()
-        first = wait_for("systemd-networkd has an address", address, 15)
-        wait_replies(d, "REQUEST", 2, seconds=60)
+        first = wait_for("systemd-networkd has an address", address)
+        wait_replies(d, "REQUEST", 2)
         assert address() == first
         p.terminate()
         d.wait_line(r"RELEASE %s" % re.escape(first))
-        p.wait(5)
+        p.wait(netlib.PATIENCE)
         started()
-        wait_replies(d, "REQUEST", 3, seconds=15)
-        assert wait_for("the address again", address, 5) == first
+        wait_replies(d, "REQUEST", 3)
+        assert wait_for("the address again", address) == first
 
 
 # ---- behind a router with a relay agent ----
@@ -268,7 +268,7 @@ class Routed(Lab):
         self.upstream = Link(self.router, "wan")
         self.links.append(self.upstream)
         self.agent = self.router.spawn(RELAYS[agent], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for("the relay agent listens", lambda: ":67 " in self.router.run("ss -lun").stdout, 5)
+        wait_for("the relay agent listens", lambda: ":67 " in self.router.run("ss -lun").stdout)
 
     def __exit__(self, *why):
         self.router.close()
@@ -283,7 +283,7 @@ def _():
         udhcpc(lab.client, story, "cl9", "-q")
         story.wait("bound")
         for kind in netlib.OFFER, ACK:
-            r = lab.upstream.receive(seconds=1, kinds=[kind])
+            r = lab.upstream.receive(kinds=[kind])
             assert r and r.dst == r.giaddr == "10.9.0.1" and r.opt[82] == b"\1\3lan" and r.list[-1][0] == 82, (r, r and r.list)
 
 
@@ -300,16 +300,16 @@ def add_relayed(agent):
             assert "by relay" not in wait_replies(d, "REQUEST", 2)[1]["message"]
             p.terminate()
             d.wait_line(r"RELEASE %s" % re.escape(address))
-            p.wait(5)
+            p.wait(netlib.PATIENCE)
             had = len(replies_to(d, "REQUEST"))
             p = dhclient(lab.client, second, "cl9")
             address = second.wait("BOUND")[0]
-            assert second.wait("RENEW", 20)[0] == address
+            assert second.wait("RENEW")[0] == address
             assert ["by relay" in x["message"] for x in wait_replies(d, "REQUEST", had + 2)[had:had + 2]] == [True, False]
             p.terminate()
-            p.wait(5)
+            p.wait(netlib.PATIENCE)
             lab.client.run(dhclient_argv(second, "-r", "cl9"))
-            wait_for("the release", lambda: d.count(r"RELEASE %s" % re.escape(address)) >= 1, 5)
+            wait_for("the release", lambda: d.count(r"RELEASE %s" % re.escape(address)) >= 1)
 
 
 for agent in RELAYS:
@@ -324,7 +324,7 @@ def _():
         lab.server.ip("addr add %s/16 dev sv0" % SERVER)
         lab.serve(config="networks: [{interface: sv0, pools: [10.77.64.0-10.77.127.255], conflict_check: off}]\n")
         p = lab.client.run(["perfdhcp", "-4", "-r", "500", "-R", "1000", "-p", "5", "-W", "500000", "-l", "cl0", SERVER],
-                           seconds=30, check=False)
+                           check=False)
         sent = [int(n) for n in re.findall(r"sent packets: (\d+)", p.stdout)]
         drops = [int(n) for n in re.findall(r"^drops: (-?\d+)", p.stdout, re.M)]
         assert len(sent) == len(drops) == 2 and min(sent) > 1000, p.stdout + p.stderr
@@ -350,7 +350,7 @@ def _():
             d.wait_line("vlan7: .*was served until now")
             assert other.dora() and client.ask(netlib.DISCOVER, seconds=0.3) is None
             make()
-            client.served_within(5)
+            client.served_within(netlib.PATIENCE)
             assert client.dora().yiaddr == before.yiaddr
             assert other.dora().server == "10.78.0.1"
 

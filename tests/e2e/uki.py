@@ -303,7 +303,7 @@ def _():
         get(lab, path, "Range: bytes=0-99")
         same(state(), before)
         same(get(lab, path)[0], 200)
-        netlib.wait_for("installing", lambda: state() == ["installing"], 5)
+        netlib.wait_for("installing", lambda: state() == ["installing"])
 
 
 @case("explain: the image's URL")
