@@ -15,7 +15,7 @@ import sys
 import time
 
 import netlib
-from control import Talk, connections, same
+from control import Talk, come_and_go, connections, same
 from netlib import BOOTSMITH, DISCOVER, SERVER, Client, Lab, Tftp, Timeout, http_get, mac_bytes, mac_text, message, tftp_get, wait_for
 
 case = netlib.Cases()
@@ -49,7 +49,7 @@ class Follower:
         with open(self.path + ".err", encoding="utf-8") as f:
             return f.read()
 
-    def wait_line(self, pattern, seconds=5):
+    def wait_line(self, pattern, seconds=netlib.PATIENCE):
         try:
             return wait_for("a line /%s/" % pattern, lambda: [x for x in self.lines() if re.search(pattern, x)], seconds)[0]
         except Timeout as e:
@@ -57,7 +57,7 @@ class Follower:
 
     def end(self, number):
         self.p.send_signal(number)
-        return self.p.wait(5)
+        return self.p.wait(netlib.PATIENCE)
 
 
 @case("a real client's exchange: then, and as it happens; text and JSON; by MAC")
@@ -69,7 +69,7 @@ def _():
         all_text, all_json, other = Follower(lab), Follower(lab, "--json"), Follower(lab, "02:00:00:00:00:01", "--json")
         for f in (all_text, all_json):
             f.wait_line("ready after")  # what was before comes first
-        lab.client.run(["udhcpc", "-i", "cl0", "-f", "-q", "-n", "-t", "5", "-T", "1", "-s", "/bin/true"], seconds=15)
+        lab.client.run(["udhcpc", "-i", "cl0", "-f", "-q", "-n", "-t", "5", "-T", "1", "-s", "/bin/true"])
         Client(lab.link, mac=mac_bytes("02:00:00:00:00:01")).dora()
         for kind in ("DISCOVER -> OFFER", "REQUEST -> ACK"):
             line = all_text.wait_line(mine + ".*" + kind)
@@ -83,6 +83,7 @@ def _():
         same(live, then, "what was followed and what is remembered:")
         same([x["seq"] for x in then], list(range(1, len(then) + 1)), "numbers")
         # an event is what the log said, and a number
+        wait_for("the log's lines", lambda: len(d.lines()) >= len(then))
         same([{k: v for k, v in x.items() if k != "seq"} for x in then], d.lines(), "events and log:")
         ack = [x for x in then if x.get("reply") == "ACK" and x["mac"] == mine][0]
         assert list(ack)[:4] == ["seq", "time", "level", "topic"], ack
@@ -112,7 +113,10 @@ def _():
         lab.client.ip("addr add %s/24 dev cl0" % address)
         tftp_get(lab.client, "loader", blksize=1400)
         same(http_get(lab.client, "/kernel")[0], 200)
-        got = {x["topic"]: x for x in events(lab, mac_text(c.mac), "--json")}
+        def told():  # the thread that served it tells of it afterwards
+            got = {x["topic"]: x for x in events(lab, mac_text(c.mac), "--json")}
+            return got if {"tftp", "http"} <= set(got) else None
+        got = wait_for("events of both", told)
         same((got["tftp"]["file"], got["tftp"]["octets"], got["tftp"]["outcome"]), ("loader", 300000, "sent"))
         same((got["http"]["target"], got["http"]["octets"], got["http"]["status"]), ("/kernel", 3000000, 200))
         for x in got["tftp"], got["http"]:
@@ -135,9 +139,10 @@ def _():
             s.recv(65536)
             t.step()
             time.sleep(0.05)
+        took = time.monotonic() - began
         for topic, name, size in (("tftp", "slow", 1 << 20), ("http", "/slow", 64 << 20)):
             seen = [x for x in events(lab, "--json") if x["topic"] == topic and "progress" in x]
-            assert 2 <= len(seen) <= 4, "%d events of %s: %r" % (len(seen), topic, seen)
+            assert 2 <= len(seen) <= took + 1, "%d events of %s in %.1f s: %r" % (len(seen), topic, took, seen)
             assert all(name in x["message"] and 0 <= x["progress"] < 100 for x in seen), seen
         s.close()
         t.rest()
@@ -189,7 +194,7 @@ def _():
                 Client(lab.link, broadcast=True).dora()
                 slowest = max(slowest, time.monotonic() - start)
         Client(lab.link, broadcast=True, mac=mac_bytes("02:00:00:00:00:07")).dora()
-        assert slowest < 1, slowest
+        assert slowest < 5, slowest
         last = events(lab, "--json", "02:00:00:00:00:07")[-1]["seq"]
         for t in talks[:3]:
             seen, missed, after = 0, 0, 0
@@ -246,10 +251,7 @@ def _():
         same(json.loads(t.f.readline())["event"]["mac"], "02:00:00:00:00:99")
         t.close()
         wait_for("that one too", lambda: connections(lab) == 0)
-        for _ in range(200):  # come and go in the middle of what is told
-            t = Talk(lab)
-            t.say({"v": 1, "verb": "events", "follow": True})
-            t.close()
+        come_and_go(lab, 200, {"v": 1, "verb": "events", "follow": True})  # in the middle of what is told
         Client(lab.link).dora()
         assert d.alive()
 
@@ -288,7 +290,7 @@ def _():
         f.wait_line("ready")
         g.wait_line("ready")
         d.stop()
-        same((f.p.wait(5), g.p.wait(5)), (1, 1), "exit codes")
+        same((f.p.wait(netlib.PATIENCE), g.p.wait(netlib.PATIENCE)), (1, 1), "exit codes")
         assert "stopped" in f.errors() and f.errors().count("\n") == 1, f.errors()
         assert f.lines()[-1].endswith("stopping (SIGTERM)"), f.lines()[-2:]
         same(json.loads(g.lines()[-1])["message"], "stopping (SIGTERM)", "the last that it said")
@@ -297,7 +299,7 @@ def _():
         f.wait_line("ready")
         d.kill(9)
         d.wait()
-        same(f.p.wait(5), 1, "after kill -9")
+        same(f.p.wait(netlib.PATIENCE), 1, "after kill -9")
         for argv in (("x",), ("02:00:00:00:00:99", "y"), ("--since", "x"), ("--since", "-1"), ("--since",), ("--odd",)):
             events(lab, *argv, code=2)
 
