@@ -15,6 +15,7 @@ import sys
 import time
 
 import netlib
+from durable import Disk
 from netlib import ACK, BOOTSMITH, Client, Lab, Timeout, mac_text, made_up_mac, tftp_get
 
 case = netlib.Cases()
@@ -532,30 +533,24 @@ def _():
 @case("a disk that is full: no installation begins, no order is taken, and it is said why")
 def _():
     with Site() as lab:
-        lab.write("tiny/x", "")
-        tiny = os.path.join(lab.dir, "tiny")
-        lab.server.run(["mount", "-t", "tmpfs", "-o", "size=300k", "none", tiny])
-        d = lab.begin()
-        d.stop()
-        d = lab.daemon = lab.serve("--state-dir", tiny, config=lab.config_text)
+        disk = Disk(lab, "mount -t tmpfs -o size=300k none STATE")
+        d = lab.begin(prefix=disk.prefix)
         lab.boot()
-        with open("/proc/self/ns/net"):
-            lab.server.run(["sh", "-c", "dd if=/dev/zero of=%s/fill bs=1k 2>/dev/null; true" % tiny], check=False)
-        for i in range(40):  # until it cannot write any more
-            c = Client(lab.link, options=IPXE)
+        disk.fill()
+
+        def is_full():
             try:
-                c.dora(seconds=0.3)
+                Client(lab.link, options=IPXE).dora(seconds=0.5)
             except (Timeout, AssertionError):
                 pass
-            if d.count("cannot") or d.count("disk is full"):
-                break
-        d.wait_line("disk is full")
+            return d.count("disk is full")
+        netlib.wait_for("it cannot write any more", is_full)
         assert "store cannot write" in lab.machine("hold", "web1", code=1)
         netlib.wait_for("a script", lambda: lab.http_get(lab.path())[0] == 200)  # whose commit failed first: 503
         script = lab.script()
         assert "kernel" not in script and "store cannot write" in script, script
         same(lab.phase(), ("new", None))
-        os.unlink(os.path.join(tiny, "fill"))
+        disk.make_room()
         d.wait_line("can be stored again")
         assert "kernel /linux" in lab.script()
         same(lab.phase(), ("installing", None))
