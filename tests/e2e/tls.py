@@ -65,7 +65,7 @@ def connect(lab, ctx, session=None, source=None):
 def bound(lab, source):
     with lab.client.entered():
         s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    s.settimeout(5)
+    s.settimeout(netlib.PATIENCE)
     s.bind((source, 0))
     s.connect((SERVER, 443))
     return s
@@ -97,9 +97,9 @@ def get(s, path="/small", method="GET", fields=()):
 
 def openssl(lab, *argv):
     """openssl s_client to the daemon: exit code and all that it says."""
-    p = lab.client.spawn(["timeout", "10", "openssl", "s_client", "-connect", SERVER + ":443", "-CAfile", tls(lab, "ca.pem"),
+    p = lab.client.spawn(["timeout", "60", "openssl", "s_client", "-connect", SERVER + ":443", "-CAfile", tls(lab, "ca.pem"),
                           *argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    out = p.communicate(timeout=20)[0].decode("utf-8", "replace")
+    out = p.communicate(timeout=90)[0].decode("utf-8", "replace")
     lab.client.processes.remove(p)
     return p.returncode, out
 
@@ -170,9 +170,13 @@ def _():
             code, out = openssl(lab, version, "-cipher", "ALL:@SECLEVEL=0")
             assert code != 0 and "alert protocol version" in out, out
         d.wait_line("D329")
-        p = lab.client.run(["curl", "-sS", "https://%s/small" % SERVER], check=False)
-        same(p.returncode, 60, "curl without the CA")
-        d.wait_line("D328")
+
+        def distrusts():
+            p = lab.client.run(["curl", "-sS", "https://%s/small" % SERVER], check=False)
+            same(p.returncode, 60, "curl without the CA")
+            # Who has not sent all of its certificates by then finds a connection that is reset, and no alert.
+            return d.count("D328")
+        netlib.wait_for("D328", distrusts, every=0.5)
         s = lab.client.connect(SERVER, 443)
         s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         d.wait_line("D330")
@@ -217,12 +221,12 @@ def _():
                         same(s.session_reused, i > 0, "resumed")
                         session = s.session
         with lab.client.entered():
-            p = subprocess.Popen(["timeout", "10", "openssl", "s_client", "-connect", SERVER + ":443", "-tls1_2"],
+            p = subprocess.Popen(["timeout", "60", "openssl", "s_client", "-connect", SERVER + ":443", "-tls1_2"],
                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         p.stdin.write(b"R\n")
         p.stdin.flush()
         time.sleep(1)
-        out = p.communicate(b"Q\n", timeout=15)[0].decode("utf-8", "replace")
+        out = p.communicate(b"Q\n", timeout=90)[0].decode("utf-8", "replace")
         assert "RENEGOTIATING" in out and "no renegotiation" in out, out[-600:]
 
 
@@ -300,20 +304,20 @@ def _():
                 began = time.monotonic()
                 with connect(lab, ctx) as s:
                     same(get(s)[2], b"hello\n", "body")
-                assert time.monotonic() - began < 5, "%.1f s" % (time.monotonic() - began)
+                assert time.monotonic() - began < netlib.SOON, "%.1f s" % (time.monotonic() - began)
         with connect(lab, ctx) as s:
             same(get(s, "/big")[2] == CONTENT, True, "whole file equal:")
         for s in half:
             s.close()
         # Half a handshake does not stay: the deadline of a head is its own too.
-        s = lab.client.connect(SERVER, 443, seconds=20)
+        s = lab.client.connect(SERVER, 443)
         s.sendall(hello)
         began = time.monotonic()
         try:
             same(s.recv(100), b"", "answer")
         except ConnectionResetError:
             pass
-        assert 5 < time.monotonic() - began < 15, "closed after %.1f s" % (time.monotonic() - began)
+        assert 5 < time.monotonic() - began < 10 + netlib.SOON, "closed after %.1f s" % (time.monotonic() - began)
         assert d.alive()
 
 
@@ -323,7 +327,7 @@ def _():
         d = serve(lab)
         ctx = context(lab)
         slow = connect(lab, ctx)
-        slow.settimeout(20)
+        slow.settimeout(netlib.PATIENCE)
         slow.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
         r = http.client.HTTPResponse(slow)
         r.begin()
