@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include "core/upstream.h"
 #include "edge/fetch.h"
-#include "edge/partial.h"
 #include "edge/worker.h"
 
 #include <errno.h>
@@ -147,28 +146,19 @@ static void on_done(void *ctx, int result, const char *sentence)
 	free_download(d);
 }
 
-/* What an earlier run of the daemon left is looked at before it is used. */
-static bool is_there(const struct download *d)
-{
-	struct sha256 got;
-
-	return d->has_sha256 && partial_sha256_of(d->path, &got) == 0 && sha256_eq(got, d->sha256);
-}
-
 static void read_fetch(struct letter *l)
 {
 	static const struct fetch_events events = { on_progress, on_done };
 	struct download *d = (struct download *)l;
+	/* What an earlier run of the daemon left is looked at before it is used. */
 	struct fetch_request request = { .url = d->url, .path = d->path, .sha256 = d->has_sha256 ? &d->sha256 : NULL,
 		.size_max = d->size_max, .stall_s = d->has_copy ? STALL_COPY_S : STALL_S,
-		.tries = d->has_copy ? 1 : TRIES, .keep_note = !d->has_sha256 };
+		.tries = d->has_copy ? 1 : TRIES, .keep_note = !d->has_sha256, .may_be_there = true };
 	struct fetch *fetch;
 
 	DL_APPEND(d->worker->downloads, d);
 	if (!d->worker->fetcher)
 		on_done(d, -ENOMEM, "out of memory");
-	else if (is_there(d))
-		on_done(d, 0, "");
 	else if (fetch_begin(d->worker->fetcher, &request, &events, d, &fetch) < 0)
 		on_done(d, -ENOMEM, "out of memory");
 }

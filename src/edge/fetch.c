@@ -1,14 +1,18 @@
 /* One download; see fetch.h.
  *
- *   begin -> attempt -> octets ... -> transfer_ended -> finish
- *               ^                          |
- *               +---- timer, try again ----+
+ *   begin -> open -> attempt -> octets ... -> transfer_ended -> close -> finish
+ *                       ^                          |
+ *                       +---- timer, try again ----+
+ *
+ * Opening what is there (its digest) and closing what is whole (fsync) take as long as
+ * the disk does, and are a disk_job each.
  */
 #include "edge/fetch.h"
 
 #include "base/text.h"
 #include "core/upstream.h"
 #include "core/url.h"
+#include "edge/disk_jobs.h"
 #include "edge/fetch_loop.h"
 #include "edge/partial.h"
 
@@ -22,9 +26,11 @@
 #define SLOW_BYTES_S   1000L /* less than that for stall_s is a stall */
 
 struct fetcher {
-	struct fetch_loop *loop;
+	struct fetch_loop *loop; /* NULL: closed */
 	char *ca;
 	struct fetch *fetches;
+	struct disk_jobs disk;
+	unsigned refs; /* its owner's, and one of each fetch that is not freed yet */
 };
 
 struct fetch {
@@ -37,9 +43,14 @@ struct fetch {
 	char *url, *path;
 	struct text shown; /* the URL, in sentences */
 	struct sha256 sha256;
-	bool has_sha256, resume, keep_note;
+	bool has_sha256, resume, keep_note, may_be_there;
 	uint64_t size_max;
 	unsigned stall_s, tries;
+	/* on a worker: the partial is the job's then */
+	struct disk_job job;
+	bool is_at_disk, is_cancelled;
+	int job_result;
+	struct sha256 got;
 	/* this attempt */
 	struct curl_slist *headers;
 	char error[CURL_ERROR_SIZE];
@@ -70,8 +81,18 @@ int fetcher_new(uv_loop_t *loop, const char *ca, struct fetcher **ret)
 		free(f);
 		return r;
 	}
+	f->disk.loop = loop;
+	f->refs = 1;
 	*ret = f;
 	return 0;
+}
+
+static void fetcher_unref(struct fetcher *f)
+{
+	if (--f->refs > 0)
+		return;
+	free(f->ca);
+	free(f);
 }
 
 void fetcher_close(struct fetcher *f)
@@ -79,8 +100,8 @@ void fetcher_close(struct fetcher *f)
 	while (f->fetches)
 		fetch_cancel(f->fetches);
 	fetch_loop_close(f->loop);
-	free(f->ca);
-	free(f);
+	f->loop = NULL;
+	fetcher_unref(f);
 }
 
 /* --- the end --- */
@@ -89,6 +110,7 @@ static void free_fetch(uv_handle_t *handle)
 {
 	struct fetch *f = handle->data;
 
+	fetcher_unref(f->fetcher);
 	text_free(&f->sentence);
 	text_free(&f->shown);
 	free(f->url);
@@ -107,13 +129,21 @@ static void end_attempt(struct fetch *f)
 	f->headers = NULL;
 }
 
+static void let_go(struct fetch *f)
+{
+	partial_close(f->partial);
+	f->partial = NULL;
+	uv_close((uv_handle_t *)&f->pause, free_fetch);
+}
+
 void fetch_cancel(struct fetch *f)
 {
 	end_attempt(f);
-	partial_close(f->partial);
-	f->partial = NULL;
 	DL_DELETE(f->fetcher->fetches, f);
-	uv_close((uv_handle_t *)&f->pause, free_fetch);
+	if (!f->is_at_disk || disk_jobs_drop(&f->job))
+		let_go(f);
+	else
+		f->is_cancelled = true; /* what a worker has is let go when it has done */
 }
 
 static void PRINTF(3, 4) finish(struct fetch *f, int result, const char *fmt, ...)
@@ -129,6 +159,30 @@ static void PRINTF(3, 4) finish(struct fetch *f, int result, const char *fmt, ..
 	f->partial = NULL;
 	f->events.done(f->ctx, result, text_str(&f->sentence));
 	fetch_cancel(f);
+}
+
+/* --- what a worker does --- */
+
+static struct fetch *fetch_of(struct disk_job *job)
+{
+	return (struct fetch *)((char *)job - offsetof(struct fetch, job));
+}
+
+static void give_to_disk(struct fetch *f, void (*run)(struct disk_job *), void (*done)(struct disk_job *))
+{
+	f->job.run = run;
+	f->job.done = done;
+	f->is_at_disk = true;
+	disk_jobs_add(&f->fetcher->disk, &f->job);
+}
+
+/* False: nobody waits for it any more. */
+static bool is_back_from_disk(struct fetch *f)
+{
+	f->is_at_disk = false;
+	if (f->is_cancelled)
+		let_go(f);
+	return !f->is_cancelled;
 }
 
 /* --- what the server answers --- */
@@ -269,15 +323,7 @@ static void attempt(struct fetch *f)
 
 static void on_pause_over(uv_timer_t *timer)
 {
-	struct fetch *f = timer->data;
-	int r = f->partial ? 0 : partial_open(f->path, f->url, f->keep_note, &f->partial);
-
-	if (r == -EBUSY)
-		finish(f, r, "another bootsmith fetches %s at this moment", f->path);
-	else if (r < 0)
-		finish(f, r, "cannot write %s: %s", f->path, strerror(-r));
-	else
-		attempt(f);
+	attempt(timer->data);
 }
 
 static void attempt_after(struct fetch *f, uint64_t ms)
@@ -322,31 +368,32 @@ static void finish_refused(struct fetch *f)
 	finish(f, status == 404 || status == 410 ? -ENOENT : -EIO, "%s: the server answers %ld", text_str(&f->shown), status);
 }
 
-static void finish_whole(struct fetch *f)
+static void close_partial(struct disk_job *job)
 {
-	struct sha256 got;
-	struct sha256_text want_text, got_text;
-	bool resumed = f->now.resumed > 0;
-	int r = partial_finish(f->partial, f->has_sha256 ? &f->sha256 : NULL, &got);
+	struct fetch *f = fetch_of(job);
 
+	f->job_result = partial_finish(f->partial, f->has_sha256 ? &f->sha256 : NULL, &f->got);
+}
+
+static void on_partial_closed(struct disk_job *job)
+{
+	struct fetch *f = fetch_of(job);
+	int r = f->job_result;
+
+	if (!is_back_from_disk(f))
+		return;
 	if (r == 0) {
 		finish(f, 0, "%s", "");
-		return;
-	}
-	if (r != -EBADMSG) {
+	} else if (r != -EBADMSG) {
 		finish(f, r, "cannot write %s: %s", f->path, strerror(-r));
-		return;
-	}
-	/* What another process began may be no beginning of this. */
-	if (resumed) {
+	} else if (f->now.resumed > 0) {
+		/* What another process began may be no beginning of this. */
 		f->now.resumed = 0;
 		attempt_after(f, 0);
-		return;
+	} else {
+		finish(f, r, "%s is not what was expected: its SHA-256 is %s, expected %s", text_str(&f->shown),
+			sha256_str(f->got).s, sha256_str(f->sha256).s);
 	}
-	want_text = sha256_str(f->sha256);
-	got_text = sha256_str(got);
-	finish(f, -EBADMSG, "%s is not what was expected: its SHA-256 is %s, expected %s", text_str(&f->shown), got_text.s,
-		want_text.s);
 }
 
 /* A 206 need not say how long it is itself, and may just end. */
@@ -383,13 +430,46 @@ static void transfer_ended(struct fetch_transfer *t, CURLcode code)
 	} else if (f->judged && f->verdict == UPSTREAM_REFUSED) {
 		finish_refused(f);
 	} else if (code == CURLE_OK && is_whole(f)) {
-		finish_whole(f);
+		give_to_disk(f, close_partial, on_partial_closed);
 	} else if (code == CURLE_OK && !try_again(f)) {
 		finish(f, -EIO, "%s: the server ends the file before its length", text_str(&f->shown));
 	} else if (code != CURLE_OK && (!may_pass(code) || !try_again(f))) {
 		finish(f, code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO, "%s: %s", text_str(&f->shown),
 			f->error[0] ? f->error : curl_easy_strerror(code));
 	}
+}
+
+/* --- the beginning --- */
+
+static bool is_in_place(const struct fetch *f)
+{
+	struct sha256 got;
+
+	return f->may_be_there && f->has_sha256 && partial_sha256_of(f->path, &got) == 0 && sha256_eq(got, f->sha256);
+}
+
+static void open_partial(struct disk_job *job)
+{
+	struct fetch *f = fetch_of(job);
+
+	f->job_result = is_in_place(f) ? -EEXIST : partial_open(f->path, f->url, f->keep_note, &f->partial);
+}
+
+static void on_partial_open(struct disk_job *job)
+{
+	struct fetch *f = fetch_of(job);
+	int r = f->job_result;
+
+	if (!is_back_from_disk(f))
+		return;
+	if (r == -EEXIST)
+		finish(f, 0, "%s", "");
+	else if (r == -EBUSY)
+		finish(f, r, "another bootsmith fetches %s at this moment", f->path);
+	else if (r < 0)
+		finish(f, r, "cannot write %s: %s", f->path, strerror(-r));
+	else
+		attempt(f);
 }
 
 int fetch_begin(struct fetcher *fetcher, const struct fetch_request *request, const struct fetch_events *events,
@@ -404,7 +484,7 @@ int fetch_begin(struct fetcher *fetcher, const struct fetch_request *request, co
 	url_show(span_str(request->url), &f->shown);
 	if (!f->url || !f->path || f->shown.failed || uv_timer_init(fetch_loop_uv(fetcher->loop), &f->pause) < 0) {
 		text_free(&f->shown);
-	free(f->url);
+		free(f->url);
 		free(f->path);
 		free(f);
 		return -ENOMEM;
@@ -421,9 +501,11 @@ int fetch_begin(struct fetcher *fetcher, const struct fetch_request *request, co
 	f->tries = request->tries;
 	f->resume = request->resume;
 	f->keep_note = request->keep_note;
+	f->may_be_there = request->may_be_there;
 	f->now = (struct fetch_progress){ .fd = -1, .total = UPSTREAM_LENGTH_UNKNOWN };
 	DL_APPEND(fetcher->fetches, f);
-	attempt_after(f, 0);
+	fetcher->refs++;
 	*ret = f;
+	give_to_disk(f, open_partial, on_partial_open);
 	return 0;
 }

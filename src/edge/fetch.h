@@ -6,8 +6,9 @@
  * five redirects, and from https to http only where a digest proves the file.  Proxies
  * are those of the environment, as libcurl knows them.
  *
- * Everything happens on the loop's thread, the writing to disk too: a loop with other
- * work to do is not the place for it.
+ * Everything happens on the loop's thread, the writing of octets too: a loop with other
+ * work to do is not the place for it.  What takes a disk for seconds (the digest of what
+ * is there already, fsync of what is whole) workers do, and other fetches go on.
  */
 #pragma once
 
@@ -31,6 +32,7 @@ struct fetch_request {
 	unsigned stall_s;            /* without any progress, and to connect */
 	unsigned tries;              /* without any progress, of what may pass */
 	bool resume;                 /* what another process began */
+	bool may_be_there;           /* with the digest: then nothing is fetched */
 	bool keep_note;              /* as in partial_open(); the file in place is kept while upstream has no other */
 };
 

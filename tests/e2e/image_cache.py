@@ -12,7 +12,7 @@ import threading
 import time
 
 import netlib
-from netlib import CLIENT, SERVER, Lab, http_get, wait_for
+from netlib import CLIENT, SERVER, Client, Lab, http_get, wait_for
 from weblib import Page, Web, random_data
 
 case = netlib.Cases()
@@ -76,6 +76,19 @@ class Site:
             got += more
         head, body = got.split(b"\r\n\r\n", 1)
         return s, head, body
+
+    def held(self):
+        """All octets in the directory, notes left out."""
+        n = 0
+        for f in os.listdir(self.dir) if os.path.isdir(self.dir) else []:
+            try:
+                n += 0 if f.endswith(".of") else os.path.getsize(os.path.join(self.dir, f))
+            except FileNotFoundError:
+                pass
+        return n
+
+    def dhcp_answers(self):
+        Client(self.lab.link, broadcast=True).dora()
 
     def copies(self):
         return sorted(f for f in os.listdir(self.dir) if len(f) == 64) if os.path.isdir(self.dir) else []
@@ -318,6 +331,25 @@ def _():
                             ("profiles: {p: {kernel: {url: http://h/x, sha256: 12}}}", "64 hexadecimal digits")):
             p = s.lab.server.run([netlib.BOOTSMITH, "check", "-c", s.lab.config("networks: [{interface: sv0}]\n%s\n" % text)], check=False)
             assert p.returncode == 1 and words in p.stderr, (text, p.stderr)
+
+
+HANG_DISK = netlib.tool("hang_disk.so")
+
+
+@case("a disk that takes its time for what has come: other downloads flow")
+def _():
+    with Site(serve=False) as s:
+        hung = s.lab.write("hung", "")
+        s.d = s.lab.serve(config=s.config(), prefix=netlib.preloaded(HANG_DISK, HANG_DISK=hung, HANG_DISK_END=".part"))
+        same(sha(s.get("initrd0")[2]), sha(INITRD), "digest")
+        wait_for("a beginning", lambda: s.held() == len(INITRD))
+        same(sha(s.get("kernel")[2]), sha(KERNEL), "digest")
+        s.dhcp_answers()
+        same((s.d.count("/linux is here"), s.d.count("/initrd.gz is here")), (0, 0), "files on disk")
+        os.unlink(hung)
+        for name in ("linux", "initrd.gz"):
+            s.d.wait_line("/%s is here" % name, 20)
+        s.whole()
 
 
 if __name__ == "__main__":
