@@ -5,33 +5,29 @@
 #include "edge/clock.h"
 #include "edge/files.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <uthash.h>
 
 #define REFRESH_US	 INT64_C(60000000) /* between two questions whether there is a newer one */
 #define FAILED_US	 INT64_C(2000000)  /* who asks again in this time is told the same */
-#define USED_US		 INT64_C(60000000) /* how exactly a use is noted on disk */
+#define USED_US		 INT64_C(1000000)  /* how exactly a use is noted */
 #define IMAGE_PATH_MAX	 (PATH_MAX + 80)
 #define WAITING_MAX	 20000u		   /* questions for one image */
 
 struct image {
 	UT_hash_handle hh;
 	char name[2 * SUMS_SHA256_SIZE + 1]; /* of its file, and its key */
-	char *url;			     /* NULL: of an earlier run, not asked for yet */
+	char *url;
 	bool has_sha256;
 	struct sha256 sha256;
-	bool is_present, is_checked; /* is_checked: at checked_us */
-	uint64_t size;		     /* of the file, or that is to come */
-	int64_t used_s;		     /* wall clock: what was not used for longest goes first */
-	int64_t checked_us, noted_us, failed_us;
+	bool is_present; /* as far as is known; and as upstream has it, at checked_us */
+	int64_t checked_us, used_us, failed_us;
 	bool is_fetching, has_failed;
 	struct growing *growing;
 	struct question **waiting;
@@ -44,7 +40,7 @@ struct image_cache {
 	struct site *site;
 	struct image *images; /* by name */
 	struct image_worker *worker; /* NULL until the first download */
-	bool is_scanned, is_stopped;
+	bool is_stopped;
 };
 
 /* --- names --- */
@@ -81,73 +77,21 @@ static int name_of(const struct file_ref *ref, struct sha256_text *ret)
 	return r;
 }
 
-static struct image *add(struct image_cache *c, const char *name)
+static struct image *add(struct image_cache *c, const char *name, const struct file_ref *ref)
 {
 	struct image *i = calloc(1, sizeof(*i));
 
-	if (!i)
+	if (i)
+		i->url = strdup(ref->upstream);
+	if (!i || !i->url) {
+		free(i);
 		return NULL;
+	}
+	i->has_sha256 = ref->has_sha256;
+	i->sha256 = ref->sha256;
 	(void)snprintf(i->name, sizeof(i->name), "%s", name);
 	HASH_ADD_STR(c->images, name, i);
 	return i;
-}
-
-/* --- what an earlier run left --- */
-
-static bool is_name(const char *s)
-{
-	struct sha256 d;
-
-	return sha256_parse(span_str(s), &d) == 0;
-}
-
-/* A beginning and its note, as edge/partial.c calls them: nobody else's hidden files. */
-static bool is_beginning(const char *s)
-{
-	struct sha256 d;
-	size_t n = 2 * SUMS_SHA256_SIZE;
-
-	return s[0] == '.' && strlen(s) > n + 1 && sha256_parse((struct span){ (const uint8_t *)s + 1, n }, &d) == 0 &&
-	       (strcmp(s + 1 + n, ".part") == 0 || strcmp(s + 1 + n, ".of") == 0);
-}
-
-static void scan_entry(struct image_cache *c, int dirfd, const char *name)
-{
-	struct stat st;
-	struct image *i;
-
-	/* A beginning: of what, its note says, but whether its last octets reached the disk nobody knows. */
-	if (is_beginning(name)) {
-		(void)unlinkat(dirfd, name, 0);
-		return;
-	}
-	if (!is_name(name) || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
-		return;
-	i = add(c, name);
-	if (!i)
-		return;
-	i->is_present = true;
-	i->size = (uint64_t)st.st_size;
-	i->used_s = st.st_atim.tv_sec;
-}
-
-static void scan(struct image_cache *c)
-{
-	char buf[PATH_MAX];
-	const char *dir = directory(c, buf);
-	DIR *d;
-	struct dirent *e;
-
-	if (c->is_scanned)
-		return;
-	c->is_scanned = true;
-	(void)mkdir(dir, 0755);
-	d = opendir(dir);
-	if (!d)
-		return;
-	while ((e = readdir(d)))
-		scan_entry(c, dirfd(d), e->d_name);
-	(void)closedir(d);
 }
 
 static struct image *find(struct image_cache *c, const struct file_ref *ref)
@@ -155,69 +99,22 @@ static struct image *find(struct image_cache *c, const struct file_ref *ref)
 	struct sha256_text name;
 	struct image *i;
 
-	scan(c);
 	if (name_of(ref, &name) < 0)
 		return NULL;
 	HASH_FIND_STR(c->images, name.s, i);
-	if (!i)
-		i = add(c, name.s);
-	if (i && !i->url) {
-		i->url = strdup(ref->upstream);
-		i->has_sha256 = ref->has_sha256;
-		i->sha256 = ref->sha256;
-	}
-	return i && i->url ? i : NULL;
-}
-
-/* --- room --- */
-
-static struct image *least_used(struct image_cache *c)
-{
-	struct image *best = NULL;
-
-	for (struct image *i = c->images; i; i = i->hh.next)
-		if (i->is_present && !i->is_fetching && (!best || i->used_s < best->used_s))
-			best = i;
-	return best;
-}
-
-static uint64_t octets_of_all(const struct image_cache *c)
-{
-	uint64_t n = 0;
-
-	for (const struct image *i = c->images; i; i = i->hh.next)
-		n += i->is_present || i->is_fetching ? i->size : 0;
-	return n;
-}
-
-static void make_room(struct image_cache *c, const struct image *for_whom)
-{
-	char path[IMAGE_PATH_MAX];
-
-	while (c->worker && octets_of_all(c) > c->site->cfg->images.limit) {
-		struct image *i = least_used(c);
-
-		if (!i || i == for_whom)
-			return;
-		path_of(c, i, path);
-		image_worker_remove(c->worker, path);
-		i->is_present = i->is_checked = false;
-		log_say(c->site->log, LOG_INFO, "image", "%s goes: it was not used for longest, and images may have %llu MiB",
-			i->url ? i->url : i->name, (unsigned long long)(c->site->cfg->images.limit >> 20));
-	}
+	return i ? i : add(c, name.s, ref);
 }
 
 /* --- answers --- */
 
-static void note_use(struct image *i, int fd)
+static void note_use(struct image_cache *c, struct image *i)
 {
-	const struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, { .tv_nsec = UTIME_OMIT } };
 	int64_t now_us = clock_mono_us();
 
-	if (i->noted_us && now_us - i->noted_us < USED_US)
+	if (now_us - i->used_us < USED_US)
 		return;
-	i->noted_us = now_us;
-	(void)futimens(fd, times);
+	i->used_us = now_us;
+	image_worker_use(c->worker, i->name);
 }
 
 /* False: it is not there any more. */
@@ -235,8 +132,7 @@ static bool give_file(struct image_cache *c, struct image *i, struct question *q
 		given_error(&q->given, r, "the copy of this file cannot be read");
 		return true;
 	}
-	i->used_s = time(NULL);
-	note_use(i, fd);
+	note_use(c, i);
 	given_file(&q->given, fd, &st);
 	return true;
 }
@@ -277,8 +173,6 @@ static void on_grows(void *ctx, void *image, struct growing *g)
 
 	growing_unref(i->growing);
 	i->growing = g;
-	i->size = growing_total(g);
-	make_room(c, i);
 	/* TFTP must know the end before it can begin: its clients would send the same request again. */
 	for (size_t k = 0; k < i->n_waiting; k++) {
 		if (i->waiting[k]->transport == TRANSPORT_HTTP)
@@ -289,62 +183,62 @@ static void on_grows(void *ctx, void *image, struct growing *g)
 	i->n_waiting = kept;
 }
 
-static void say_done(struct image_cache *c, struct image *i, int result, const char *sentence)
+static void say_done(struct image_cache *c, struct image *i, const struct image_end *end)
 {
 	struct log *log = c->site->log;
 
-	if (result == 0)
-		log_say(log, LOG_INFO, "image", "%s is here: %llu octets%s", i->url, (unsigned long long)i->size,
+	if (end->result == 0)
+		log_say(log, LOG_INFO, "image", "%s is here: %llu octets%s", i->url, (unsigned long long)end->size,
 			i->has_sha256 ? ", verified" : "");
-	else if (result != -EALREADY && i->is_present)
-		log_say(log, LOG_WARNING, "image", "%s; the copy that is here serves", sentence);
-	else if (result != -EALREADY)
-		log_say(log, LOG_WARNING, "image", "%s; machines that wait for it try again", sentence);
+	else if (end->result != -EALREADY && i->is_present)
+		log_say(log, LOG_WARNING, "image", "%s; the copy that is here serves", end->sentence);
+	else if (end->result != -EALREADY)
+		log_say(log, LOG_WARNING, "image", "%s; machines that wait for it try again", end->sentence);
 }
 
-static void on_done(void *ctx, void *image, int result, const char *sentence)
+static void on_done(void *ctx, void *image, const struct image_end *end)
 {
 	struct image_cache *c = ctx;
 	struct image *i = image;
-	char path[IMAGE_PATH_MAX];
-	struct stat st;
 
 	i->is_fetching = false;
 	growing_unref(i->growing);
 	i->growing = NULL;
-	path_of(c, i, path);
-	if (stat(path, &st) == 0) {
-		/* What has a digest and was not found right is no copy. */
-		i->is_present = !i->has_sha256 || result == 0;
-		i->size = (uint64_t)st.st_size;
-	} else {
-		i->is_present = false;
-	}
+	/* What has a digest and was not found right is no copy. */
+	i->is_present = end->is_there && (!i->has_sha256 || end->result == 0);
 	i->checked_us = i->failed_us = clock_mono_us();
-	i->is_checked = i->is_present;
-	i->has_failed = result < 0 && result != -EALREADY;
-	i->used_s = time(NULL);
-	(void)snprintf(i->sentence, sizeof(i->sentence), "%s", sentence);
-	say_done(c, i, result, sentence);
-	make_room(c, i);
+	i->has_failed = end->result < 0 && end->result != -EALREADY;
+	(void)snprintf(i->sentence, sizeof(i->sentence), "%s", end->sentence);
+	say_done(c, i, end);
 	answer_waiting(c, i);
+}
+
+static void on_gone(void *ctx, const char *name)
+{
+	struct image_cache *c = ctx;
+	struct image *i;
+
+	HASH_FIND_STR(c->images, name, i);
+	if (i)
+		i->is_present = false;
+	log_say(c->site->log, LOG_INFO, "image", "%s goes: it was not used for longest, and images may have %llu MiB",
+		i ? i->url : name, (unsigned long long)(c->site->cfg->images.limit >> 20));
 }
 
 static int start_worker(struct image_cache *c)
 {
-	static const struct image_worker_hooks hooks = { on_grows, on_done };
+	static const struct image_worker_hooks hooks = { on_grows, on_done, on_gone };
+	char buf[PATH_MAX];
 
-	return c->worker ? 0 : image_worker_new(c->loop, c->site->cfg->images.ca, &hooks, c, &c->worker);
+	return c->worker ? 0 : image_worker_new(c->loop, directory(c, buf), c->site->cfg->images.ca, &hooks, c, &c->worker);
 }
 
 static int start_fetch(struct image_cache *c, struct image *i)
 {
-	char path[IMAGE_PATH_MAX];
-	struct image_order order = { .url = i->url, .path = path, .sha256 = i->has_sha256 ? &i->sha256 : NULL,
-		.size_max = c->site->cfg->images.limit, .has_copy = i->is_present && !i->has_sha256 };
+	struct image_order order = { .url = i->url, .name = i->name, .sha256 = i->has_sha256 ? &i->sha256 : NULL,
+		.limit = c->site->cfg->images.limit };
 	int r = start_worker(c);
 
-	path_of(c, i, path);
 	if (r == 0)
 		r = image_worker_fetch(c->worker, i, &order);
 	if (r == 0)
@@ -354,7 +248,7 @@ static int start_fetch(struct image_cache *c, struct image *i)
 
 static bool is_fresh(const struct image *i)
 {
-	return i->is_present && i->is_checked && (i->has_sha256 || clock_mono_us() - i->checked_us < REFRESH_US);
+	return i->is_present && (i->has_sha256 || clock_mono_us() - i->checked_us < REFRESH_US);
 }
 
 static int wait_for(struct image *i, struct question *q)

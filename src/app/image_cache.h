@@ -4,8 +4,8 @@
  * digest where one is expected.  Such a file is verified once in a run of the daemon
  * and then never asked for again.  Of others the server is asked at most once a minute
  * whether it has a newer one; when it is away, the copy serves.  Who asks while a file
- * comes has it as it comes (by HTTP).  Where there is no room, what was not used for
- * longest goes.  The main thread's.
+ * comes has it as it comes (by HTTP).  The main thread's; what lies in the directory
+ * the image worker knows.
  */
 #pragma once
 

@@ -82,7 +82,7 @@ static void on_done(void *ctx, int result, const char *sentence)
 
 static int fetch_to(struct job *j, const char *url, const char *path, const struct sha256 *sha256, uint64_t size_max)
 {
-	static const struct fetch_events events = { on_progress, on_done };
+	static const struct fetch_events events = { .progress = on_progress, .done = on_done };
 	struct fetch_request request = { .url = url, .path = path, .sha256 = sha256, .size_max = size_max,
 		.stall_s = j->options->stall_s, .tries = TRIES, .resume = true };
 	struct fetch *fetch;

@@ -1,6 +1,7 @@
 /* The thread that fetches images; see image_worker.h. */
 #include "app/image_worker.h"
 
+#include "app/image_shelf.h"
 #include "base/text.h"
 #include "core/upstream.h"
 #include "edge/fetch.h"
@@ -22,10 +23,11 @@ struct image_worker {
 	struct mailbox *home;
 	const struct image_worker_hooks *hooks;
 	void *ctx;
-	char *ca;
+	char *dir;
 	bool closing; /* the main thread's */
 	/* the thread's own */
 	struct fetcher *fetcher;
+	struct image_shelf *shelf; /* NULL until the first order */
 	struct download *downloads;
 };
 
@@ -34,10 +36,10 @@ struct download {
 	struct letter letter;
 	struct image_worker *worker;
 	void *image;
-	char *url, *path;
+	char *url, *name;
 	struct sha256 sha256;
-	bool has_sha256, has_copy;
-	uint64_t size_max;
+	bool has_sha256;
+	uint64_t limit;
 	struct download *prev, *next;
 	struct growing *growing;
 	bool is_doubtful; /* its server named two lengths */
@@ -47,9 +49,9 @@ struct download {
 struct news {
 	struct letter letter;
 	struct image_worker *worker;
-	void *image;
+	void *image;             /* NULL: the file called `sentence` is gone */
 	struct growing *growing; /* else it is done */
-	int result;
+	struct image_end end;
 	char sentence[SENTENCE_MAX];
 };
 
@@ -57,7 +59,7 @@ static void free_download(struct download *d)
 {
 	growing_unref(d->growing);
 	free(d->url);
-	free(d->path);
+	free(d->name);
 	free(d);
 }
 
@@ -68,16 +70,19 @@ static void read_news(struct letter *l)
 	struct news *n = (struct news *)l;
 	struct image_worker *w = n->worker;
 
+	n->end.sentence = n->sentence;
 	if (w->closing)
 		growing_unref(n->growing);
+	else if (!n->image)
+		w->hooks->gone(w->ctx, n->sentence);
 	else if (n->growing)
 		w->hooks->grows(w->ctx, n->image, n->growing);
 	else
-		w->hooks->done(w->ctx, n->image, n->result, n->sentence);
+		w->hooks->done(w->ctx, n->image, &n->end);
 	free(n);
 }
 
-static void tell(const struct download *d, struct growing *growing, int result, const char *sentence)
+static struct news *news_of(struct image_worker *w, void *image, const char *sentence)
 {
 	struct news *n = calloc(1, sizeof(*n));
 	struct text t = { 0 };
@@ -91,11 +96,24 @@ static void tell(const struct download *d, struct growing *growing, int result, 
 		memcpy(n->sentence, t.p, t.n);
 	text_free(&t);
 	n->letter.read = read_news;
-	n->worker = d->worker;
-	n->image = d->image;
-	n->growing = growing ? growing_ref(growing) : NULL;
-	n->result = result;
+	n->worker = w;
+	n->image = image;
+	return n;
+}
+
+static void tell_growing(const struct download *d)
+{
+	struct news *n = news_of(d->worker, d->image, "");
+
+	n->growing = growing_ref(d->growing);
 	mailbox_post(d->worker->home, &n->letter);
+}
+
+static void tell_gone(void *ctx, const char *name)
+{
+	struct image_worker *w = ctx;
+
+	mailbox_post(w->home, &news_of(w, NULL, name)->letter);
 }
 
 /* --- downloads, on the thread --- */
@@ -127,51 +145,80 @@ static void on_progress(void *ctx, const struct fetch_progress *p)
 	if (p->total == UPSTREAM_LENGTH_UNKNOWN || d->is_doubtful)
 		return; /* nobody could be told its Content-Length */
 	if (!d->growing && growing_new(p->fd, p->total, &d->growing) == 0)
-		tell(d, d->growing, 0, "");
+		tell_growing(d);
 	if (!d->growing || p->total <= held)
 		return;
 	growing_announce(d->growing, p->got < p->total - held || !held ? p->got : p->total - held);
 }
 
+static bool has_room(void *ctx, uint64_t octets)
+{
+	const struct download *d = ctx;
+
+	return image_shelf_claim(d->worker->shelf, d->name, octets) == 0;
+}
+
 static void on_done(void *ctx, int result, const char *sentence)
 {
 	struct download *d = ctx;
+	struct image_worker *w = d->worker;
+	struct news *n = news_of(w, d->image, sentence);
 
 	if (d->growing && result == 0)
 		growing_announce(d->growing, growing_total(d->growing));
 	else
 		break_off(d);
-	tell(d, NULL, result, sentence);
-	DL_DELETE(d->worker->downloads, d);
+	n->end.result = result;
+	if (w->shelf)
+		n->end.is_there = image_shelf_end(w->shelf, d->name, &n->end.size);
+	mailbox_post(w->home, &n->letter);
+	DL_DELETE(w->downloads, d);
 	free_download(d);
+}
+
+static int begin(struct download *d)
+{
+	static const struct fetch_events events = { .has_room = has_room, .progress = on_progress, .done = on_done };
+	struct image_worker *w = d->worker;
+	/* An old copy will do when its server is away. */
+	bool has_copy = !d->has_sha256 && image_shelf_has(w->shelf, d->name);
+	struct fetch_request request = { .url = d->url, .sha256 = d->has_sha256 ? &d->sha256 : NULL, .size_max = d->limit,
+		.stall_s = has_copy ? STALL_COPY_S : STALL_S, .tries = has_copy ? 1 : TRIES, .keep_note = !d->has_sha256,
+		.resume = true, /* beginnings of earlier runs are not there any more */
+		.may_be_there = true };
+	struct text path = { 0 };
+	struct fetch *fetch;
+	int r = image_shelf_begin(w->shelf, d->name, d->limit);
+
+	text_addf(&path, "%s/%s", w->dir, d->name);
+	request.path = text_str(&path);
+	if (r == 0)
+		r = path.failed ? -ENOMEM : fetch_begin(w->fetcher, &request, &events, d, &fetch);
+	text_free(&path);
+	return r;
 }
 
 static void read_fetch(struct letter *l)
 {
-	static const struct fetch_events events = { on_progress, on_done };
 	struct download *d = (struct download *)l;
-	/* What an earlier run of the daemon left is looked at before it is used. */
-	struct fetch_request request = { .url = d->url, .path = d->path, .sha256 = d->has_sha256 ? &d->sha256 : NULL,
-		.size_max = d->size_max, .stall_s = d->has_copy ? STALL_COPY_S : STALL_S,
-		.tries = d->has_copy ? 1 : TRIES, .keep_note = !d->has_sha256, .may_be_there = true };
-	struct fetch *fetch;
+	struct image_worker *w = d->worker;
+	int r = w->fetcher ? 0 : -ENOMEM;
 
-	DL_APPEND(d->worker->downloads, d);
-	if (!d->worker->fetcher)
-		on_done(d, -ENOMEM, "out of memory");
-	else if (fetch_begin(d->worker->fetcher, &request, &events, d, &fetch) < 0)
-		on_done(d, -ENOMEM, "out of memory");
+	DL_APPEND(w->downloads, d);
+	if (r == 0 && !w->shelf)
+		r = image_shelf_open(w->dir, tell_gone, w, &w->shelf);
+	if (r == 0)
+		r = begin(d);
+	if (r < 0)
+		on_done(d, r, r == -ENOSPC ? "there is no room for one more file" : "out of memory");
 }
 
-static void read_remove(struct letter *l)
+static void read_use(struct letter *l)
 {
 	struct download *d = (struct download *)l;
-	struct text note = { 0 };
 
-	text_addf(&note, "%s.of", d->path);
-	(void)unlink(text_str(&note));
-	(void)unlink(d->path);
-	text_free(&note);
+	if (d->worker->shelf)
+		image_shelf_use(d->worker->shelf, d->name);
 	free_download(d);
 }
 
@@ -182,7 +229,7 @@ static void free_worker(void *ctx)
 	struct image_worker *w = ctx;
 
 	mailbox_free(w->home);
-	free(w->ca);
+	free(w->dir);
 	free(w);
 }
 
@@ -209,6 +256,8 @@ static void read_close(struct letter *l)
 		free_download(cut);
 	}
 	w->downloads = NULL;
+	image_shelf_free(w->shelf);
+	w->shelf = NULL;
 	worker_finish(w->thread);
 	l->read = read_ended;
 	mailbox_post(w->home, l);
@@ -227,17 +276,16 @@ static int post(struct image_worker *w, void (*read)(struct letter *l), void *im
 	d->image = image;
 	if (order->url)
 		d->url = strdup(order->url);
-	if (order->path)
-		d->path = strdup(order->path);
-	if ((order->url && !d->url) || (order->path && !d->path)) {
+	if (order->name)
+		d->name = strdup(order->name);
+	if ((order->url && !d->url) || (order->name && !d->name)) {
 		free_download(d);
 		return -ENOMEM;
 	}
 	d->has_sha256 = order->sha256 != NULL;
 	if (order->sha256)
 		d->sha256 = *order->sha256;
-	d->size_max = order->size_max;
-	d->has_copy = order->has_copy;
+	d->limit = order->limit;
 	mailbox_post(worker_inbox(w->thread), &d->letter);
 	return 0;
 }
@@ -247,10 +295,10 @@ int image_worker_fetch(struct image_worker *w, void *image, const struct image_o
 	return post(w, read_fetch, image, order);
 }
 
-void image_worker_remove(struct image_worker *w, const char *path)
+void image_worker_use(struct image_worker *w, const char *name)
 {
-	/* Without memory it stays: the next time has its chance. */
-	(void)post(w, read_remove, NULL, &(struct image_order){ .path = path });
+	/* Without memory it counts as not used: the next time has its chance. */
+	(void)post(w, read_use, NULL, &(struct image_order){ .name = name });
 }
 
 void image_worker_close(struct image_worker *w)
@@ -260,7 +308,7 @@ void image_worker_close(struct image_worker *w)
 		abort();
 }
 
-int image_worker_new(uv_loop_t *loop, const char *ca, const struct image_worker_hooks *hooks, void *ctx,
+int image_worker_new(uv_loop_t *loop, const char *dir, const char *ca, const struct image_worker_hooks *hooks, void *ctx,
 	struct image_worker **ret)
 {
 	struct image_worker *w = calloc(1, sizeof(*w));
@@ -272,7 +320,8 @@ int image_worker_new(uv_loop_t *loop, const char *ca, const struct image_worker_
 	}
 	w->hooks = hooks;
 	w->ctx = ctx;
-	r = mailbox_new(loop, NULL, NULL, &w->home);
+	w->dir = strdup(dir);
+	r = w->dir ? mailbox_new(loop, NULL, NULL, &w->home) : -ENOMEM;
 	if (r == 0)
 		r = fetcher_new(worker_loop(w->thread), ca, &w->fetcher);
 	if (r == 0)

@@ -61,7 +61,8 @@ struct fetch {
 	/* all attempts */
 	struct partial *partial;
 	struct fetch_progress now;
-	unsigned tried; /* in a row without progress */
+	uint64_t furthest; /* ever: what comes once more is no progress */
+	unsigned tried;    /* in a row without progress */
 	uv_timer_t pause;
 	struct text sentence;
 };
@@ -224,6 +225,20 @@ static int judge(struct fetch *f)
 	return f->verdict == UPSTREAM_WHOLE ? begin_whole(f, &reply) : 0;
 }
 
+/* What is about to be more than there may be. */
+static int judge_size(struct fetch *f, size_t n)
+{
+	uint64_t octets = partial_size(f->partial) + n;
+
+	if (octets > f->size_max)
+		return -EFBIG;
+	if (f->now.total != UPSTREAM_LENGTH_UNKNOWN && octets > f->now.total)
+		return -EPROTO;
+	if (f->now.total != UPSTREAM_LENGTH_UNKNOWN)
+		octets = f->now.total;
+	return f->events.has_room && !f->events.has_room(f->ctx, octets) ? -EXFULL : 0;
+}
+
 static size_t take_octets(char *p, size_t size, size_t n, void *ctx)
 {
 	struct fetch *f = ctx;
@@ -233,14 +248,17 @@ static size_t take_octets(char *p, size_t size, size_t n, void *ctx)
 		f->failed = judge(f);
 	if (f->failed == 0 && f->verdict != UPSTREAM_WHOLE && f->verdict != UPSTREAM_REST)
 		return 0; /* a page with an apology */
-	if (f->failed == 0 && partial_size(f->partial) + octets.n > f->size_max)
-		f->failed = -EFBIG;
+	if (f->failed == 0)
+		f->failed = judge_size(f, octets.n);
 	if (f->failed == 0)
 		f->failed = partial_add(f->partial, octets);
 	if (f->failed < 0)
 		return 0;
-	f->tried = 0;
 	f->now.got = partial_size(f->partial);
+	if (f->now.got > f->furthest) {
+		f->furthest = f->now.got;
+		f->tried = 0;
+	}
 	f->now.fd = partial_fd(f->partial);
 	if (f->events.progress)
 		f->events.progress(f->ctx, &f->now);
@@ -346,16 +364,17 @@ static bool try_again(struct fetch *f)
 
 static void finish_own_failure(struct fetch *f)
 {
-	if (f->failed == -EFBIG) {
-		partial_discard(f->partial);
+	/* What cannot become whole makes room: a full disk is everybody's. */
+	partial_discard(f->partial);
+	if (f->failed == -EFBIG)
 		finish(f, -EFBIG, "%s is larger than the %llu MiB that are allowed", text_str(&f->shown),
 			(unsigned long long)(f->size_max >> 20));
-		return;
-	}
-	/* A full disk is everybody's: what cannot become whole makes room. */
-	if (f->failed == -ENOSPC || f->failed == -EDQUOT)
-		partial_discard(f->partial);
-	finish(f, f->failed, "cannot write %s: %s", f->path, strerror(-f->failed));
+	else if (f->failed == -EXFULL)
+		finish(f, -ENOSPC, "there is no room for %s beside what else is being fetched", text_str(&f->shown));
+	else if (f->failed == -EPROTO)
+		finish(f, -EPROTO, "%s: the server sends more than the length that it said", text_str(&f->shown));
+	else
+		finish(f, f->failed, "cannot write %s: %s", f->path, strerror(-f->failed));
 }
 
 static void finish_refused(struct fetch *f)
@@ -385,6 +404,7 @@ static void on_partial_closed(struct disk_job *job)
 	if (r == 0) {
 		finish(f, 0, "%s", "");
 	} else if (r != -EBADMSG) {
+		partial_discard(f->partial); /* what the disk could not take down is no beginning */
 		finish(f, r, "cannot write %s: %s", f->path, strerror(-r));
 	} else if (f->now.resumed > 0) {
 		/* What another process began may be no beginning of this. */
@@ -424,7 +444,8 @@ static void transfer_ended(struct fetch_transfer *t, CURLcode code)
 		finish_own_failure(f);
 	} else if (f->judged && f->verdict == UPSTREAM_AGAIN) {
 		partial_discard(f->partial);
-		attempt_after(f, 0);
+		if (!try_again(f))
+			finish(f, -EIO, "%s: the server gives other ranges than those that it is asked for", text_str(&f->shown));
 	} else if (f->judged && f->verdict == UPSTREAM_SAME) {
 		finish(f, -EALREADY, "%s", "");
 	} else if (f->judged && f->verdict == UPSTREAM_REFUSED) {

@@ -45,6 +45,9 @@ struct fetch_progress {
 };
 
 struct fetch_events {
+	/* Before each piece: may the file have so many octets (all, where its length is known)?  False: the
+	 * fetch ends with -ENOSPC, and its beginning is gone.  NULL: it may. */
+	bool (*has_room)(void *ctx, uint64_t octets);
 	/* After each piece. */
 	void (*progress)(void *ctx, const struct fetch_progress *p);
 	/* The last one; the fetch is gone when it returns (its fetcher must not).  result: 0, or -EBADMSG (wrong

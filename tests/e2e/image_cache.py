@@ -333,6 +333,81 @@ def _():
             assert p.returncode == 1 and words in p.stderr, (text, p.stderr)
 
 
+class Watch:
+    """The most that a function gave while this was open."""
+
+    def __init__(self, f):
+        self.f, self.most, self.over = f, 0, threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        while not self.over.wait(0.01):
+            self.most = max(self.most, self.f())
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+        return False
+
+
+def given_up(s, page):
+    """A download that fails after its tries; what has come stays."""
+    s.web["/linux"] = page
+    s.connect()[0].close()
+    s.d.wait_line("/linux: .*; machines that wait for it try again", 30)
+
+
+@case("a beginning counts for the limit, makes room, and is gone on with where it stays")
+def _():
+    cuts = [5000000, 0, 0, 0, 0]
+    initrd = random_data(4 << 20)
+    with Site() as s:
+        given_up(s, Page(KERNEL, cuts=cuts))
+        assert s.held() > 4000000, s.held()
+        time.sleep(2.1)
+        s.web["/linux"] = Page(KERNEL)
+        s.whole()
+        began = int(s.web.asked[-2]["range"][6:-1])
+        assert 4000000 < began <= 5000000, s.web.asked[-2]
+    with Site(images="limit: 8M") as s, Watch(s.held) as held:
+        s.web["/initrd.gz"] = initrd
+        given_up(s, Page(KERNEL, cuts=cuts))
+        same(sha(s.get("initrd0")[2]), sha(initrd), "digest")
+        wait_for("one copy", lambda: len(s.copies()) == 1)
+        same(s.held(), len(initrd), "octets in the directory")
+        time.sleep(2.1)
+        s.web["/linux"] = KERNEL
+        same(sha(s.get()[2]), sha(KERNEL), "digest")
+        s.d.wait_line("/initrd.gz goes: ")
+        assert held.most <= 8 << 20, held.most
+    # without a validator nobody could go on with it
+    with Site() as s:
+        given_up(s, Page(KERNEL, etag=None, cuts=[1000000]))
+        wait_for("nothing", lambda: os.listdir(s.dir) == [])
+
+
+@case("two downloads that have no room together: one of them waits for its turn")
+def _():
+    for length in (True, False):
+        with Site(images="limit: 8M") as s, Watch(s.held) as held:
+            s.web["/initrd.gz"] = initrd = Page(random_data(4 << 20), length=length)
+            s.web["/linux"] = page = Page(KERNEL)
+            page.hold, page.hold_at = threading.Event(), 5 << 20
+            sock, _, body = s.connect()
+            status, _, sentence = s.get("initrd0")
+            assert status == 503 and b"there is no room for %s/initrd.gz beside" % s.web.url.encode() in sentence, (status, sentence)
+            page.hold.set()
+            same(sha(read_to(sock, body, len(KERNEL))), sha(KERNEL), "digest")
+            sock.close()
+            wait_for("its turn", lambda: s.get("initrd0")[0] == 200, 20, 0.3)
+            same(sha(s.get("initrd0")[2]), sha(initrd.data), "digest")
+            assert held.most <= 8 << 20, held.most
+
+
 HANG_DISK = netlib.tool("hang_disk.so")
 
 
