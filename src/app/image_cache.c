@@ -1,49 +1,29 @@
 /* Images that are fetched and kept; see image_cache.h. */
 #include "app/image_cache.h"
 
+#include "app/image_table.h"
 #include "app/image_worker.h"
 #include "edge/clock.h"
 #include "edge/files.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
-#include <uthash.h>
 
-#define REFRESH_US	 INT64_C(60000000) /* between two questions whether there is a newer one */
-#define FAILED_US	 INT64_C(2000000)  /* who asks again in this time is told the same */
-#define USED_US		 INT64_C(1000000)  /* how exactly a use is noted */
-#define IMAGE_PATH_MAX	 (PATH_MAX + 80)
-#define WAITING_MAX	 20000u		   /* questions for one image */
-
-struct image {
-	UT_hash_handle hh;
-	char name[2 * SUMS_SHA256_SIZE + 1]; /* of its file, and its key */
-	char *url;
-	bool has_sha256;
-	struct sha256 sha256;
-	bool is_present; /* as far as is known; and as upstream has it, at checked_us */
-	int64_t checked_us, used_us, failed_us;
-	bool is_fetching, has_failed;
-	struct growing *growing;
-	struct question **waiting;
-	size_t n_waiting, cap_waiting;
-	char sentence[256]; /* of the failure */
-};
+#define REFRESH_US     INT64_C(60000000) /* between two questions whether there is a newer one */
+#define USED_US	       INT64_C(1000000)  /* how exactly a use is noted */
+#define IMAGE_PATH_MAX (PATH_MAX + 80)
+#define FETCHING_MAX   512u	       /* new ones at one time: each has a connection and four files */
 
 struct image_cache {
 	uv_loop_t *loop;
 	struct site *site;
-	struct image *images; /* by name */
+	struct image_table table;
 	struct image_worker *worker; /* NULL until the first download */
+	unsigned n_fetching;
 	bool is_stopped;
 };
-
-/* --- names --- */
 
 static const char *directory(const struct image_cache *c, char ret[static PATH_MAX])
 {
@@ -60,49 +40,6 @@ static void path_of(const struct image_cache *c, const struct image *i, char ret
 	char buf[PATH_MAX];
 
 	(void)snprintf(ret, IMAGE_PATH_MAX, "%s/%s", directory(c, buf), i->name);
-}
-
-static int name_of(const struct file_ref *ref, struct sha256_text *ret)
-{
-	struct text key = { 0 };
-	struct sha256 digest;
-	int r = 0;
-
-	text_addf(&key, "%s\n%s", ref->upstream, ref->has_sha256 ? sha256_str(ref->sha256).s : "");
-	if (key.failed || EVP_Digest(text_str(&key), key.n, digest.b, NULL, EVP_sha256(), NULL) != 1)
-		r = -ENOMEM;
-	else
-		*ret = sha256_str(digest);
-	text_free(&key);
-	return r;
-}
-
-static struct image *add(struct image_cache *c, const char *name, const struct file_ref *ref)
-{
-	struct image *i = calloc(1, sizeof(*i));
-
-	if (i)
-		i->url = strdup(ref->upstream);
-	if (!i || !i->url) {
-		free(i);
-		return NULL;
-	}
-	i->has_sha256 = ref->has_sha256;
-	i->sha256 = ref->sha256;
-	(void)snprintf(i->name, sizeof(i->name), "%s", name);
-	HASH_ADD_STR(c->images, name, i);
-	return i;
-}
-
-static struct image *find(struct image_cache *c, const struct file_ref *ref)
-{
-	struct sha256_text name;
-	struct image *i;
-
-	if (name_of(ref, &name) < 0)
-		return NULL;
-	HASH_FIND_STR(c->images, name.s, i);
-	return i ? i : add(c, name.s, ref);
 }
 
 /* --- answers --- */
@@ -150,11 +87,14 @@ static void answer_now(struct image_cache *c, struct image *i, struct question *
 
 static void answer_waiting(struct image_cache *c, struct image *i)
 {
+	struct question **waiting = i->waiting;
 	size_t n = i->n_waiting;
 
-	i->n_waiting = 0;
+	i->waiting = NULL;
+	i->n_waiting = i->cap_waiting = 0;
 	for (size_t k = 0; k < n; k++)
-		answer_now(c, i, i->waiting[k]);
+		answer_now(c, i, waiting[k]);
+	free(waiting);
 }
 
 static void answer_growing(struct image *i, struct question *q)
@@ -188,7 +128,7 @@ static void say_done(struct image_cache *c, struct image *i, const struct image_
 	struct log *log = c->site->log;
 
 	if (end->result == 0)
-		log_say(log, LOG_INFO, "image", "%s is here: %llu octets%s", i->url, (unsigned long long)end->size,
+		log_say(log, LOG_INFO, "image", "%s is here: %llu octets%s", text_str(&i->shown), (unsigned long long)end->size,
 			i->has_sha256 ? ", verified" : "");
 	else if (end->result != -EALREADY && i->is_present)
 		log_say(log, LOG_WARNING, "image", "%s; the copy that is here serves", end->sentence);
@@ -202,6 +142,7 @@ static void on_done(void *ctx, void *image, const struct image_end *end)
 	struct image *i = image;
 
 	i->is_fetching = false;
+	c->n_fetching--;
 	growing_unref(i->growing);
 	i->growing = NULL;
 	/* What has a digest and was not found right is no copy. */
@@ -216,13 +157,12 @@ static void on_done(void *ctx, void *image, const struct image_end *end)
 static void on_gone(void *ctx, const char *name)
 {
 	struct image_cache *c = ctx;
-	struct image *i;
+	struct image *i = image_table_find(&c->table, name);
 
-	HASH_FIND_STR(c->images, name, i);
 	if (i)
 		i->is_present = false;
 	log_say(c->site->log, LOG_INFO, "image", "%s goes: it was not used for longest, and images may have %llu MiB",
-		i ? i->url : name, (unsigned long long)(c->site->cfg->images.limit >> 20));
+		i ? text_str(&i->shown) : name, (unsigned long long)(c->site->cfg->images.limit >> 20));
 }
 
 static int start_worker(struct image_cache *c)
@@ -241,8 +181,10 @@ static int start_fetch(struct image_cache *c, struct image *i)
 
 	if (r == 0)
 		r = image_worker_fetch(c->worker, i, &order);
-	if (r == 0)
+	if (r == 0) {
 		i->is_fetching = true;
+		c->n_fetching++;
+	}
 	return r;
 }
 
@@ -251,47 +193,42 @@ static bool is_fresh(const struct image *i)
 	return i->is_present && (i->has_sha256 || clock_mono_us() - i->checked_us < REFRESH_US);
 }
 
-static int wait_for(struct image *i, struct question *q)
-{
-	struct question **waiting;
-	size_t cap = i->cap_waiting ? 2 * i->cap_waiting : 16;
-
-	if (i->n_waiting == WAITING_MAX)
-		return -ENOMEM;
-	if (i->n_waiting == i->cap_waiting) {
-		waiting = realloc(i->waiting, cap * sizeof(struct question *));
-		if (!waiting)
-			return -ENOMEM;
-		i->waiting = waiting;
-		i->cap_waiting = cap;
-	}
-	i->waiting[i->n_waiting++] = q;
-	return 0;
-}
-
 static void refuse(struct question *q, const char *sentence)
 {
 	given_error(&q->given, -ENOMEM, "%s", sentence);
 	question_answer(q);
 }
 
+static void answer(struct image_cache *c, struct image *i, struct question *q)
+{
+	if (i->growing && q->transport == TRANSPORT_HTTP)
+		answer_growing(i, q);
+	else if (is_fresh(i) && !i->is_fetching && give_file(c, i, q))
+		question_answer(q);
+	else if (!i->is_fetching && i->has_failed && clock_mono_us() - i->failed_us < IMAGE_FAILED_US)
+		answer_now(c, i, q);
+	else if (!i->is_fetching && !i->is_present && c->n_fetching == FETCHING_MAX)
+		refuse(q, "too many files are being fetched: try again");
+	else if (image_wait(i, q) < 0)
+		refuse(q, "too many wait for this file");
+	else if (!i->is_fetching && start_fetch(c, i) < 0)
+		answer_waiting(c, i);
+}
+
 void image_cache_answer(struct image_cache *c, struct question *q, const struct file_ref *ref)
 {
-	struct image *i = c->is_stopped ? NULL : find(c, ref);
+	struct image *i;
+	int r;
 
-	if (!i) {
-		refuse(q, c->is_stopped ? "the server is stopping" : "the server is out of memory");
-	} else if (i->growing && q->transport == TRANSPORT_HTTP) {
-		answer_growing(i, q);
-	} else if (is_fresh(i) && !i->is_fetching && give_file(c, i, q)) {
-		question_answer(q);
-	} else if (!i->is_fetching && i->has_failed && clock_mono_us() - i->failed_us < FAILED_US) {
-		answer_now(c, i, q);
-	} else if (wait_for(i, q) < 0) {
-		refuse(q, "too many wait for this file");
-	} else if (!i->is_fetching && start_fetch(c, i) < 0) {
-		answer_waiting(c, i);
+	if (c->is_stopped) {
+		refuse(q, "the server is stopping");
+		return;
 	}
+	r = image_table_get(&c->table, ref, clock_mono_us(), &i);
+	if (r < 0)
+		refuse(q, r == -ENOSPC ? "too many files are asked for: try again" : "the server is out of memory");
+	else
+		answer(c, i, q);
 }
 
 /* --- beginning and end --- */
@@ -311,7 +248,7 @@ int image_cache_new(uv_loop_t *loop, struct site *site, struct image_cache **ret
 void image_cache_stop(struct image_cache *c)
 {
 	c->is_stopped = true;
-	for (struct image *i = c->images; i; i = i->hh.next) {
+	for (struct image *i = c->table.images; i; i = i->hh.next) {
 		for (size_t k = 0; k < i->n_waiting; k++)
 			refuse(i->waiting[k], "the server is stopping");
 		i->n_waiting = 0;
@@ -327,16 +264,8 @@ void image_cache_close(struct image_cache *c)
 
 void image_cache_free(struct image_cache *c)
 {
-	struct image *i, *next;
-
 	if (!c)
 		return;
-	HASH_ITER(hh, c->images, i, next) {
-		HASH_DEL(c->images, i);
-		growing_unref(i->growing);
-		free(i->waiting);
-		free(i->url);
-		free(i);
-	}
+	image_table_free(&c->table);
 	free(c);
 }
