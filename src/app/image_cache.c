@@ -1,6 +1,7 @@
 /* Images that are fetched and kept; see image_cache.h. */
 #include "app/image_cache.h"
 
+#include "app/disk_answer.h"
 #include "app/image_table.h"
 #include "app/image_worker.h"
 #include "edge/clock.h"
@@ -48,41 +49,93 @@ static void note_use(struct image_cache *c, struct image *i)
 {
 	int64_t now_us = clock_mono_us();
 
-	if (now_us - i->used_us < USED_US)
+	if (!c->worker || now_us - i->used_us < USED_US)
 		return;
 	i->used_us = now_us;
 	image_worker_use(c->worker, i->name);
 }
 
-/* False: it is not there any more. */
-static bool give_file(struct image_cache *c, struct image *i, struct question *q)
+static void refuse(struct question *q, const char *sentence)
 {
-	char path[IMAGE_PATH_MAX];
-	struct stat st;
-	int fd, r;
+	given_error(&q->given, -ENOMEM, "%s", sentence);
+	question_answer(q);
+}
 
-	path_of(c, i, path);
-	r = files_open_path(path, &fd, &st);
-	if (r == -ENOENT)
-		return false;
-	if (r < 0) {
-		given_error(&q->given, r, "the copy of this file cannot be read");
-		return true;
+/* A copy on its way to who asked for it. */
+struct opening {
+	struct disk_answer disk;
+	struct image_cache *cache;
+	struct image *image;
+	bool may_fetch; /* when it is not there any more; else it was fetched just now */
+	char path[IMAGE_PATH_MAX];
+	/* what the worker found */
+	int error, fd;
+	struct stat st;
+};
+
+static void answer(struct image_cache *c, struct image *i, struct question *q);
+
+static void give_failure(const struct image *i, struct question *q)
+{
+	given_error(&q->given, -EHOSTUNREACH, "%s", i->has_failed ? i->sentence : "this file could not be fetched: try again");
+	question_answer(q);
+}
+
+static void open_copy(struct disk_answer *disk)
+{
+	struct opening *o = (struct opening *)disk;
+
+	o->error = files_open_path(o->path, &o->fd, &o->st);
+}
+
+static void give_copy(struct disk_answer *disk)
+{
+	struct opening *o = (struct opening *)disk;
+	struct image *i = o->image;
+	struct question *q = disk->question;
+
+	i->n_opening--;
+	if (o->error == 0) {
+		note_use(o->cache, i);
+		given_file(&q->given, o->fd, &o->st);
+		question_answer(q);
+	} else if (o->error != -ENOENT) {
+		given_error(&q->given, o->error, "the copy of this file cannot be read");
+		question_answer(q);
+	} else {
+		i->is_present = false;
+		if (o->may_fetch)
+			answer(o->cache, i, q);
+		else
+			give_failure(i, q);
 	}
-	note_use(c, i);
-	given_file(&q->given, fd, &st);
-	return true;
+	free(o);
+}
+
+static void begin_opening(struct image_cache *c, struct image *i, struct question *q, bool may_fetch)
+{
+	struct opening *o = calloc(1, sizeof(*o));
+
+	if (!o) {
+		refuse(q, "the server is out of memory");
+		return;
+	}
+	o->disk.read = open_copy;
+	o->disk.give = give_copy;
+	o->cache = c;
+	o->image = i;
+	o->may_fetch = may_fetch;
+	path_of(c, i, o->path);
+	i->n_opening++;
+	disk_answer_begin(&o->disk, c->site, q);
 }
 
 static void answer_now(struct image_cache *c, struct image *i, struct question *q)
 {
-	if (i->is_present && give_file(c, i, q)) {
-		question_answer(q);
-		return;
-	}
-	given_error(&q->given, -EHOSTUNREACH, "%s",
-		i->has_failed ? i->sentence : "this file could not be fetched: try again");
-	question_answer(q);
+	if (i->is_present)
+		begin_opening(c, i, q, false);
+	else
+		give_failure(i, q);
 }
 
 static void answer_waiting(struct image_cache *c, struct image *i)
@@ -193,18 +246,14 @@ static bool is_fresh(const struct image *i)
 	return i->is_present && (i->has_sha256 || clock_mono_us() - i->checked_us < REFRESH_US);
 }
 
-static void refuse(struct question *q, const char *sentence)
-{
-	given_error(&q->given, -ENOMEM, "%s", sentence);
-	question_answer(q);
-}
-
 static void answer(struct image_cache *c, struct image *i, struct question *q)
 {
-	if (i->growing && q->transport == TRANSPORT_HTTP)
+	if (c->is_stopped)
+		refuse(q, "the server is stopping");
+	else if (i->growing && q->transport == TRANSPORT_HTTP)
 		answer_growing(i, q);
-	else if (is_fresh(i) && !i->is_fetching && give_file(c, i, q))
-		question_answer(q);
+	else if (is_fresh(i) && !i->is_fetching)
+		begin_opening(c, i, q, true);
 	else if (!i->is_fetching && i->has_failed && clock_mono_us() - i->failed_us < IMAGE_FAILED_US)
 		answer_now(c, i, q);
 	else if (!i->is_fetching && !i->is_present && c->n_fetching == FETCHING_MAX)
@@ -218,13 +267,8 @@ static void answer(struct image_cache *c, struct image *i, struct question *q)
 void image_cache_answer(struct image_cache *c, struct question *q, const struct file_ref *ref)
 {
 	struct image *i;
-	int r;
+	int r = image_table_get(&c->table, ref, clock_mono_us(), &i);
 
-	if (c->is_stopped) {
-		refuse(q, "the server is stopping");
-		return;
-	}
-	r = image_table_get(&c->table, ref, clock_mono_us(), &i);
 	if (r < 0)
 		refuse(q, r == -ENOSPC ? "too many files are asked for: try again" : "the server is out of memory");
 	else

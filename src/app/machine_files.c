@@ -1,13 +1,14 @@
 /* Templates for the machines that they are for. */
 #include "app/machine_files.h"
 
+#include "app/disk_answer.h"
 #include "app/machines.h"
 #include "app/template_files.h"
 #include "core/text_kind.h"
 
 #include <errno.h>
 #include <stdarg.h>
-#include <unistd.h>
+#include <stdlib.h>
 
 struct file_request {
 	struct site *site;
@@ -79,32 +80,82 @@ static const struct profile_file *file_of(const struct profile *p, struct span n
 	return NULL;
 }
 
-static void give_rendered(struct file_request *r, const struct answer *answer, const struct profile_file *f)
+/* A file on its way: read, with its partials, and rendered by a worker. */
+struct rendering {
+	struct disk_answer disk;
+	struct facts facts; /* what a text may say of the machine, all of it our own */
+	struct text hostname;
+	char installed_url[MACHINES_URL_MAX];
+	struct answer answer;
+	const struct profile_file *file;
+	/* what the worker made */
+	struct text out, refusal;
+};
+
+static void render_file(struct disk_answer *disk)
 {
-	const struct question *q = r->question;
+	struct rendering *r = (struct rendering *)disk;
+	const struct config *cfg = disk->now->cfg;
+	const struct profile_file *f = r->file;
 	const struct text_kind *kind = text_kind_of(span_str(f->name));
-	struct template_files files = { .dirfd = r->site->templates_root.fd };
+	struct root root = root_open(cfg->templates_root);
+	struct template_files files = { .dirfd = root.fd };
 	const struct template_sink sink = { kind->stranger, kind->own, template_files_read, &files };
-	struct machine_vars vars = machine_vars_of(&r->facts, answer, q->peer, q->local, locate_http_url(r->site->cfg, q->local));
+	struct machine_vars vars = machine_vars_of(&r->facts, &r->answer, disk->question->peer, disk->question->local,
+		locate_http_url(cfg, disk->question->local));
 	struct template_error error = { 0 };
-	struct text out = { 0 };
 	struct span source;
 	int e = template_files_read(&files, span_str(f->source.path), &source);
 
 	vars.installed_url = r->installed_url;
-	if (e < 0) {
-		refuse(r, -EBADMSG, "the template %s of profile %s cannot be read: %s", f->source.path, answer->profile->name,
-			strerror(-e));
-	} else {
-		e = machine_vars_render_as(source, &vars, &sink, &out, &error);
-		if (e == -EINVAL)
-			refuse(r, -EBADMSG, "%s, line %u: %s", error.partial[0] ? error.partial : f->source.path, error.line,
-				error.message);
-		else
-			given_text(&r->question->given, &out, kind->content_type);
-	}
-	text_free(&out);
+	if (e < 0)
+		text_addf(&r->refusal, "the template %s of profile %s cannot be read: %s", f->source.path,
+			r->answer.profile->name, strerror(-e));
+	else if (machine_vars_render_as(source, &vars, &sink, &r->out, &error) == -EINVAL)
+		text_addf(&r->refusal, "%s, line %u: %s", error.partial[0] ? error.partial : f->source.path, error.line,
+			error.message);
 	template_files_free(&files);
+	root_close(&root);
+}
+
+static void give_rendered(struct disk_answer *disk)
+{
+	struct rendering *r = (struct rendering *)disk;
+	struct file_request request = { .site = disk->site, .question = disk->question, .facts = r->facts };
+
+	if (r->refusal.n)
+		refuse(&request, -EBADMSG, "%s", text_str(&r->refusal));
+	else
+		given_text(&disk->question->given, &r->out, text_kind_of(span_str(r->file->name))->content_type);
+	machines_answer(disk->site, disk->question);
+	text_free(&r->hostname);
+	text_free(&r->out);
+	text_free(&r->refusal);
+	free(r);
+}
+
+static void begin_rendering(struct file_request *request, const struct answer *answer, const struct profile_file *f)
+{
+	const struct facts *facts = &request->facts;
+	struct rendering *r = calloc(1, sizeof(*r));
+
+	if (r)
+		text_add(&r->hostname, facts->hostname);
+	if (!r || r->hostname.failed) {
+		free(r);
+		given_error(&request->question->given, -ENOMEM, "%s", "");
+		return;
+	}
+	/* Others may learn something of the machine, or forget it, while the worker reads. */
+	r->facts = (struct facts){ .client = facts->client, .transport = facts->transport, .has_arch = facts->has_arch,
+		.arch_number = facts->arch_number, .arch = facts->arch, .has_mac = facts->has_mac, .mac = facts->mac,
+		.has_uuid = facts->has_uuid, .uuid = facts->uuid, .hostname = text_span(&r->hostname) };
+	memcpy(r->installed_url, request->installed_url, sizeof(r->installed_url));
+	r->answer = *answer;
+	r->file = f;
+	r->disk.read = render_file;
+	r->disk.give = give_rendered;
+	disk_answer_begin(&r->disk, request->site, request->question);
 }
 
 /* False: refused. */
@@ -133,8 +184,6 @@ void machine_files_give(struct site *site, struct question *q, const struct virt
 	const struct profile *p;
 	struct file_request r;
 	struct answer answer;
-	struct stat st;
-	int fd;
 
 	if (!init(&r, site, q, name))
 		return;
@@ -158,9 +207,6 @@ void machine_files_give(struct site *site, struct question *q, const struct virt
 		refuse(&r, -EBUSY, "the machine's state cannot be stored just now, so it is not installed: try again");
 		return;
 	}
-	/* Finds a root that was made anew. */
-	if (root_open_file(&site->templates_root, span_str(f->source.path), &fd, &st) == 0)
-		close(fd);
 	answer.machine = answer.machine ? answer.machine : r.machine;
-	give_rendered(&r, &answer, f);
+	begin_rendering(&r, &answer, f);
 }

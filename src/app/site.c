@@ -40,12 +40,10 @@ void site_adopt(struct site *s, struct snapshot *next)
 	if (new_root && old) {
 		root_close(&s->http_root);
 		root_close(&s->tftp_root);
-		root_close(&s->templates_root);
 	}
 	if (new_root && next) {
 		s->http_root = root_open(next->cfg->http_root);
 		s->tftp_root = root_open(next->cfg->tftp_root);
-		s->templates_root = root_open(next->cfg->templates_root);
 	}
 	s->now = next;
 	s->cfg = next ? next->cfg : NULL;

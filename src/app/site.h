@@ -30,7 +30,7 @@ struct site {
 	struct snapshot *now;
 	const struct config *cfg;      /* of now */
 	const struct served_set *nets; /* of now */
-	struct root http_root, tftp_root, templates_root; /* of the main thread, which reads scripts there */
+	struct root http_root, tftp_root; /* of the main thread, which reads scripts there */
 	struct lease_table *leases;
 	struct clients *clients;
 	struct forms *forms;

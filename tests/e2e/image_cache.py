@@ -427,5 +427,28 @@ def _():
         s.whole()
 
 
+@case("a disk that hangs when a copy is opened: DHCP and other files do not notice")
+def _():
+    with Site(True, serve=False) as s:
+        hung = os.path.join(s.lab.dir, "hung")
+        name = sha(("%s/linux\n%s" % (s.web.url, sha(KERNEL))).encode())
+        s.d = s.lab.serve(config=s.config(), prefix=netlib.preloaded(HANG_DISK, HANG_DISK=hung, HANG_DISK_END=name[32:]))
+        s.whole()
+        s.lab.write("hung", "")
+        s.lab.write("http/small", "hello\n")
+        got = []
+        t = threading.Thread(target=lambda: got.append(s.get(seconds=60)), daemon=True)
+        t.start()
+        time.sleep(0.3)
+        for _ in range(3):
+            s.dhcp_answers()
+            same(http_get(s.lab.client, "/small")[2], b"hello\n", "another file")
+            same(sha(s.get("initrd0")[2]), sha(INITRD), "another copy")
+        same(got, [], "the file on a disk that hangs")
+        os.unlink(hung)
+        t.join(30)
+        same(sha(got[0][2]), sha(KERNEL), "digest")
+
+
 if __name__ == "__main__":
     sys.exit(case.main(sys.argv[1:]))

@@ -8,6 +8,8 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 
 import netlib
 from netlib import CLIENT, SERVER, Client, Lab, TftpError, tftp_get
@@ -232,6 +234,30 @@ def _():
                 os.rmdir(os.path.join(root, name))
         os.rmdir(lab.dir + "/old")
         assert lab.http_get("/machines/web1/preseed.cfg")[2] == b"three"
+
+
+@case("a disk that hangs over a template: DHCP and other files do not notice")
+def _():
+    with Lab() as lab:
+        templates(lab)
+        lab.write("http/small", "hello\n")
+        hung = os.path.join(lab.dir, "hung")
+        lab.serve(config=CONFIG % {"dir": lab.dir, "mac": own_mac(lab)},
+                  prefix=netlib.preloaded(netlib.tool("hang_disk.so"), HANG_DISK=hung, HANG_DISK_END="/common/late.cfg"))
+        address = lease(lab)
+        lab.write("hung", "")
+        got = []
+        t = threading.Thread(target=lambda: got.append(lab.http_get("/machines/web1/preseed.cfg", seconds=60)), daemon=True)
+        t.start()
+        time.sleep(0.3)
+        for _ in range(3):
+            Client(lab.link, broadcast=True).dora()
+            assert lab.http_get("/small")[2] == b"hello\n"
+            assert lab.http_get("/machines/web1/config.ign")[2] == b'{"name": "web1"}\n'
+        assert got == [], got
+        os.unlink(hung)
+        t.join(30)
+        assert got[0][2] == expected(address), got
 
 
 if __name__ == "__main__":
