@@ -11,6 +11,7 @@
 #include "core/config_yaml.h"
 #include "core/machine_vars.h"
 #include "core/text_kind.h"
+#include "edge/ca_file.h"
 #include "edge/files.h"
 
 #include <errno.h>
@@ -345,6 +346,18 @@ static void check_https(const struct config *cfg, struct config_errors *errs)
 	tls_context_unref(context);
 }
 
+static void check_images_ca(const struct images_config *images, struct config_errors *errs)
+{
+	int r = images->ca ? ca_file_check(images->ca) : 0;
+
+	if (r == -EBADMSG)
+		config_error_add(errs, images->ca_pos, "images.ca: %s holds no certificate in PEM (-----BEGIN CERTIFICATE-----)",
+			images->ca);
+	else if (r < 0)
+		config_error_add(errs, images->ca_pos, "images.ca: %s %s: put the certificates there, or correct the path",
+			images->ca, r == -EFBIG ? "is larger than 16 MiB" : why_not(r));
+}
+
 int config_files_check(const struct config *cfg, struct config_errors *errs)
 {
 	size_t before = errs->n;
@@ -355,6 +368,7 @@ int config_files_check(const struct config *cfg, struct config_errors *errs)
 	check_loaders(&cfg->loaders, errs);
 	check_templates(cfg, errs);
 	check_https(cfg, errs);
+	check_images_ca(&cfg->images, errs);
 	efi_files_check(cfg, http.fd, errs);
 	root_close(&tftp);
 	root_close(&http);

@@ -239,6 +239,7 @@ struct images_config {
 	const char *dir; /* NULL: `images` in the state directory */
 	uint64_t limit;  /* octets that it may hold */
 	const char *ca;  /* certificates to trust instead of the system's, or NULL */
+	struct src_pos ca_pos;
 };
 
 /* The service that is asked what machines are to boot. */

@@ -13,6 +13,7 @@ static void read_ca(struct loading *l, const struct yaml *v, void *into)
 {
 	(void)into;
 	l->cfg->images.ca = load_absolute_path(l, v);
+	l->cfg->images.ca_pos = v->pos;
 }
 
 /* 500M, 10G, 1T; a number alone is none of octets or of anything else. */

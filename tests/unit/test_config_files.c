@@ -195,6 +195,11 @@ static const struct {
 		"http/linux is no PE file" },
 	{ "loaders: {stub: {arm64: %s/ipxe/gone.efi}}\nprofiles: {a: {kernel: vmlinuz, initrd: linux, loader: uki}}\n", 1,
 		"does not exist" },
+	/* certificates for what is fetched */
+	{ "images: {limit: 1G,\n ca: %s/gone.pem}\n", 2, "images.ca: " },
+	{ "images: {limit: 1G,\n ca: %s/gone.pem}\n", 2, "gone.pem does not exist: put the certificates there" },
+	{ "images: {ca: %s/http/sub}\n", 1, "http/sub is a directory" },
+	{ "images: {ca: %s/http/linux}\n", 1, "http/linux holds no certificate in PEM" },
 	{ "profiles: {a: {kernel: 'http://x/vmlinuz', loader: uki}}\n", 1, "http://x/vmlinuz is a URL" },
 };
 
