@@ -160,10 +160,10 @@ static void answer_growing(struct image *i, struct question *q)
 
 static void on_grows(void *ctx, void *image, struct growing *g)
 {
-	struct image_cache *c = ctx;
 	struct image *i = image;
 	size_t kept = 0;
 
+	(void)ctx;
 	growing_unref(i->growing);
 	i->growing = g;
 	/* TFTP must know the end before it can begin: its clients would send the same request again. */
@@ -179,14 +179,15 @@ static void on_grows(void *ctx, void *image, struct growing *g)
 static void say_done(struct image_cache *c, struct image *i, const struct image_end *end)
 {
 	struct log *log = c->site->log;
+	const char *at = end->path[0] ? ": " : "";
 
 	if (end->result == 0)
 		log_say(log, LOG_INFO, "image", "%s is here: %llu octets%s", text_str(&i->shown), (unsigned long long)end->size,
 			i->has_sha256 ? ", verified" : "");
 	else if (end->result != -EALREADY && i->is_present)
-		log_say(log, LOG_WARNING, "image", "%s; the copy that is here serves", end->sentence);
+		log_say(log, LOG_WARNING, "image", "%s%s%s; the copy that is here serves", end->sentence, at, end->path);
 	else if (end->result != -EALREADY)
-		log_say(log, LOG_WARNING, "image", "%s; machines that wait for it try again", end->sentence);
+		log_say(log, LOG_WARNING, "image", "%s%s%s; machines that wait for it try again", end->sentence, at, end->path);
 }
 
 static void on_done(void *ctx, void *image, const struct image_end *end)

@@ -68,16 +68,17 @@ static void on_progress(void *ctx, const struct fetch_progress *p)
 	j->watcher->progress(j->watcher->ctx, &now);
 }
 
-static void on_done(void *ctx, int result, const char *sentence)
+static void on_done(void *ctx, const struct fetch_end *end)
 {
 	struct job *j = ctx;
 	struct image_progress over = { 0 };
 
 	j->watcher->progress(j->watcher->ctx, &over);
-	j->result = result;
+	j->result = end->result;
 	j->ended = true;
-	if (result < 0)
-		(void)fail(j, result, "%s", sentence);
+	if (end->result < 0)
+		(void)fail(j, end->result, "%s%s%s%s", end->sentence, end->path ? " (" : "", end->path ? end->path : "",
+			end->path ? ")" : "");
 }
 
 static int fetch_to(struct job *j, const char *url, const char *path, const struct sha256 *sha256, uint64_t size_max)

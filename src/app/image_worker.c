@@ -8,8 +8,9 @@
 #include "edge/worker.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include <utlist.h>
 
 #define HOLD_OCTETS    (UINT64_C(1) << 20) /* of a file whose digest is not known yet */
@@ -52,7 +53,7 @@ struct news {
 	void *image;             /* NULL: the file called `sentence` is gone */
 	struct growing *growing; /* else it is done */
 	struct image_end end;
-	char sentence[SENTENCE_MAX];
+	char sentence[SENTENCE_MAX], path[PATH_MAX];
 };
 
 static void free_download(struct download *d)
@@ -71,6 +72,7 @@ static void read_news(struct letter *l)
 	struct image_worker *w = n->worker;
 
 	n->end.sentence = n->sentence;
+	n->end.path = n->path;
 	if (w->closing)
 		growing_unref(n->growing);
 	else if (!n->image)
@@ -158,17 +160,18 @@ static bool has_room(void *ctx, uint64_t octets)
 	return image_shelf_claim(d->worker->shelf, d->name, octets) == 0;
 }
 
-static void on_done(void *ctx, int result, const char *sentence)
+static void on_done(void *ctx, const struct fetch_end *end)
 {
 	struct download *d = ctx;
 	struct image_worker *w = d->worker;
-	struct news *n = news_of(w, d->image, sentence);
+	struct news *n = news_of(w, d->image, end->sentence);
 
-	if (d->growing && result == 0)
+	if (d->growing && end->result == 0)
 		growing_announce(d->growing, growing_total(d->growing));
 	else
 		break_off(d);
-	n->end.result = result;
+	n->end.result = end->result;
+	(void)snprintf(n->path, sizeof(n->path), "%s", end->path ? end->path : "");
 	if (w->shelf)
 		n->end.is_there = image_shelf_end(w->shelf, d->name, &n->end.size);
 	mailbox_post(w->home, &n->letter);
@@ -210,7 +213,8 @@ static void read_fetch(struct letter *l)
 	if (r == 0)
 		r = begin(d);
 	if (r < 0)
-		on_done(d, r, r == -ENOSPC ? "there is no room for one more file" : "out of memory");
+		on_done(d, &(struct fetch_end){
+				   r, r == -ENOSPC ? "there is no room for one more file" : "out of memory", NULL });
 }
 
 static void read_use(struct letter *l)

@@ -18,7 +18,8 @@ struct image_worker;
 /* How an order ended. */
 struct image_end {
 	int result;           /* as in struct fetch_events (edge/fetch.h) */
-	const char *sentence; /* what went wrong; "" */
+	const char *sentence; /* what went wrong, for anybody; "" */
+	const char *path;     /* where it went wrong here, for logs; "" */
 	bool is_there;        /* a whole file: the one that came, or an old one */
 	uint64_t size;        /* of it */
 };

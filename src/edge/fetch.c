@@ -147,8 +147,9 @@ void fetch_cancel(struct fetch *f)
 		f->is_cancelled = true; /* what a worker has is let go when it has done */
 }
 
-static void PRINTF(3, 4) finish(struct fetch *f, int result, const char *fmt, ...)
+static void PRINTF(4, 5) finish_at(struct fetch *f, int result, const char *path, const char *fmt, ...)
 {
+	struct fetch_end end = { .result = result, .path = path };
 	va_list ap;
 
 	text_reset(&f->sentence);
@@ -158,8 +159,16 @@ static void PRINTF(3, 4) finish(struct fetch *f, int result, const char *fmt, ..
 	end_attempt(f);
 	partial_close(f->partial);
 	f->partial = NULL;
-	f->events.done(f->ctx, result, text_str(&f->sentence));
+	end.sentence = text_str(&f->sentence);
+	f->events.done(f->ctx, &end);
 	fetch_cancel(f);
+}
+
+#define finish(f, result, ...) finish_at((f), (result), NULL, __VA_ARGS__)
+
+static void finish_unwritten(struct fetch *f, int result)
+{
+	finish_at(f, result, f->path, "%s cannot be written to disk: %s", text_str(&f->shown), strerror(-result));
 }
 
 /* --- what a worker does --- */
@@ -374,7 +383,7 @@ static void finish_own_failure(struct fetch *f)
 	else if (f->failed == -EPROTO)
 		finish(f, -EPROTO, "%s: the server sends more than the length that it said", text_str(&f->shown));
 	else
-		finish(f, f->failed, "cannot write %s: %s", f->path, strerror(-f->failed));
+		finish_unwritten(f, f->failed);
 }
 
 static void finish_refused(struct fetch *f)
@@ -405,7 +414,7 @@ static void on_partial_closed(struct disk_job *job)
 		finish(f, 0, "%s", "");
 	} else if (r != -EBADMSG) {
 		partial_discard(f->partial); /* what the disk could not take down is no beginning */
-		finish(f, r, "cannot write %s: %s", f->path, strerror(-r));
+		finish_unwritten(f, r);
 	} else if (f->now.resumed > 0) {
 		/* What another process began may be no beginning of this. */
 		f->now.resumed = 0;
@@ -454,6 +463,8 @@ static void transfer_ended(struct fetch_transfer *t, CURLcode code)
 		give_to_disk(f, close_partial, on_partial_closed);
 	} else if (code == CURLE_OK && !try_again(f)) {
 		finish(f, -EIO, "%s: the server ends the file before its length", text_str(&f->shown));
+	} else if (code == CURLE_SSL_CACERT_BADFILE) { /* curl's own words name the file */
+		finish_at(f, -EIO, f->fetcher->ca, "%s: %s", text_str(&f->shown), curl_easy_strerror(code));
 	} else if (code != CURLE_OK && (!may_pass(code) || !try_again(f))) {
 		finish(f, code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO, "%s: %s", text_str(&f->shown),
 			f->error[0] ? f->error : curl_easy_strerror(code));
@@ -486,9 +497,9 @@ static void on_partial_open(struct disk_job *job)
 	if (r == -EEXIST)
 		finish(f, 0, "%s", "");
 	else if (r == -EBUSY)
-		finish(f, r, "another bootsmith fetches %s at this moment", f->path);
+		finish_at(f, r, f->path, "another bootsmith fetches %s at this moment", text_str(&f->shown));
 	else if (r < 0)
-		finish(f, r, "cannot write %s: %s", f->path, strerror(-r));
+		finish_unwritten(f, r);
 	else
 		attempt(f);
 }

@@ -44,16 +44,22 @@ struct fetch_progress {
 	unsigned file;   /* counts up when it begins anew, in another file */
 };
 
+/* How a fetch ended. */
+struct fetch_end {
+	int result; /* 0, or -EBADMSG (wrong digest), -EALREADY (upstream has what is in place), -EFBIG, -ENOENT (the
+		     * server has no such file), -ENOSPC, -EBUSY, … */
+	const char *sentence; /* what went wrong, for anybody: it names the URL, no file of ours; "" */
+	const char *path;     /* where it went wrong on our side, for logs; else NULL */
+};
+
 struct fetch_events {
 	/* Before each piece: may the file have so many octets (all, where its length is known)?  False: the
 	 * fetch ends with -ENOSPC, and its beginning is gone.  NULL: it may. */
 	bool (*has_room)(void *ctx, uint64_t octets);
 	/* After each piece. */
 	void (*progress)(void *ctx, const struct fetch_progress *p);
-	/* The last one; the fetch is gone when it returns (its fetcher must not).  result: 0, or -EBADMSG (wrong
-	 * digest), -EALREADY (upstream has what is in place), -EFBIG, -ENOENT (the server has no such file), -ENOSPC, -EBUSY, …;
-	 * sentence: what went wrong, "" when nothing did. */
-	void (*done)(void *ctx, int result, const char *sentence);
+	/* The last one; the fetch is gone when it returns (its fetcher must not). */
+	void (*done)(void *ctx, const struct fetch_end *end);
 };
 
 /* All of the request is copied. */

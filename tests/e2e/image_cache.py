@@ -450,5 +450,17 @@ def _():
         same(sha(got[0][2]), sha(KERNEL), "digest")
 
 
+@case("a full disk: machines are told so, and where the file is the log has")
+def _():
+    with Site(serve=False) as s:
+        script = "mkdir -p %s; mount -t tmpfs -o size=4m none %s; exec \"$@\"" % (s.dir, s.dir)
+        s.d = s.lab.serve(config=s.config(), prefix=["unshare", "--mount", "sh", "-c", script, "sh"])
+        s.connect()[0].close()
+        line = s.d.wait_line("/linux cannot be written to disk: No space left on device", 20)["message"]
+        assert s.dir in line, line
+        status, _, body = s.get()
+        assert status == 503 and b"No space left on device" in body and s.lab.dir.encode() not in body, (status, body)
+
+
 if __name__ == "__main__":
     sys.exit(case.main(sys.argv[1:]))
