@@ -462,5 +462,31 @@ def _():
         assert status == 503 and b"No space left on device" in body and s.lab.dir.encode() not in body, (status, body)
 
 
+@case("a name server that never answers: all else goes on, and the daemon stops")
+def _():
+    with Site(serve=False) as s:
+        silent = s.lab.client.udp(CLIENT, 53)
+        resolv = s.lab.write("resolv.conf", "nameserver %s\noptions timeout:30 attempts:5\n" % CLIENT)
+        # not by nscd or systemd-resolved, which may run beside the tests
+        nsswitch = s.lab.write("nsswitch.conf", "hosts: dns\n")
+        script = "mount --bind %s /etc/resolv.conf; mount --bind %s /etc/nsswitch.conf; exec \"$@\"" % (resolv, nsswitch)
+        s.lab.write("http/small", "hello\n")
+        s.web.url, real = "http://nobody.example", s.web.url
+        text = s.config().replace("initrd: [http://nobody.example", "initrd: [" + real)
+        s.d = s.lab.serve(config=text, prefix=["unshare", "--mount", "sh", "-c", script, "sh"])
+        socks = [s.lab.client.connect(SERVER, 80, seconds=60) for _ in range(3)]
+        for sock in socks:
+            sock.sendall(b"GET /profiles/p/kernel HTTP/1.1\r\nHost: x\r\n\r\n")
+        silent.settimeout(20)
+        assert b"nobody" in silent.recv(1000)
+        for _ in range(3):
+            s.dhcp_answers()
+            same(http_get(s.lab.client, "/small")[2], b"hello\n", "another file")
+            same(netlib.tftp_get(s.lab.client, "profiles/p/initrd0", blksize=1400), INITRD, "an image, by TFTP")
+        s.d.stop(seconds=20)
+        for sock in socks:
+            sock.close()
+
+
 if __name__ == "__main__":
     sys.exit(case.main(sys.argv[1:]))
