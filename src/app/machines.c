@@ -266,7 +266,8 @@ int machines_told(struct site *site, const struct facts *f, const struct answer 
 
 static bool is_image(const struct virtual_name *name)
 {
-	return name->kind == VIRTUAL_MACHINE_FILE && span_eq(name->file, SPAN_LIT(MACHINE_IMAGE));
+	return name->kind == VIRTUAL_MACHINE_FILE &&
+		(span_eq(name->file, SPAN_LIT(MACHINE_IMAGE)) || span_eq(name->file, SPAN_LIT(MACHINE_DISK)));
 }
 
 /* As GRUB and PXELINUX fetch it: their configuration they may read as often as they like,

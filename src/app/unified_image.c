@@ -1,9 +1,11 @@
 /* Makes unified kernel images of profiles; see unified_image.h. */
 #include "app/unified_image.h"
 
+#include "app/boot_disk.h"
 #include "app/efi_files.h"
 #include "app/machines.h"
 #include "base/escape.h"
+#include "core/grub_cfg.h"
 #include "core/uki.h"
 #include "edge/files.h"
 
@@ -169,6 +171,7 @@ struct making {
 	struct question *question;
 	struct snapshot *now; /* whose profile it is */
 	struct unified_image image;
+	enum loader_family family; /* FAMILY_STUB; else it is a disk (app/boot_disk.h) */
 	struct mac mac;
 	struct ip4 address; /* the machine's, as far as is known */
 	struct text cmdline;
@@ -197,8 +200,13 @@ static void give_reason(const struct making *m, int error, const char *reason)
 static void making_run(uv_work_t *work)
 {
 	struct making *m = work->data;
+	const struct unified_image *i = &m->image;
+	const struct boot_disk disk = { i->cfg, i->files, i->profile, m->family, i->arch, text_span(&m->cmdline) };
 
-	m->error = unified_image_assemble(&m->image, &m->parts, &m->why);
+	if (m->family == FAMILY_STUB)
+		m->error = unified_image_assemble(&m->image, &m->parts, &m->why);
+	else
+		m->error = boot_disk_assemble(&disk, &m->parts, &m->why);
 }
 
 static void making_done(uv_work_t *work, int status)
@@ -219,7 +227,9 @@ static int render_cmdline(struct making *m, const struct machine_vars *vars)
 {
 	struct template_error error;
 	char reason[320];
-	int r = machine_vars_render(span_str(m->image.profile->cmdline), vars, escape_cmdline, &m->cmdline, &error);
+	int r = m->family == FAMILY_STUB ?
+		machine_vars_render(span_str(m->image.profile->cmdline), vars, escape_cmdline, &m->cmdline, &error) :
+		grub_cfg_disk(m->image.profile, vars, &m->cmdline, &error);
 
 	if (r == -EINVAL) {
 		(void)snprintf(reason, sizeof(reason), "cmdline, line %u: %s", error.line, error.message);
@@ -257,8 +267,10 @@ static bool begin(struct making *m, struct facts *facts)
 	vars = machine_vars_of(facts, &answer, m->address, m->question->local,
 		locate_base_url(site->cfg, facts->client, m->question->local));
 	vars.installed_url = installed_url;
+	vars.files = BOOT_DISK_FILES;
 	m->image = (struct unified_image){
 		.cfg = site->cfg, .files = site->now->files, .profile = answer.profile, .arch = answer.arch };
+	m->family = answer.family;
 	if (render_cmdline(m, &vars) < 0)
 		return false;
 	if (uv_queue_work(site->loop, &m->work, making_run, making_done) < 0) {

@@ -50,7 +50,8 @@ static bool give_machine_file(struct site *site, struct question *q, struct virt
 		name->has_mac = m->has_mac;
 		name->mac = m->mac;
 	}
-	if (name->has_mac && span_eq(name->file, SPAN_LIT(MACHINE_IMAGE))) {
+	if (name->has_mac &&
+		(span_eq(name->file, SPAN_LIT(MACHINE_IMAGE)) || span_eq(name->file, SPAN_LIT(MACHINE_DISK)))) {
 		unified_image_give(site, q, name->mac);
 		return true;
 	}

@@ -3,6 +3,7 @@
 
 #include "core/locate.h"
 #include "core/rules.h"
+#include "wire/pe.h"
 
 #include <stdio.h>
 
@@ -141,8 +142,8 @@ static bool takes_image(const struct config *cfg, const struct facts *f)
 	return f->transport == TRANSPORT_HTTP && is_there(cfg, FAMILY_STUB, f->arch);
 }
 
-/* What suits the firmware, and is there.  Debian has no iPXE for ia32 and ARM.  Its
- * arm64 GRUB asks for nothing when it came by HTTP (seen), so there the image is first. */
+/* What suits the firmware, and is there.  Debian has no iPXE for ia32 and ARM.  A unified
+ * image is one part less than a disk with GRUB, and leaves firmware's memory. */
 static enum loader_family suitable_family(const struct config *cfg, const struct facts *f)
 {
 	if (is_there(cfg, FAMILY_IPXE, f->arch))
@@ -229,21 +230,13 @@ static void no_loader(const struct config *cfg, enum loader_family family, const
 			loader_family_name(family), arch_name(f->arch), key);
 }
 
-/* Debian's GRUB has no HTTP built in and finds no network when UEFI HTTP Boot brought it: it
- * stops at its prompt, on x64, ia32 and arm64 alike (seen).  One that the configuration
- * names may know better. */
-static bool grub_would_stop(const struct config *cfg, enum loader_family family, const struct facts *f)
+/* Debian's signed GRUB has no HTTP built in and stops at its prompt when UEFI HTTP Boot
+ * brought it, on x64, ia32 and arm64 alike (seen).  But that firmware takes disks too, and
+ * on one GRUB finds all that it needs without a network. */
+static bool comes_on_disk(enum loader_family family, const struct facts *f)
 {
 	return (family == FAMILY_GRUB || family == FAMILY_SHIM) && f->transport == TRANSPORT_HTTP &&
-		cfg->loaders.file[FAMILY_GRUB][f->arch].pos.line == 0;
-}
-
-static void no_way_by_http(const struct facts *f, struct answer *a)
-{
-	a->kind = ANSWER_ADDRESS;
-	a->missing_loader = true;
-	WHY(a, "Debian's GRUB stops at its prompt after UEFI HTTP Boot: boot this machine by PXE, or name a GRUB that has HTTP with loaders: {grub: {%s: FILE}}",
-		arch_name(f->arch));
+		pe_machine_suffix(f->arch) != NULL;
 }
 
 static const char *why_family(enum loader_family family)
@@ -258,10 +251,16 @@ static const char *why_family(enum loader_family family)
 	return clauses[family];
 }
 
+static const char *why_disk(enum loader_family family)
+{
+	return family == FAMILY_SHIM ? "a disk with shim, GRUB, kernel and initrd: the way by HTTP that Secure Boot allows"
+				     : "a disk with GRUB, kernel and initrd, since GRUB has no HTTP of its own";
+}
+
 static void answer_loader(const struct config *cfg, const struct facts *f, struct answer *a)
 {
 	enum loader_family family = family_of(cfg, a->profile, f), missing = family;
-	bool there = is_there(cfg, family, f->arch);
+	bool there = is_there(cfg, family, f->arch), on_disk;
 
 	if (family == FAMILY_SHIM && there && !is_there(cfg, FAMILY_GRUB, f->arch)) {
 		missing = FAMILY_GRUB;
@@ -271,14 +270,11 @@ static void answer_loader(const struct config *cfg, const struct facts *f, struc
 		no_loader(cfg, missing, f, a);
 		return;
 	}
-	if (grub_would_stop(cfg, family, f)) {
-		no_way_by_http(f, a);
-		return;
-	}
-	a->kind = family == FAMILY_STUB ? ANSWER_IMAGE : ANSWER_LOADER;
+	on_disk = comes_on_disk(family, f);
+	a->kind = on_disk || family == FAMILY_STUB ? ANSWER_IMAGE : ANSWER_LOADER;
 	a->family = family;
 	a->arch = f->arch;
-	WHY(a, "%s", why_family(family));
+	WHY(a, "%s", on_disk ? why_disk(family) : why_family(family));
 }
 
 static bool has_bootfile(const struct profile *p)

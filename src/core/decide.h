@@ -16,7 +16,7 @@ enum answer_kind {
 	ANSWER_SCRIPT,      /* an iPXE script rendered for this machine */
 	ANSWER_SITE_SCRIPT, /* boot.ipxe of the HTTP root, as it is */
 	ANSWER_BOOTFILE,    /* the profile's own file, as it is */
-	ANSWER_IMAGE,       /* a unified kernel image, made for this machine */
+	ANSWER_IMAGE,       /* a unified kernel image, or a disk with GRUB, made for this machine */
 	ANSWER_LOCAL,       /* its own disk, in the way that its firmware understands */
 	ANSWER_REGISTER,    /* an iPXE script that says what the machine is, and waits for an order */
 	ANSWER_NONE,        /* no answer at all: the configuration says so */
@@ -42,7 +42,7 @@ struct answer {
 	enum machine_phase phase;      /* RULE_STATE */
 	enum unknown_policy unknown;   /* RULE_UNKNOWN */
 	enum transport transport;      /* how the file is fetched */
-	enum loader_family family;     /* ANSWER_LOADER, ANSWER_IMAGE: which binary */
+	enum loader_family family;     /* ANSWER_LOADER, ANSWER_IMAGE: which binary comes first */
 	enum arch arch;                /* and for what */
 	bool missing_loader;           /* there should have been a loader: worth a line in the log */
 	char why[224];                 /* one clause for people; plain ASCII, no client text */

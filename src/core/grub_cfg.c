@@ -195,6 +195,14 @@ static const struct file_ref *find_unreachable(const struct profile *p, const st
 	return NULL;
 }
 
+static void add_title(const struct profile *p, const struct machine_vars *vars, struct text *out)
+{
+	text_addf(out, "echo 'bootsmith: profile %s for %s'\n", p->name,
+		vars->facts->has_mac ? mac_str(vars->facts->mac).s : "this machine");
+	if (p->message)
+		add_echo("", p->message, out);
+}
+
 int grub_cfg_profile(const struct profile *p, const struct machine_vars *vars, struct text *out,
 	struct template_error *ret_error)
 {
@@ -207,10 +215,7 @@ int grub_cfg_profile(const struct profile *p, const struct machine_vars *vars, s
 		grub_cfg_retry(reason, vars->url, out);
 		return out->failed ? -ENOMEM : 0;
 	}
-	text_addf(out, "echo 'bootsmith: profile %s for %s'\n", p->name,
-		vars->facts->has_mac ? mac_str(vars->facts->mac).s : "this machine");
-	if (p->message)
-		add_echo("", p->message, out);
+	add_title(p, vars, out);
 	if (p->kind == PROFILE_LOCAL) {
 		add_local(out);
 		return out->failed ? -ENOMEM : 0;
@@ -221,6 +226,24 @@ int grub_cfg_profile(const struct profile *p, const struct machine_vars *vars, s
 	add_loads(p, vars, out);
 	text_addf(out, "echo 'bootsmith: profile %s could not be loaded; the log of the server says why'\n", p->name);
 	add_retry(vars->url, out);
+	return out->failed ? -ENOMEM : 0;
+}
+
+int grub_cfg_disk(const struct profile *p, const struct machine_vars *vars, struct text *out,
+	struct template_error *ret_error)
+{
+	int r;
+
+	add_title(p, vars, out);
+	r = add_load_function(p, vars, out, ret_error);
+	if (r < 0)
+		return r;
+	text_addf(out, "bootsmith_load \"($root)\"\n"
+		       "echo 'bootsmith: profile %s could not be loaded'\n"
+		       "echo 'Starting anew in %d seconds'\n"
+		       "sleep %d\n"
+		       "reboot\n",
+		p->name, RETRY_S, RETRY_S);
 	return out->failed ? -ENOMEM : 0;
 }
 

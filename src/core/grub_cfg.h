@@ -18,5 +18,9 @@
  * -EINVAL with *ret_error set: a {{variable}} of the command line is wrong. */
 int grub_cfg_profile(const struct profile *p, const struct machine_vars *vars, struct text *out,
 	struct template_error *ret_error) WARN_UNUSED;
+/* A kernel profile for GRUB on a disk that has vars->files: where they cannot be loaded, the
+ * machine starts anew, since firmware then loads the disk anew. */
+int grub_cfg_disk(const struct profile *p, const struct machine_vars *vars, struct text *out,
+	struct template_error *ret_error) WARN_UNUSED;
 /* Prints the reason (any text; escaped here), waits ten seconds, then runs url again. */
 void grub_cfg_retry(const char *reason, const char *url, struct text *out);

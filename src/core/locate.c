@@ -159,8 +159,8 @@ void locate_bootfile(const struct config *cfg, const struct facts *facts, const 
 		break;
 	case ANSWER_IMAGE:
 		if (facts->has_mac)
-			text_addf(out, "%s/" MACHINES_PREFIX "%s/" MACHINE_IMAGE, base.s,
-				mac_str_dashed(facts->mac).s);
+			text_addf(out, "%s/" MACHINES_PREFIX "%s/%s", base.s, mac_str_dashed(facts->mac).s,
+				answer->family == FAMILY_STUB ? MACHINE_IMAGE : MACHINE_DISK);
 		break;
 	case ANSWER_BOOTFILE:
 		add_bootfile(answer->profile, answer->transport, base.s, out);

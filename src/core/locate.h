@@ -2,7 +2,7 @@
  *
  * Virtual names win over files in the roots:
  *   loaders/FILE              our iPXE, GRUB and shim binaries
- *   machines/WHO/FILE         what is made for one machine: boot.ipxe, boot.efi, …
+ *   machines/WHO/FILE         what is made for one machine: boot.ipxe, boot.efi, boot.img, …
  *                             (WHO is its MAC with '-', since colons in URL paths
  *                             upset some clients, tinkerbell#306; or its name),
  *                             and the kernel, initrdN and urlN that the boot API named
@@ -93,6 +93,7 @@ bool locate_takes_post(struct span path);
 
 /* The names below machines/. */
 #define MACHINE_SCRIPT "boot.ipxe"
-#define MACHINE_IMAGE  "boot.efi"
+#define MACHINE_IMAGE  "boot.efi" /* a unified kernel image */
+#define MACHINE_DISK   "boot.img" /* a disk with GRUB and a kernel; firmware knows one by `.img` */
 #define MACHINE_LOCAL_DISK "local.efi" /* never there: firmware goes on to its disk */
 #define MACHINE_PHONE_HOME "installed" /* by which an installer phones home */

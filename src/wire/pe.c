@@ -210,11 +210,12 @@ const char *pe_guess_other(struct span head)
 static const struct {
 	enum arch arch;
 	uint16_t machine;
+	const char *suffix;
 } machines[] = {
-	{ ARCH_IA32, PE_MACHINE_IA32 },
-	{ ARCH_X64, PE_MACHINE_X64 },
-	{ ARCH_ARM32, PE_MACHINE_ARM32 },
-	{ ARCH_ARM64, PE_MACHINE_ARM64 },
+	{ ARCH_IA32, PE_MACHINE_IA32, "IA32" },
+	{ ARCH_X64, PE_MACHINE_X64, "X64" },
+	{ ARCH_ARM32, PE_MACHINE_ARM32, "ARM" },
+	{ ARCH_ARM64, PE_MACHINE_ARM64, "AA64" },
 };
 
 enum arch pe_arch_of(uint16_t machine)
@@ -231,4 +232,12 @@ uint16_t pe_machine_of(enum arch arch)
 		if (machines[i].arch == arch)
 			return machines[i].machine;
 	return 0;
+}
+
+const char *pe_machine_suffix(enum arch arch)
+{
+	for (size_t i = 0; i < ARRAY_LEN(machines); i++)
+		if (machines[i].arch == arch)
+			return machines[i].suffix;
+	return NULL;
 }

@@ -85,6 +85,9 @@ const char *pe_guess_other(struct span head);
 uint16_t pe_machine_of(enum arch arch);
 /* And back; ARCH_OTHER for the rest. */
 enum arch pe_arch_of(uint16_t machine);
+/* How names of files have it, "X64" of \EFI\BOOT\BOOTX64.EFI (UEFI 2.10 3.5.1.1); NULL:
+ * no UEFI of that kind. */
+const char *pe_machine_suffix(enum arch arch);
 
 /* Numbers as PE has them. */
 uint16_t pe_u16(const uint8_t *p);

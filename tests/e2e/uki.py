@@ -75,6 +75,18 @@ def address(lab, number):
     return [x["address"] for x in json.loads(r.stdout) if x["mac"].endswith(":%02x" % number)][0]
 
 
+def moves_in(lab, number):
+    """The client asks from the machine's own address, as firmware does: nobody else moves its state."""
+    at = address(lab, number)
+    lab.client.ip("addr flush dev cl0")
+    lab.client.ip("addr add %s/24 dev cl0" % at)
+
+
+def states(lab, number):
+    r = lab.server.run([netlib.BOOTSMITH, "machine", "list", "--json", "--socket", lab.socket])
+    return [m["state"] for m in json.loads(r.stdout) if m["mac"] == "52:54:00:00:00:%02x" % number]
+
+
 def image(parts, arch, names, profile, cmdline, kernel):
     return ukilib.assemble(read(STUBS[arch]), parts[kernel],
                            b'ID=linux\nPRETTY_NAME="%s"\n' % profile.encode(), cmdline,
@@ -289,21 +301,14 @@ def _():
         prepared(lab)
         lab.serve(config=CONFIG.replace("loader: uki}\n  arm", "loader: uki, install: true}\n  arm"))
         path = asks(lab, 1, 16)
-        # From the machine's own address, as firmware asks: nobody else moves its state.
-        lab.client.ip("addr flush dev cl0")
-        lab.client.ip("addr add %s/24 dev cl0" % address(lab, 1))
-
-        def state():
-            r = lab.server.run([netlib.BOOTSMITH, "machine", "list", "--json", "--socket", lab.socket])
-            return [m["state"] for m in json.loads(r.stdout) if m["mac"] == "52:54:00:00:00:01"]
-
-        before = state()
+        moves_in(lab, 1)
+        before = states(lab, 1)
         assert before != ["installing"], before
         get(lab, path, method="HEAD")
         get(lab, path, "Range: bytes=0-99")
-        same(state(), before)
+        same(states(lab, 1), before)
         same(get(lab, path)[0], 200)
-        netlib.wait_for("installing", lambda: state() == ["installing"])
+        netlib.wait_for("installing", lambda: states(lab, 1) == ["installing"])
 
 
 @case("explain: the image's URL")
@@ -316,4 +321,5 @@ def _():
         same(got["bootfile"], "http://%s/machines/52-54-00-00-00-01/boot.efi" % SERVER)
 
 
-sys.exit(case.main(sys.argv[1:]))
+if __name__ == "__main__":
+    sys.exit(case.main(sys.argv[1:]))

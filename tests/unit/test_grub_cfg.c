@@ -38,10 +38,16 @@ static const struct fixture_vector vectors[] = {
 	{ "grub/local.cfg", { .name = "local", .kind = PROFILE_LOCAL, .cmdline = "" }, &good, NULL, TRANSPORT_TFTP, NULL },
 };
 
+static const struct fixture_vector disks[] = {
+	{ "grub/disk.cfg", KERNEL(.cmdline = "console=ttyS0", .initrds = initrds, .n_initrds = 2), &good, &web1,
+		TRANSPORT_HTTP, NULL, "boot" },
+};
+
 static void renders_as_the_golden_texts(void **state)
 {
 	(void)state;
 	fixture_renders_as_golden(vectors, ARRAY_LEN(vectors), URL, grub_cfg_profile);
+	fixture_renders_as_golden(disks, ARRAY_LEN(disks), NULL, grub_cfg_disk);
 }
 
 static void nothing_to_run_says_why_and_tries_again(void **state)
@@ -58,18 +64,21 @@ static void names_the_wrong_variable(void **state)
 {
 	(void)state;
 	fixture_names_the_wrong_variable(URL, grub_cfg_profile);
+	fixture_names_the_wrong_variable(NULL, grub_cfg_disk);
 }
 
 static void says_when_memory_is_out(void **state)
 {
 	(void)state;
 	fixture_says_when_memory_is_out(vectors, ARRAY_LEN(vectors), URL, grub_cfg_profile);
+	fixture_says_when_memory_is_out(disks, ARRAY_LEN(disks), NULL, grub_cfg_disk);
 }
 
 static void no_client_breaks_out(void **state)
 {
 	(void)state;
 	fixture_no_name_breaks_out(grub_cfg_profile, URL);
+	fixture_no_name_breaks_out(grub_cfg_disk, NULL);
 }
 
 /* The text with each quoted word as one Q: what GRUB acts on. */

@@ -269,6 +269,9 @@ static void machines(void **state)
 	assert_int_equal(pe_machine_of(ARCH_X64), 0x8664);
 	assert_int_equal(pe_machine_of(ARCH_ARM64), 0xaa64);
 	assert_int_equal(pe_machine_of(ARCH_BIOS), 0);
+	assert_string_equal(pe_machine_suffix(ARCH_X64), "X64");
+	assert_string_equal(pe_machine_suffix(ARCH_ARM64), "AA64");
+	assert_null(pe_machine_suffix(ARCH_BIOS));
 	assert_int_equal(pe_arch_of(0x14c), ARCH_IA32);
 	assert_int_equal(pe_arch_of(0x1c2), ARCH_ARM32);
 	assert_int_equal(pe_arch_of(0x5064), ARCH_OTHER);
