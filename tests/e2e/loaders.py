@@ -262,7 +262,7 @@ def _():
         assert reason % "GRUB" in r.read("grub/grub.cfg") and "sleep 10" in r.read("grub/grub.cfg")
         text = r.read("pxelinux.cfg/default")
         assert reason % "PXELINUX" in text and "CONFIG %s::pxelinux.cfg/default\n" % SERVER in text, text
-        assert [x for x in r.warnings() if reason % "PXELINUX" in x], r.warnings()
+        netlib.wait_for("a line of the log", lambda: [x for x in r.warnings() if reason % "PXELINUX" in x], 20)
         lab.write("tftp/grub/grub.cfg", "own grub")
         assert r.read("grub/grub.cfg") == "own grub"
         r.becomes("broken")
