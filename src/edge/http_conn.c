@@ -1,6 +1,7 @@
 /* One HTTP connection; see http_conn.h.  Decides nothing about requests. */
 #include "edge/http_conn.h"
 
+#include "edge/http_places.h"
 #include "edge/tls_stream.h"
 
 #include <errno.h>
@@ -11,7 +12,6 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-#include <utlist.h>
 
 #define SMALL_OCTETS ((size_t)64 << 10)  /* what leaves at once, without a turn */
 #define TURN_OCTETS  ((size_t)2 << 20)  /* sent to one client before the others have their turn */
@@ -34,88 +34,6 @@ static int64_t wall_s(void)
 
 	clock_gettime(CLOCK_REALTIME, &ts);
 	return ts.tv_sec;
-}
-
-/* --- places in the tables --- */
-
-static int client_join(struct http_conn *c)
-{
-	struct http_server *srv = c->srv;
-	struct http_client *client;
-
-	HASH_FIND(hh, srv->clients, &c->peer.addr.v, sizeof(uint32_t), client);
-	if (!client) {
-		client = calloc(1, sizeof(*client));
-		if (!client)
-			return -ENOMEM;
-		client->addr = c->peer.addr.v;
-		HASH_ADD(hh, srv->clients, addr, sizeof(client->addr), client);
-	}
-	client->n_conns++;
-	c->client = client;
-	return 0;
-}
-
-static void client_leave(struct http_conn *c)
-{
-	if (--c->client->n_conns > 0)
-		return;
-	HASH_DEL(c->srv->clients, c->client);
-	free(c->client);
-}
-
-static void class_enter(struct http_conn *c, enum conn_class class)
-{
-	c->class = class;
-	c->srv->n_busy += class == CONN_BUSY;
-	DL_APPEND(c->srv->conns[class], c);
-	if (class == CONN_IDLE)
-		DL_APPEND2(c->client->idle, c, sibling_prev, sibling_next);
-}
-
-static void class_leave(struct http_conn *c)
-{
-	DL_DELETE(c->srv->conns[c->class], c);
-	c->srv->n_busy -= c->class == CONN_BUSY;
-	if (c->class == CONN_IDLE)
-		DL_DELETE2(c->client->idle, c, sibling_prev, sibling_next);
-}
-
-static void classify(struct http_conn *c)
-{
-	enum conn_class class = CONN_BUSY;
-
-	if (http_session_is_idle(&c->session))
-		class = CONN_IDLE;
-	else if (c->session.want == HTTP_WANT_RECV)
-		class = CONN_HEAD;
-	if (class == c->class)
-		return;
-	class_leave(c);
-	class_enter(c, class);
-}
-
-static void on_no_sleep(uv_idle_t *idle)
-{
-	(void)idle; /* it is enough that it is active: the loop does not sleep then */
-}
-
-static void ready_enter(struct http_conn *c)
-{
-	if (c->is_ready)
-		return;
-	c->is_ready = true;
-	DL_APPEND2(c->srv->ready, c, ready_prev, ready_next);
-	if (!uv_is_active((uv_handle_t *)&c->srv->no_sleep))
-		(void)uv_idle_start(&c->srv->no_sleep, on_no_sleep);
-}
-
-static void ready_leave(struct http_conn *c)
-{
-	if (!c->is_ready)
-		return;
-	c->is_ready = false;
-	DL_DELETE2(c->srv->ready, c, ready_prev, ready_next);
 }
 
 static void conn_arm(struct http_conn *c, int events)
@@ -168,7 +86,7 @@ static void disk_done(uv_work_t *work, int status)
 	if (d->conn) {
 		d->conn->disk = NULL;
 		d->conn->read_until = d->read_until;
-		ready_enter(d->conn);
+		http_place_queue(d->conn);
 	} else {
 		http_source_close(&d->source);
 	}
@@ -259,9 +177,7 @@ void http_conn_close(struct http_conn *c)
 {
 	finish_request(c, false);
 	http_session_free(&c->session);
-	ready_leave(c);
-	class_leave(c);
-	client_leave(c);
+	http_place_leave(c);
 	c->srv->n_conns--;
 	uv_close((uv_handle_t *)&c->poll, on_conn_closed);
 	stream_close(&c->stream);
@@ -477,11 +393,11 @@ static bool is_receiving(const struct http_conn *c)
 /* What it waits for: the owner, the disk, its turn, or its socket. */
 static void conn_wait(struct http_conn *c)
 {
-	classify(c);
+	http_place_classify(c);
 	if (c->asked || c->disk || c->waits_growth) {
 		conn_arm(c, 0);
 	} else if (c->wants_turn || c->session.want == HTTP_WANT_ANSWER) {
-		ready_enter(c);
+		http_place_queue(c);
 	} else {
 		conn_arm(c, stream_waits_to_read(&c->stream, is_receiving(c)) ? UV_READABLE : UV_WRITABLE);
 	}
@@ -537,7 +453,7 @@ void http_conn_run_turns(struct http_server *srv)
 	while (srv->ready && uv_hrtime() < end_ns) {
 		struct http_conn *c = srv->ready;
 
-		ready_leave(c);
+		http_place_unqueue(c);
 		conn_advance(c, true);
 	}
 	if (!srv->ready)
@@ -573,11 +489,11 @@ void http_conn_begin(struct http_listener *l, int fd, const struct http_peer *pe
 	c->srv = srv;
 	c->source = http_source_none();
 	c->peer = *peer;
-	err = client_join(c);
+	err = http_place_join(c);
 	if (err == 0) {
 		err = uv_poll_init(srv->loop, &c->poll, fd);
 		if (err < 0)
-			client_leave(c);
+			http_place_leave(c);
 	}
 	if (err < 0) {
 		stream_close(&c->stream);
@@ -589,7 +505,6 @@ void http_conn_begin(struct http_listener *l, int fd, const struct http_peer *pe
 	srv->n_conns++;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	http_session_init(&c->session, uv_now(srv->loop));
-	class_enter(c, CONN_HEAD);
 	http_server_start_tick(srv);
 	conn_wait(c);
 }
@@ -623,7 +538,7 @@ bool http_conn_look_for_growth(struct http_conn *c)
 	if (http_source_ready(&c->source, &next) == 0 && !http_source_is_broken(&c->source))
 		return false;
 	c->waits_growth = false;
-	ready_enter(c);
+	http_place_queue(c);
 	return true;
 }
 
