@@ -12,6 +12,7 @@
 #include "edge/http_server.h"
 #include "edge/stream.h"
 
+#define HASH_NONFATAL_OOM 1 /* a full memory costs one connection, not the daemon */
 #include <uthash.h>
 
 enum conn_class {

@@ -42,6 +42,10 @@ int http_place_join(struct http_conn *c)
 			return -ENOMEM;
 		client->addr = c->peer.addr.v;
 		HASH_ADD(hh, srv->clients, addr, sizeof(client->addr), client);
+		if (!client->hh.tbl) {
+			free(client);
+			return -ENOMEM;
+		}
 	}
 	client->n_conns++;
 	c->client = client;

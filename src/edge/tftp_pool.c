@@ -2,13 +2,11 @@
  * no ACK ever proved go first.  Resends nothing on its own account. */
 #include "edge/tftp_pool.h"
 
-#include "edge/tftp_transfer.h"
+#include "edge/tftp_places.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
-#define HASH_NONFATAL_OOM 1 /* a full memory costs one request, not the daemon */
-#include <uthash.h>
 #include <utlist.h>
 
 #define TRANSFERS_DEFAULT            16384
@@ -16,109 +14,11 @@
 #define CACHE_OCTETS_DEFAULT         ((size_t)64 << 20)
 #define TIMERS_PER_TURN              1024 /* then the loop's other work has its turn */
 
-/* An address with at least one transfer. */
-struct tftp_client {
-	uint32_t addr; /* the key */
-	unsigned n_transfers;
-	struct transfer *transfers; /* linked by sibling_*, oldest first */
-	UT_hash_handle hh;
-};
-
 /* A question to the owner.  Stays until it is answered, though its transfer be gone. */
 struct tftp_pending {
 	struct transfer *transfer; /* NULL: ended meanwhile */
 	struct tftp_pending *prev, *next;
 };
-
-/* ---- the tables ---- */
-
-static struct tftp_client *find_client(struct tftp_pool *pool, struct ip4 addr)
-{
-	struct tftp_client *c;
-
-	HASH_FIND(hh, pool->clients, &addr.v, sizeof(addr.v), c);
-	return c;
-}
-
-static int client_join(struct tftp_pool *pool, struct transfer *t)
-{
-	struct tftp_client *c = find_client(pool, t->peer.remote);
-
-	if (!c) {
-		c = calloc(1, sizeof(*c));
-		if (!c)
-			return -ENOMEM;
-		c->addr = t->peer.remote.v;
-		HASH_ADD(hh, pool->clients, addr, sizeof(c->addr), c);
-		if (!c->hh.tbl) {
-			free(c);
-			return -ENOMEM;
-		}
-	}
-	DL_APPEND2(c->transfers, t, sibling_prev, sibling_next);
-	c->n_transfers++;
-	t->client = c;
-	return 0;
-}
-
-static void client_leave(struct tftp_pool *pool, struct transfer *t)
-{
-	struct tftp_client *c = t->client;
-
-	DL_DELETE2(c->transfers, t, sibling_prev, sibling_next);
-	if (--c->n_transfers > 0)
-		return;
-	HASH_DEL(pool->clients, c);
-	free(c);
-}
-
-/* Strangers choose addresses and ports, but not the seed. */
-static struct transfer **bucket_of(
-	struct tftp_pool *pool, const struct tftp_port *port, const struct tftp_peer *peer)
-{
-	uint64_t h = pool->hash_seed ^ ((uint64_t)peer->remote.v << 16 | peer->remote_port);
-
-	h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9u + (uint64_t)(uintptr_t)port;
-	h = (h ^ h >> 27) * 0x94d049bb133111ebu;
-	return &pool->buckets[(h ^ h >> 31) % TFTP_TRANSFER_BUCKETS];
-}
-
-static struct transfer *find_transfer(
-	struct tftp_pool *pool, const struct tftp_port *port, const struct tftp_peer *peer)
-{
-	struct transfer *t = *bucket_of(pool, port, peer);
-
-	while (t && (t->port != port || t->peer.remote_port != peer->remote_port ||
-			    !ip4_eq(t->peer.remote, peer->remote)))
-		t = t->bucket_next;
-	return t;
-}
-
-static void port_join(struct transfer *t, struct tftp_port *port)
-{
-	struct transfer **bucket = bucket_of(t->pool, port, &t->peer);
-
-	t->port = port;
-	t->bucket_next = *bucket;
-	*bucket = t;
-}
-
-static void port_leave(struct transfer *t)
-{
-	struct transfer **at;
-
-	if (!t->port)
-		return;
-	transfer_unqueue(t);
-	if (!t->port->sendable)
-		tftp_send_nothing(t->port);
-	at = bucket_of(t->pool, t->port, &t->peer);
-	while (*at != t)
-		at = &(*at)->bucket_next;
-	*at = t->bucket_next;
-	tftp_port_leave(t->port);
-	t->port = NULL;
-}
 
 /* ---- the end of a transfer ---- */
 
@@ -172,11 +72,11 @@ static void transfer_end(struct transfer *t, uint16_t error, struct span sentenc
 	struct transfer **list = list_of(t);
 
 	DL_DELETE(*list, t);
-	client_leave(pool, t);
+	tftp_place_leave(t);
 	pool->n_transfers--;
 	timer_wheel_remove(&pool->wheel, &t->timer);
 	block_wait_cancel(&t->wait);
-	port_leave(t);
+	tftp_place_off_port(t);
 	if (t->pending)
 		t->pending->transfer = NULL;
 	tell_of(t, error, sentence, t->pool->hooks->done);
@@ -209,7 +109,7 @@ static int open_port(struct transfer *t)
 		if (err < 0)
 			return err;
 	}
-	port_join(t, port);
+	tftp_place_at_port(t, port);
 	return 0;
 }
 
@@ -282,7 +182,7 @@ static void transfer_do(struct transfer *t, struct tftp_action action)
 bool tftp_pool_take(struct tftp_pool *pool, struct tftp_port *port, const struct tftp_peer *peer,
 	struct span packet)
 {
-	struct transfer *t = find_transfer(pool, port, peer);
+	struct transfer *t = tftp_place_find(pool, port, peer);
 	struct tftp_packet p;
 	enum drop why;
 
@@ -376,7 +276,7 @@ static bool evict_one(struct tftp_pool *pool, const struct tftp_client *c)
 
 bool tftp_pool_make_room(struct tftp_pool *pool, const struct tftp_peer *peer)
 {
-	struct tftp_client *c = find_client(pool, peer->remote);
+	struct tftp_client *c = tftp_place_client(pool, peer->remote);
 
 	/* what the owner owes us counts, whether or not its client still waits */
 	if (pool->n_pending >= pool->limits.transfers)
@@ -414,14 +314,14 @@ int tftp_pool_ask(struct tftp_pool *pool, const struct tftp_incoming *in)
 	t->next_block = 1; /* and last_block 0: nothing is due */
 	t->request_len = (uint16_t)in->packet.n;
 	memcpy(t->request, in->packet.p, in->packet.n);
-	err = client_join(pool, t);
+	err = tftp_place_join(t);
 	if (err < 0) {
 		free(t);
 		return err;
 	}
 	err = add_pending(t);
 	if (err < 0) {
-		client_leave(pool, t);
+		tftp_place_leave(t);
 		free(t);
 		return err;
 	}
@@ -506,7 +406,7 @@ void tftp_pool_answer(
 
 bool tftp_pool_take_repeated(struct tftp_pool *pool, const struct tftp_incoming *in)
 {
-	struct tftp_client *c = find_client(pool, in->peer.remote);
+	struct tftp_client *c = tftp_place_client(pool, in->peer.remote);
 	struct transfer *t = c ? c->transfers : NULL;
 
 	while (t && (t->peer.remote_port != in->peer.remote_port ||
