@@ -246,6 +246,7 @@ def _():
             client = Client(lab.link)
             assert client.ask(DISCOVER, seconds=0.4) is None
             client.discover()
+            daemon.wait_line("proxy ARP")
             said = [m for m in daemon.messages() if "proxy ARP" in m]
             assert len(said) == 1 and said[0].startswith("sv0: "), said
             for _ in range(5):

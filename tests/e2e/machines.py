@@ -444,6 +444,7 @@ def _():
         same(select.select(calls, [], [], 1)[0], [], "answers to calls that are not stored:")
         os.unlink(hang)
         same([status_of(s) for s in calls], [200] * 3, "phoning home:")
+        lab.daemon.wait_line("it phoned home")
         same(lab.daemon.count("it phoned home"), 1)
         lab.again()
         same(lab.phase(), ("installed", None))
