@@ -158,12 +158,26 @@ static enum loader_family suitable_family(const struct config *cfg, const struct
 	return cfg->loaders.file[FAMILY_IPXE][f->arch].path ? FAMILY_IPXE : FAMILY_GRUB;
 }
 
+/* For what the boot API will say: where there is no iPXE, GRUB can boot all of it but scripts. An image
+ * cannot be made of what is not known yet, nor a disk, which is how GRUB comes by HTTP. */
+static enum loader_family family_for_api(const struct config *cfg, const struct facts *f)
+{
+	if (is_there(cfg, FAMILY_IPXE, f->arch) || f->transport == TRANSPORT_HTTP)
+		return FAMILY_IPXE;
+	if (has_shim_and_grub(cfg, f->arch))
+		return FAMILY_SHIM;
+	return is_there(cfg, FAMILY_GRUB, f->arch) ? FAMILY_GRUB : FAMILY_IPXE;
+}
+
 /* The binary that this firmware is to have first.  GRUB and images boot kernels only:
  * scripts, and whatever stands where no profile applies, are iPXE's. */
-static enum loader_family family_of(const struct config *cfg, const struct profile *p, const struct facts *f)
+static enum loader_family family_of(const struct config *cfg, const struct answer *a, const struct facts *f)
 {
+	const struct profile *p = a->profile;
 	bool uefi = f->arch != ARCH_BIOS;
 
+	if (a->rule_kind == RULE_API)
+		return family_for_api(cfg, f);
 	if (!p || p->kind != PROFILE_KERNEL)
 		return FAMILY_IPXE;
 	if (p->secure_boot && uefi)
@@ -259,7 +273,7 @@ static const char *why_disk(enum loader_family family)
 
 static void answer_loader(const struct config *cfg, const struct facts *f, struct answer *a)
 {
-	enum loader_family family = family_of(cfg, a->profile, f), missing = family;
+	enum loader_family family = family_of(cfg, a, f), missing = family;
 	bool there = is_there(cfg, family, f->arch), on_disk;
 
 	if (family == FAMILY_SHIM && there && !is_there(cfg, FAMILY_GRUB, f->arch)) {

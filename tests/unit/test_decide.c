@@ -457,6 +457,18 @@ static void the_api_is_asked_before_the_rules(void **state)
 	assert_string_equal(rule, "boot_api");
 	assert_int_equal(a.kind, ANSWER_LOADER);
 	assert_int_equal(a.family, FAMILY_IPXE);
+	/* No iPXE for arm64: shim and GRUB, but no image of what nobody knows yet. */
+	cfg.loaders.file[FAMILY_GRUB][ARCH_ARM64].present = cfg.loaders.file[FAMILY_STUB][ARCH_ARM64].present = true;
+	f = client_with("PXEClient", 11, NULL);
+	boot_decide(&cfg, &f, &a);
+	assert_int_equal(a.kind, ANSWER_LOADER);
+	assert_int_equal(a.family, FAMILY_GRUB);
+	cfg.loaders.file[FAMILY_SHIM][ARCH_ARM64].present = true;
+	boot_decide(&cfg, &f, &a);
+	assert_int_equal(a.family, FAMILY_SHIM);
+	f = client_with("HTTPClient", 19, NULL);
+	boot_decide(&cfg, &f, &a);
+	assert_int_equal(a.kind, ANSWER_ADDRESS);
 	f = client_with("PXEClient", 7, "iPXE");
 	boot_decide(&cfg, &f, &a);
 	assert_int_equal(a.kind, ANSWER_SCRIPT);
