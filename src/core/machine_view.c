@@ -6,7 +6,7 @@
 
 static void add(const char *key, struct span s, struct text *out)
 {
-	text_addf(out, "%s\"%s\": ", out->p[out->n - 1] == '{' ? "" : ", ", key);
+	text_addf(out, "%s\"%s\": ", out->n && out->p[out->n - 1] == '{' ? "" : ", ", key);
 	if (s.n == 0) {
 		text_adds(out, "null");
 		return;
