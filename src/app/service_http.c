@@ -38,13 +38,16 @@ static void on_question(void *ctx, struct question *q)
 	virtual_files_answer(s->site, q);
 }
 
-/* Without what a machine phones home with: who reads logs need not know it. */
+/* Without what a machine phones home with, in whichever place of the query: who reads logs
+ * need not know it. */
 static struct span shown_target(const struct http_report *a)
 {
-	static const char secret[] = "?token=";
-	const uint8_t *at = a->target.n ? memmem(a->target.p, a->target.n, secret, sizeof(secret) - 1) : NULL;
+	static const char secret[] = "token=";
+	const uint8_t *query = a->target.n ? memchr(a->target.p, '?', a->target.n) : NULL;
+	size_t n = query ? (size_t)(query - a->target.p) : a->target.n;
 
-	return at ? (struct span){ a->target.p, (size_t)(at - a->target.p) } : a->target;
+	return query && memmem(query, a->target.n - n, secret, sizeof(secret) - 1) ?
+		(struct span){ a->target.p, n } : a->target;
 }
 
 static bool is_whole_file(const struct http_report *a)

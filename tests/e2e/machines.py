@@ -176,6 +176,7 @@ def _():
         assert is_local(lab.script()), lab.script()
         same(lab.boot(UEFI), None, "boot file of firmware")
         same(lab.http_get(url)[0], 200, "an answer that got lost, asked for again:")
+        same(lab.http_get(url.replace("?", "?host=x&"))[0], 200, "with another word before it:")
         same(lab.machine("reset", "web1"), "web1: new\n")
         same(lab.http_get(url)[0], 403, "after a reset:")
         lab.boot()
