@@ -20,13 +20,11 @@ static void on_done(uv_work_t *work, int status)
 	snapshot_unref(now);
 }
 
-void disk_answer_begin(struct disk_answer *a, struct site *site, struct question *q)
+void disk_answer_begin(struct disk_answer *a, struct site *site)
 {
 	a->work.data = a;
 	a->site = site;
-	a->question = q;
 	a->now = snapshot_ref(site->now);
-	q->given.kind = GIVEN_LATER;
 	if (uv_queue_work(site->loop, &a->work, on_work, on_done) < 0)
 		abort(); /* it fails without a function only */
 }

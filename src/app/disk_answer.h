@@ -3,18 +3,16 @@
  */
 #pragma once
 
-#include "app/question.h"
 #include "app/site.h"
 
 /* The first member of a struct of the caller's. */
 struct disk_answer {
 	uv_work_t work;
 	struct site *site;
-	struct question *question; /* its given is GIVEN_LATER meanwhile */
 	struct snapshot *now;
 	void (*read)(struct disk_answer *a); /* on a worker's thread: changes only what is a's own */
 	void (*give)(struct disk_answer *a); /* after that, on the main thread: answers, and frees a */
 };
 
 /* read and give are set. */
-void disk_answer_begin(struct disk_answer *a, struct site *site, struct question *q);
+void disk_answer_begin(struct disk_answer *a, struct site *site);

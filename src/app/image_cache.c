@@ -11,10 +11,13 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+#include <utlist.h>
 
 #define REFRESH_US     INT64_C(60000000) /* between two questions whether there is a newer one */
 #define USED_US	       INT64_C(1000000)  /* how exactly a use is noted */
 #define IMAGE_PATH_MAX (PATH_MAX + 80)
+#define WAITING_MAX    20000u	       /* for one image */
 #define FETCHING_MAX   512u	       /* new ones at one time: each has a connection and four files */
 
 struct image_cache {
@@ -55,17 +58,38 @@ static void note_use(struct image_cache *c, struct image *i)
 	image_worker_use(c->worker, i->name);
 }
 
-static void refuse(struct question *q, const char *sentence)
+static void answer_growing(const struct image *i, struct image_waiter *w)
 {
-	given_error(&q->given, -ENOMEM, "%s", sentence);
-	question_answer(q);
+	struct given g = { 0 };
+
+	given_growing(&g, growing_ref(i->growing));
+	w->answered(w, &g);
 }
+
+static void refuse(struct image_waiter *w, const char *sentence)
+{
+	struct given g = { 0 };
+
+	given_error(&g, -ENOMEM, "%s", sentence);
+	w->answered(w, &g);
+}
+
+static void give_failure(const struct image *i, struct image_waiter *w)
+{
+	struct given g = { 0 };
+
+	given_error(&g, -EHOSTUNREACH, "%s", i->has_failed ? i->sentence : "this file could not be fetched: try again");
+	w->answered(w, &g);
+}
+
+/* --- copies --- */
 
 /* A copy on its way to who asked for it. */
 struct opening {
 	struct disk_answer disk;
 	struct image_cache *cache;
 	struct image *image;
+	struct image_waiter *waiter; /* NULL: it gave up */
 	bool may_fetch; /* when it is not there any more; else it was fetched just now */
 	char path[IMAGE_PATH_MAX];
 	/* what the worker found */
@@ -73,13 +97,7 @@ struct opening {
 	struct stat st;
 };
 
-static void answer(struct image_cache *c, struct image *i, struct question *q);
-
-static void give_failure(const struct image *i, struct question *q)
-{
-	given_error(&q->given, -EHOSTUNREACH, "%s", i->has_failed ? i->sentence : "this file could not be fetched: try again");
-	question_answer(q);
-}
+static void get(struct image_cache *c, struct image *i, struct image_waiter *w);
 
 static void open_copy(struct disk_answer *disk)
 {
@@ -88,72 +106,111 @@ static void open_copy(struct disk_answer *disk)
 	o->error = files_open_path(o->path, &o->fd, &o->st);
 }
 
+static void give_opened(struct opening *o, struct image_waiter *w)
+{
+	struct given g = { 0 };
+
+	if (o->error == 0) {
+		note_use(o->cache, o->image);
+		given_file(&g, o->fd, &o->st);
+		w->answered(w, &g);
+	} else if (o->error != -ENOENT) {
+		given_error(&g, o->error, "the copy of this file cannot be read");
+		w->answered(w, &g);
+	} else if (o->may_fetch) {
+		get(o->cache, o->image, w);
+	} else {
+		give_failure(o->image, w);
+	}
+}
+
 static void give_copy(struct disk_answer *disk)
 {
 	struct opening *o = (struct opening *)disk;
-	struct image *i = o->image;
-	struct question *q = disk->question;
+	struct image_waiter *w = o->waiter;
 
-	i->n_opening--;
-	if (o->error == 0) {
-		note_use(o->cache, i);
-		given_file(&q->given, o->fd, &o->st);
-		question_answer(q);
-	} else if (o->error != -ENOENT) {
-		given_error(&q->given, o->error, "the copy of this file cannot be read");
-		question_answer(q);
-	} else {
-		i->is_present = false;
-		if (o->may_fetch)
-			answer(o->cache, i, q);
-		else
-			give_failure(i, q);
+	o->image->n_opening--;
+	if (o->error == -ENOENT)
+		o->image->is_present = false;
+	if (w) {
+		w->opening = NULL;
+		give_opened(o, w);
+	} else if (o->error == 0) {
+		(void)close(o->fd);
 	}
 	free(o);
 }
 
-static void begin_opening(struct image_cache *c, struct image *i, struct question *q, bool may_fetch)
+static void begin_opening(struct image_cache *c, struct image *i, struct image_waiter *w, bool may_fetch)
 {
 	struct opening *o = calloc(1, sizeof(*o));
 
 	if (!o) {
-		refuse(q, "the server is out of memory");
+		refuse(w, "the server is out of memory");
 		return;
 	}
 	o->disk.read = open_copy;
 	o->disk.give = give_copy;
 	o->cache = c;
 	o->image = i;
+	o->waiter = w;
 	o->may_fetch = may_fetch;
 	path_of(c, i, o->path);
+	w->opening = o;
 	i->n_opening++;
-	disk_answer_begin(&o->disk, c->site, q);
+	disk_answer_begin(&o->disk, c->site);
 }
 
-static void answer_now(struct image_cache *c, struct image *i, struct question *q)
+static void answer_now(struct image_cache *c, struct image *i, struct image_waiter *w)
 {
 	if (i->is_present)
-		begin_opening(c, i, q, false);
+		begin_opening(c, i, w, false);
 	else
-		give_failure(i, q);
+		give_failure(i, w);
+}
+
+/* --- who waits --- */
+
+static void waiter_enter(struct image *i, struct image_waiter *w)
+{
+	w->image = i;
+	DL_APPEND(i->waiting, w);
+	i->n_waiting++;
+}
+
+static void waiter_leave(struct image_waiter *w)
+{
+	DL_DELETE(w->image->waiting, w);
+	w->image->n_waiting--;
+	w->image = NULL;
+}
+
+/* The first one.  Answers may make others give up, or come back: whoever goes through all
+ * of them takes one after the other, as many as there were. */
+static struct image_waiter *next_waiter(struct image *i)
+{
+	struct image_waiter *w = i->waiting;
+
+	if (w)
+		waiter_leave(w);
+	return w;
 }
 
 static void answer_waiting(struct image_cache *c, struct image *i)
 {
-	struct question **waiting = i->waiting;
-	size_t n = i->n_waiting;
+	struct image_waiter *w;
 
-	i->waiting = NULL;
-	i->n_waiting = i->cap_waiting = 0;
-	for (size_t k = 0; k < n; k++)
-		answer_now(c, i, waiting[k]);
-	free(waiting);
+	for (size_t n = i->n_waiting; n > 0 && (w = next_waiter(i)); n--)
+		answer_now(c, i, w);
 }
 
-static void answer_growing(struct image *i, struct question *q)
+void image_cache_give_up(struct image_waiter *w)
 {
-	given_growing(&q->given, growing_ref(i->growing));
-	question_answer(q);
+	if (w->image)
+		waiter_leave(w);
+	if (w->opening)
+		w->opening->waiter = NULL;
+	w->opening = NULL;
 }
 
 /* --- downloads --- */
@@ -161,19 +218,17 @@ static void answer_growing(struct image *i, struct question *q)
 static void on_grows(void *ctx, void *image, struct growing *g)
 {
 	struct image *i = image;
-	size_t kept = 0;
+	struct image_waiter *w;
 
 	(void)ctx;
 	growing_unref(i->growing);
 	i->growing = g;
-	/* TFTP must know the end before it can begin: its clients would send the same request again. */
-	for (size_t k = 0; k < i->n_waiting; k++) {
-		if (i->waiting[k]->transport == TRANSPORT_HTTP)
-			answer_growing(i, i->waiting[k]);
+	for (size_t n = i->n_waiting; n > 0 && (w = next_waiter(i)); n--) {
+		if (w->wants_all)
+			waiter_enter(i, w);
 		else
-			i->waiting[kept++] = i->waiting[k];
+			answer_growing(i, w);
 	}
-	i->n_waiting = kept;
 }
 
 static void say_done(struct image_cache *c, struct image *i, const struct image_end *end)
@@ -247,33 +302,67 @@ static bool is_fresh(const struct image *i)
 	return i->is_present && (i->has_sha256 || clock_mono_us() - i->checked_us < REFRESH_US);
 }
 
-static void answer(struct image_cache *c, struct image *i, struct question *q)
+static void get(struct image_cache *c, struct image *i, struct image_waiter *w)
 {
-	if (c->is_stopped)
-		refuse(q, "the server is stopping");
-	else if (i->growing && q->transport == TRANSPORT_HTTP)
-		answer_growing(i, q);
-	else if (is_fresh(i) && !i->is_fetching)
-		begin_opening(c, i, q, true);
-	else if (!i->is_fetching && i->has_failed && clock_mono_us() - i->failed_us < IMAGE_FAILED_US)
-		answer_now(c, i, q);
-	else if (!i->is_fetching && !i->is_present && c->n_fetching == FETCHING_MAX)
-		refuse(q, "too many files are being fetched: try again");
-	else if (image_wait(i, q) < 0)
-		refuse(q, "too many wait for this file");
-	else if (!i->is_fetching && start_fetch(c, i) < 0)
-		answer_waiting(c, i);
+	if (c->is_stopped) {
+		refuse(w, "the server is stopping");
+	} else if (i->growing && !w->wants_all) {
+		answer_growing(i, w);
+	} else if (is_fresh(i) && !i->is_fetching) {
+		begin_opening(c, i, w, true);
+	} else if (!i->is_fetching && i->has_failed && clock_mono_us() - i->failed_us < IMAGE_FAILED_US) {
+		answer_now(c, i, w);
+	} else if (!i->is_fetching && !i->is_present && c->n_fetching == FETCHING_MAX) {
+		refuse(w, "too many files are being fetched: try again");
+	} else if (i->n_waiting == WAITING_MAX) {
+		refuse(w, "too many wait for this file");
+	} else {
+		waiter_enter(i, w);
+		if (!i->is_fetching && start_fetch(c, i) < 0)
+			answer_waiting(c, i);
+	}
 }
 
-void image_cache_answer(struct image_cache *c, struct question *q, const struct file_ref *ref)
+void image_cache_get(struct image_cache *c, const struct file_ref *ref, struct image_waiter *w)
 {
 	struct image *i;
 	int r = image_table_get(&c->table, ref, clock_mono_us(), &i);
 
 	if (r < 0)
-		refuse(q, r == -ENOSPC ? "too many files are asked for: try again" : "the server is out of memory");
+		refuse(w, r == -ENOSPC ? "too many files are asked for: try again" : "the server is out of memory");
 	else
-		answer(c, i, q);
+		get(c, i, w);
+}
+
+/* --- questions --- */
+
+struct asking {
+	struct image_waiter waiter;
+	struct question *question;
+};
+
+static void on_answered(struct image_waiter *w, struct given *given)
+{
+	struct asking *a = (struct asking *)w;
+
+	a->question->given = *given;
+	question_answer(a->question);
+	free(a);
+}
+
+void image_cache_answer(struct image_cache *c, struct question *q, const struct file_ref *ref)
+{
+	struct asking *a = malloc(sizeof(*a));
+
+	if (!a) {
+		given_error(&q->given, -ENOMEM, "the server is out of memory");
+		question_answer(q);
+		return;
+	}
+	/* TFTP must know the end before it can begin: its clients would send the same request again. */
+	*a = (struct asking){ .waiter = { .wants_all = q->transport != TRANSPORT_HTTP, .answered = on_answered },
+		.question = q };
+	image_cache_get(c, ref, &a->waiter);
 }
 
 /* --- beginning and end --- */
@@ -294,9 +383,10 @@ void image_cache_stop(struct image_cache *c)
 {
 	c->is_stopped = true;
 	for (struct image *i = c->table.images; i; i = i->hh.next) {
-		for (size_t k = 0; k < i->n_waiting; k++)
-			refuse(i->waiting[k], "the server is stopping");
-		i->n_waiting = 0;
+		struct image_waiter *w;
+
+		while ((w = next_waiter(i)))
+			refuse(w, "the server is stopping");
 	}
 }
 

@@ -16,6 +16,21 @@ struct image_cache;
 
 /* site must outlive it. */
 int image_cache_new(uv_loop_t *loop, struct site *site, struct image_cache **ret) WARN_UNUSED;
+
+/* Whoever waits for an image. */
+struct image_waiter {
+	bool wants_all; /* a file that is still coming is no answer */
+	/* GIVEN_FILE, GIVEN_GROWING or GIVEN_ERROR with a sentence, which moves to the hook. */
+	void (*answered)(struct image_waiter *w, struct given *given);
+	/* The rest is image_cache.c's: what it waits for; both NULL: nothing. */
+	struct image *image;
+	struct opening *opening;
+	struct image_waiter *prev, *next;
+};
+
+/* w->answered() is called once, now or later, unless w gives up before.  ref has an upstream. */
+void image_cache_get(struct image_cache *c, const struct file_ref *ref, struct image_waiter *w);
+void image_cache_give_up(struct image_waiter *w);
 /* Answers, now or later.  ref has an upstream. */
 void image_cache_answer(struct image_cache *c, struct question *q, const struct file_ref *ref);
 /* The daemon ends: who waits is told so, downloads go on for those who have begun. */

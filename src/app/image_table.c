@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WAITING_MAX 20000u /* questions for one image */
-#define SWEEP_EVERY 64u    /* new images */
+#define SWEEP_EVERY 64u /* new images */
 
 static int name_of(const struct file_ref *ref, struct sha256_text *ret)
 {
@@ -29,7 +28,6 @@ static int name_of(const struct file_ref *ref, struct sha256_text *ret)
 static void image_free(struct image *i)
 {
 	growing_unref(i->growing);
-	free(i->waiting);
 	text_free(&i->shown);
 	free(i->url);
 	free(i);
@@ -100,24 +98,6 @@ int image_table_get(struct image_table *t, const struct file_ref *ref, int64_t n
 	if (!i)
 		return add(t, name.s, ref, now_us, ret);
 	*ret = i;
-	return 0;
-}
-
-int image_wait(struct image *i, struct question *q)
-{
-	struct question **waiting;
-	size_t cap = i->cap_waiting ? 2 * i->cap_waiting : 16;
-
-	if (i->n_waiting == WAITING_MAX)
-		return -ENOMEM;
-	if (i->n_waiting == i->cap_waiting) {
-		waiting = realloc(i->waiting, cap * sizeof(struct question *));
-		if (!waiting)
-			return -ENOMEM;
-		i->waiting = waiting;
-		i->cap_waiting = cap;
-	}
-	i->waiting[i->n_waiting++] = q;
 	return 0;
 }
 

@@ -16,7 +16,7 @@
 #define IMAGE_TABLE_MAX 8192u
 #define IMAGE_FAILED_US INT64_C(2000000) /* who asks again in this time is told the same */
 
-struct question; /* app/question.h */
+struct image_waiter; /* app/image_cache.h */
 
 struct image {
 	UT_hash_handle hh;
@@ -29,8 +29,8 @@ struct image {
 	int64_t checked_us, used_us, failed_us;
 	bool is_fetching, has_failed;
 	struct growing *growing;
-	struct question **waiting;
-	size_t n_waiting, cap_waiting;
+	struct image_waiter *waiting; /* first come, first answered */
+	size_t n_waiting;
 	unsigned n_opening; /* who opens it at this moment */
 	char sentence[256]; /* of the failure */
 };
@@ -45,7 +45,5 @@ struct image *image_table_find(const struct image_table *t, const char *name);
 /* The image that ref (which has an upstream) means, a new one perhaps.  -ENOSPC: there
  * are IMAGE_TABLE_MAX, and all of them are needed; -ENOMEM. */
 int image_table_get(struct image_table *t, const struct file_ref *ref, int64_t now_us, struct image **ret) WARN_UNUSED;
-/* One more question for it.  -ENOMEM: there are too many. */
-int image_wait(struct image *i, struct question *q) WARN_UNUSED;
 /* All of them. */
 void image_table_free(struct image_table *t);

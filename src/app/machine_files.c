@@ -83,6 +83,7 @@ static const struct profile_file *file_of(const struct profile *p, struct span n
 /* A file on its way: read, with its partials, and rendered by a worker. */
 struct rendering {
 	struct disk_answer disk;
+	struct question *question;
 	struct facts facts; /* what a text may say of the machine, all of it our own */
 	struct text hostname;
 	char installed_url[MACHINES_URL_MAX];
@@ -101,8 +102,8 @@ static void render_file(struct disk_answer *disk)
 	struct root root = root_open(cfg->templates_root);
 	struct template_files files = { .dirfd = root.fd };
 	const struct template_sink sink = { kind->stranger, kind->own, template_files_read, &files };
-	struct machine_vars vars = machine_vars_of(&r->facts, &r->answer, disk->question->peer, disk->question->local,
-		locate_http_url(cfg, disk->question->local));
+	struct machine_vars vars = machine_vars_of(&r->facts, &r->answer, r->question->peer, r->question->local,
+		locate_http_url(cfg, r->question->local));
 	struct template_error error = { 0 };
 	struct span source;
 	int e = template_files_read(&files, span_str(f->source.path), &source);
@@ -121,13 +122,13 @@ static void render_file(struct disk_answer *disk)
 static void give_rendered(struct disk_answer *disk)
 {
 	struct rendering *r = (struct rendering *)disk;
-	struct file_request request = { .site = disk->site, .question = disk->question, .facts = r->facts };
+	struct file_request request = { .site = disk->site, .question = r->question, .facts = r->facts };
 
 	if (r->refusal.n)
 		refuse(&request, -EBADMSG, "%s", text_str(&r->refusal));
 	else
-		given_text(&disk->question->given, &r->out, text_kind_of(span_str(r->file->name))->content_type);
-	machines_answer(disk->site, disk->question);
+		given_text(&r->question->given, &r->out, text_kind_of(span_str(r->file->name))->content_type);
+	machines_answer(disk->site, r->question);
 	text_free(&r->hostname);
 	text_free(&r->out);
 	text_free(&r->refusal);
@@ -155,7 +156,9 @@ static void begin_rendering(struct file_request *request, const struct answer *a
 	r->file = f;
 	r->disk.read = render_file;
 	r->disk.give = give_rendered;
-	disk_answer_begin(&r->disk, request->site, request->question);
+	r->question = request->question;
+	r->question->given.kind = GIVEN_LATER;
+	disk_answer_begin(&r->disk, request->site);
 }
 
 /* False: refused. */
