@@ -23,6 +23,7 @@
 
 #define REDIRECTS_MAX  5L
 #define FIRST_PAUSE_MS 250u
+#define ROOM_TRIES     2u    /* more than others: some seconds */
 #define SLOW_BYTES_S   1000L /* less than that for stall_s is a stall */
 
 struct fetcher {
@@ -359,9 +360,9 @@ static void attempt_after(struct fetch *f, uint64_t ms)
 }
 
 /* What we have is good for the rest of it, now or in another process. */
-static bool try_again(struct fetch *f)
+static bool try_again(struct fetch *f, unsigned tries)
 {
-	if (f->tried + 1 >= f->tries)
+	if (f->tried + 1 >= tries)
 		return false;
 	f->resume = true;
 	attempt_after(f, (uint64_t)FIRST_PAUSE_MS << (f->tried < 5 ? f->tried : 5));
@@ -375,6 +376,9 @@ static void finish_own_failure(struct fetch *f)
 {
 	/* What cannot become whole makes room: a full disk is everybody's. */
 	partial_discard(f->partial);
+	/* What has just come, or is about to fail, makes room soon. */
+	if (f->failed == -EXFULL && f->tries > 1 && try_again(f, f->tries + ROOM_TRIES))
+		return;
 	if (f->failed == -EFBIG)
 		finish(f, -EFBIG, "%s is larger than the %llu MiB that are allowed", text_str(&f->shown),
 			(unsigned long long)(f->size_max >> 20));
@@ -391,7 +395,7 @@ static void finish_refused(struct fetch *f)
 	long status = 0;
 
 	(void)curl_easy_getinfo(f->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
-	if (upstream_is_passing((unsigned)status) && try_again(f))
+	if (upstream_is_passing((unsigned)status) && try_again(f, f->tries))
 		return;
 	finish(f, status == 404 || status == 410 ? -ENOENT : -EIO, "%s: the server answers %ld", text_str(&f->shown), status);
 }
@@ -453,7 +457,7 @@ static void transfer_ended(struct fetch_transfer *t, CURLcode code)
 		finish_own_failure(f);
 	} else if (f->judged && f->verdict == UPSTREAM_AGAIN) {
 		partial_discard(f->partial);
-		if (!try_again(f))
+		if (!try_again(f, f->tries))
 			finish(f, -EIO, "%s: the server gives other ranges than those that it is asked for", text_str(&f->shown));
 	} else if (f->judged && f->verdict == UPSTREAM_SAME) {
 		finish(f, -EALREADY, "%s", "");
@@ -461,11 +465,11 @@ static void transfer_ended(struct fetch_transfer *t, CURLcode code)
 		finish_refused(f);
 	} else if (code == CURLE_OK && is_whole(f)) {
 		give_to_disk(f, close_partial, on_partial_closed);
-	} else if (code == CURLE_OK && !try_again(f)) {
+	} else if (code == CURLE_OK && !try_again(f, f->tries)) {
 		finish(f, -EIO, "%s: the server ends the file before its length", text_str(&f->shown));
 	} else if (code == CURLE_SSL_CACERT_BADFILE) { /* curl's own words name the file */
 		finish_at(f, -EIO, f->fetcher->ca, "%s: %s", text_str(&f->shown), curl_easy_strerror(code));
-	} else if (code != CURLE_OK && (!may_pass(code) || !try_again(f))) {
+	} else if (code != CURLE_OK && (!may_pass(code) || !try_again(f, f->tries))) {
 		finish(f, code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO, "%s: %s", text_str(&f->shown),
 			f->error[0] ? f->error : curl_easy_strerror(code));
 	}

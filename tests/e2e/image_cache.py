@@ -408,6 +408,23 @@ def _():
             assert held.most <= 8 << 20, held.most
 
 
+@case("the kernel that has just come makes room for the initrd")
+def _():
+    with Site(images="limit: 8M", serve=False) as s:
+        hung = s.lab.write("hung", "")
+        s.d = s.lab.serve(config=s.config(), prefix=netlib.preloaded(HANG_DISK, HANG_DISK=hung, HANG_DISK_END=".part"))
+        s.web["/initrd.gz"] = initrd = random_data(4 << 20)
+        same(sha(s.get()[2]), sha(KERNEL), "digest")
+        got = []
+        t = threading.Thread(target=lambda: got.append(s.get("initrd0")), daemon=True)
+        t.start()
+        wait_for("a request", lambda: s.web.count("/initrd.gz") > 0, 20)
+        os.unlink(hung)
+        t.join(30)
+        same((got[0][0], sha(got[0][2])), (200, sha(initrd)), "status and digest")
+        s.d.wait_line("/linux goes: ", 20)
+
+
 HANG_DISK = netlib.tool("hang_disk.so")
 
 
