@@ -100,6 +100,11 @@ void url_show(struct span url, struct text *out)
 		if (url.p[i] == '@')
 			host = i + 1;
 	text_add(out, (struct span){ url.p, scheme });
+	if (end - host > URL_SHOWN_MAX) {
+		text_add(out, (struct span){ url.p + host, URL_SHOWN_MAX / 2 });
+		text_adds(out, "...");
+		host = end - URL_SHOWN_MAX / 2;
+	}
 	text_add(out, (struct span){ url.p + host, end - host });
 	if (end < url.n && url.p[end] == '?')
 		text_adds(out, "?...");

@@ -98,6 +98,11 @@ static void test_show(void **state)
 		{ "https://u:p@x@h", "https://h" },
 		{ "http://h/mail@x?y", "http://h/mail@x?..." },
 		{ "http://h#u@v", "http://h" },
+#define FORTY "0123456789012345678901234567890123456789"
+		{ "http://h/" FORTY FORTY FORTY "012345678901234567890123456789abcdefgh", "http://h/" FORTY FORTY FORTY
+			"012345678901234567890123456789abcdefgh" },
+		{ "http://u:p@h/" FORTY FORTY FORTY FORTY "/linux?x", "http://h/" FORTY "01234567890123456789012345678901234567"
+			"..." "6789012345678901234567890123456789" FORTY "/linux?..." },
 	};
 
 	(void)state;
