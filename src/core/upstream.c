@@ -40,7 +40,8 @@ static bool is_rest(struct span range, uint64_t have, uint64_t *ret_total)
 	return first == have && last >= first && total == last + 1;
 }
 
-enum upstream_verdict upstream_judge(const struct upstream_reply *reply, uint64_t have, uint64_t *ret_total)
+enum upstream_verdict upstream_judge(const struct upstream_reply *reply, uint64_t have, bool is_conditional,
+	uint64_t *ret_total)
 {
 	struct span length = reply->content_length;
 	uint64_t n;
@@ -51,7 +52,7 @@ enum upstream_verdict upstream_judge(const struct upstream_reply *reply, uint64_
 			*ret_total = n;
 		return UPSTREAM_WHOLE;
 	}
-	if (reply->status == 304)
+	if (reply->status == 304 && is_conditional)
 		return UPSTREAM_SAME;
 	if (reply->status == 206 && have > 0)
 		return is_rest(reply->content_range, have, ret_total) ? UPSTREAM_REST : UPSTREAM_AGAIN;

@@ -19,9 +19,10 @@ struct upstream_reply {
 
 #define UPSTREAM_LENGTH_UNKNOWN UINT64_MAX
 
-/* have: how many octets the request asked to leave out.  *ret_total: of the whole
- * file, or UPSTREAM_LENGTH_UNKNOWN. */
-enum upstream_verdict upstream_judge(const struct upstream_reply *reply, uint64_t have, uint64_t *ret_total);
+/* have: how many octets the request asked to leave out.  is_conditional: it named the
+ * version that is known.  *ret_total: of the whole file, or UPSTREAM_LENGTH_UNKNOWN. */
+enum upstream_verdict upstream_judge(const struct upstream_reply *reply, uint64_t have, bool is_conditional,
+	uint64_t *ret_total);
 /* What makes `If-Range` fit this version of the file only: a strong entity tag, else
  * the date; empty where there is neither. */
 struct span upstream_validator(const struct upstream_reply *reply);

@@ -56,7 +56,7 @@ struct fetch {
 	struct curl_slist *headers;
 	char error[CURL_ERROR_SIZE];
 	uint64_t asked_from;
-	bool judged;
+	bool judged, is_conditional;
 	enum upstream_verdict verdict;
 	int failed; /* why our own side ended it: -errno */
 	/* all attempts */
@@ -227,7 +227,7 @@ static int judge(struct fetch *f)
 	(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	reply.status = (unsigned)status;
 	f->judged = true;
-	f->verdict = upstream_judge(&reply, f->asked_from, &f->now.total);
+	f->verdict = upstream_judge(&reply, f->asked_from, f->is_conditional, &f->now.total);
 	if (f->verdict != UPSTREAM_WHOLE && f->verdict != UPSTREAM_REST)
 		return 0;
 	if (f->now.total != UPSTREAM_LENGTH_UNKNOWN && f->now.total > f->size_max)
@@ -308,7 +308,8 @@ static bool set_condition(struct fetch *f)
 {
 	struct span known = partial_in_place(f->partial);
 
-	if (known.n == 0 || f->asked_from > 0)
+	f->is_conditional = known.n > 0 && f->asked_from == 0;
+	if (!f->is_conditional)
 		return true;
 	return add_header(f, known.p[0] == '"' ? "If-None-Match" : "If-Modified-Since", known);
 }

@@ -230,6 +230,13 @@ def _():
         assert "Could not resolve host" in s.fetch(code=1)
 
 
+@case("a server that says \"not modified\" to who has nothing")
+def _():
+    with Site() as s:
+        s.web["/d/linux"] = Page(status=304)
+        assert "/d/linux: the server answers 304" in s.fetch(code=1)
+
+
 @case("redirects: followed five times, never to another scheme")
 def _():
     with Site() as s:

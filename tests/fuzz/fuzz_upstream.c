@@ -24,10 +24,10 @@ static void any_reply(struct span input)
 		.etag = line(&input), .last_modified = line(&input) };
 	uint64_t total;
 
-	if (upstream_judge(&reply, 5, &total) == UPSTREAM_REST && (total <= 5 || total == UPSTREAM_LENGTH_UNKNOWN))
+	if (upstream_judge(&reply, 5, true, &total) == UPSTREAM_REST && (total <= 5 || total == UPSTREAM_LENGTH_UNKNOWN))
 		abort();
 	reply.status = 200;
-	if (upstream_judge(&reply, 5, &total) != UPSTREAM_WHOLE)
+	if (upstream_judge(&reply, 5, true, &total) != UPSTREAM_WHOLE)
 		abort();
 	(void)upstream_validator(&reply);
 }

@@ -19,6 +19,7 @@ static void test_judge(void **state)
 		uint64_t have;
 		enum upstream_verdict verdict;
 		uint64_t total;
+		bool is_conditional;
 	} cases[] = {
 		{ "a whole file", 200, "", "100", 0, UPSTREAM_WHOLE, 100 },
 		{ "no length", 200, "", "", 0, UPSTREAM_WHOLE, UNKNOWN },
@@ -35,7 +36,8 @@ static void test_judge(void **state)
 		{ "past the end", 416, "bytes */100", "0", 100, UPSTREAM_AGAIN, UNKNOWN },
 		{ "past the end of nothing", 416, "", "0", 0, UPSTREAM_REFUSED, UNKNOWN },
 		{ "not found", 404, "", "9", 50, UPSTREAM_REFUSED, UNKNOWN },
-		{ "the same", 304, "", "", 0, UPSTREAM_SAME, UNKNOWN },
+		{ "the same", 304, "", "", 0, UPSTREAM_SAME, UNKNOWN, true },
+		{ "the same as nothing", 304, "", "", 0, UPSTREAM_REFUSED, UNKNOWN },
 		{ "no content", 204, "", "", 0, UPSTREAM_REFUSED, UNKNOWN },
 	};
 
@@ -47,7 +49,7 @@ static void test_judge(void **state)
 		uint64_t total = 0;
 
 		print_message("%s\n", cases[i].what);
-		assert_int_equal(upstream_judge(&reply, cases[i].have, &total), cases[i].verdict);
+		assert_int_equal(upstream_judge(&reply, cases[i].have, cases[i].is_conditional, &total), cases[i].verdict);
 		assert_int_equal(total, cases[i].total);
 	}
 }
