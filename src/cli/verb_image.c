@@ -266,12 +266,12 @@ static void print_profile(const struct catalogue_image *image, const char *dir, 
 
 	while (below && *path == '/')
 		path++;
-	text_addf(&out, "  %s:\n    kernel: %s%s%s/%s\n", image->name, path, *path && below ? "/" : "", image->name,
+	text_addf(&out, "  %s:\n    kernel: %s%s%s/%s\n", image->name, path, *path ? "/" : "", image->name,
 		image->kernel.name);
 	if (image->n_initrds)
 		text_adds(&out, "    initrd: [");
 	for (size_t i = 0; i < image->n_initrds; i++)
-		text_addf(&out, "%s%s%s%s/%s", i ? ", " : "", path, *path && below ? "/" : "", image->name,
+		text_addf(&out, "%s%s%s%s/%s", i ? ", " : "", path, *path ? "/" : "", image->name,
 			image->initrds[i].name);
 	if (image->n_initrds)
 		text_adds(&out, "]\n");

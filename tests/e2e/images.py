@@ -237,6 +237,15 @@ def _():
         assert "/d/linux: the server answers 304" in s.fetch(code=1)
 
 
+@case("a directory beside the root: the lines name the files as they lie")
+def _():
+    with Site() as s:
+        where = os.path.join(s.lab.dir, "elsewhere")
+        out = s.fetch("--dir", where)
+        assert "kernel: %s/test/linux\n    initrd: [%s/test/initrd.gz]\n" % (where, where) in out, out
+        assert "is not below the HTTP root" in out, out
+
+
 @case("redirects: followed five times, never to another scheme")
 def _():
     with Site() as s:
