@@ -1,30 +1,27 @@
 /* Answers by way of a worker; see disk_answer.h. */
 #include "app/disk_answer.h"
 
-#include <stdlib.h>
-
-static void on_work(uv_work_t *work)
+static void on_run(struct disk_job *job)
 {
-	struct disk_answer *a = work->data;
+	struct disk_answer *a = (struct disk_answer *)job;
 
 	a->read(a);
 }
 
-static void on_done(uv_work_t *work, int status)
+static void on_done(struct disk_job *job)
 {
-	struct disk_answer *a = work->data;
+	struct disk_answer *a = (struct disk_answer *)job;
 	struct snapshot *now = a->now;
 
-	(void)status;
 	a->give(a);
 	snapshot_unref(now);
 }
 
-void disk_answer_begin(struct disk_answer *a, struct site *site)
+void disk_answer_begin(struct disk_answer *a, struct site *site, struct disk_jobs *line)
 {
-	a->work.data = a;
+	a->job.run = on_run;
+	a->job.done = on_done;
 	a->site = site;
 	a->now = snapshot_ref(site->now);
-	if (uv_queue_work(site->loop, &a->work, on_work, on_done) < 0)
-		abort(); /* it fails without a function only */
+	disk_jobs_add(line, &a->job);
 }

@@ -4,15 +4,17 @@
 #pragma once
 
 #include "app/site.h"
+#include "edge/disk_jobs.h"
 
 /* The first member of a struct of the caller's. */
 struct disk_answer {
-	uv_work_t work;
+	struct disk_job job;
 	struct site *site;
 	struct snapshot *now;
 	void (*read)(struct disk_answer *a); /* on a worker's thread: changes only what is a's own */
 	void (*give)(struct disk_answer *a); /* after that, on the main thread: answers, and frees a */
 };
 
-/* read and give are set. */
-void disk_answer_begin(struct disk_answer *a, struct site *site);
+/* read and give are set.  line: of those that read the same disk; a disk that hangs has two
+ * workers at most, and the others are there for other disks. */
+void disk_answer_begin(struct disk_answer *a, struct site *site, struct disk_jobs *line);

@@ -25,6 +25,7 @@ struct image_cache {
 	struct site *site;
 	struct image_table table;
 	struct image_worker *worker; /* NULL until the first download */
+	struct disk_jobs openings;
 	unsigned n_fetching;
 	bool is_stopped;
 };
@@ -158,7 +159,7 @@ static void begin_opening(struct image_cache *c, struct image *i, struct image_w
 	path_of(c, i, o->path);
 	w->opening = o;
 	i->n_opening++;
-	disk_answer_begin(&o->disk, c->site);
+	disk_answer_begin(&o->disk, c->site, &c->openings);
 }
 
 static void answer_now(struct image_cache *c, struct image *i, struct image_waiter *w)
@@ -373,7 +374,7 @@ int image_cache_new(uv_loop_t *loop, struct site *site, struct image_cache **ret
 
 	if (!c)
 		return -ENOMEM;
-	c->loop = loop;
+	c->loop = c->openings.loop = loop;
 	c->site = site;
 	*ret = c;
 	return 0;

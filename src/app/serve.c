@@ -611,7 +611,7 @@ int serve_run(const struct serve_options *options)
 	}
 	/* After a failed start the process ends here and now: services half begun
 	 * are the kernel's to take down. */
-	d.site.loop = &d.loop;
+	d.site.loop = d.site.templates.loop = &d.loop;
 	if (start(&d) < 0)
 		exit(1);
 	(void)uv_run(&d.loop, UV_RUN_DEFAULT);

@@ -13,6 +13,7 @@
 #include "core/clients.h"
 #include "core/dhcp4_server.h"
 #include "core/ipxe_script.h"
+#include "edge/disk_jobs.h"
 #include "edge/store.h"
 
 #include <uv.h>
@@ -30,6 +31,7 @@ struct site {
 	struct snapshot *now;
 	const struct config *cfg;      /* of now */
 	const struct served_set *nets; /* of now */
+	struct disk_jobs templates; /* that are read for machines */
 	struct root http_root, tftp_root; /* of the main thread, which reads scripts there */
 	struct lease_table *leases;
 	struct clients *clients;

@@ -449,22 +449,29 @@ def _():
     with Site(True, serve=False) as s:
         hung = os.path.join(s.lab.dir, "hung")
         name = sha(("%s/linux\n%s" % (s.web.url, sha(KERNEL))).encode())
-        s.d = s.lab.serve(config=s.config(), prefix=netlib.preloaded(HANG_DISK, HANG_DISK=hung, HANG_DISK_END=name[32:]))
+        s.lab.write("templates/x.cfg", "of {{name}}\n")
+        config = s.config().replace("    kernel:", "    files: {x.cfg: x.cfg}\n    kernel:") + (
+            'templates: {root: %s/templates}\nmachines: [{name: web1, mac: "%s", profile: p}]\n'
+            % (s.lab.dir, netlib.mac_text(s.lab.link.mac)))
+        s.d = s.lab.serve(config=config, prefix=netlib.preloaded(HANG_DISK, HANG_DISK=hung, HANG_DISK_END=name[32:]))
         s.whole()
         s.lab.write("hung", "")
         s.lab.write("http/small", "hello\n")
         got = []
-        t = threading.Thread(target=lambda: got.append(s.get(seconds=60)), daemon=True)
-        t.start()
+        # more than there are workers
+        threads = [threading.Thread(target=lambda: got.append(s.get(seconds=60)), daemon=True) for _ in range(6)]
+        for t in threads:
+            t.start()
         time.sleep(0.3)
         for _ in range(3):
             s.dhcp_answers()
             same(http_get(s.lab.client, "/small")[2], b"hello\n", "another file")
-            same(sha(s.get("initrd0")[2]), sha(INITRD), "another copy")
+            same(http_get(s.lab.client, "/machines/web1/x.cfg")[2], b"of web1\n", "a template")
         same(got, [], "the file on a disk that hangs")
         os.unlink(hung)
-        t.join(30)
-        same(sha(got[0][2]), sha(KERNEL), "digest")
+        for t in threads:
+            t.join(30)
+        same([sha(g[2]) for g in got], [sha(KERNEL)] * 6, "digests")
 
 
 @case("a full disk: machines are told so, and where the file is the log has")
