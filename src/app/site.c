@@ -120,9 +120,8 @@ bool site_is_machine(struct site *s, struct ip4 a, const struct facts *who)
 
 	if (!site_facts_of_address(s, a, &f))
 		return m && m->address.v && ip4_eq(m->address, a);
-	if (f.has_mac && who->has_mac && mac_eq(f.mac, who->mac))
-		return true;
-	return m && m == machine_of(s, &f);
+	/* Not by its MAC alone where the configuration has it: who asks may have named the UUID. */
+	return m ? m == machine_of(s, &f) : f.has_mac && who->has_mac && mac_eq(f.mac, who->mac);
 }
 
 struct mac site_state_key(const struct site *s, const struct facts *f)

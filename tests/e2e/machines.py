@@ -256,6 +256,19 @@ def _():
             same(lab.boot(BIOS + options), None, "on hold:")
 
 
+@case("who asks by another machine's UUID is told no token, and neither installs it nor uses up its order")
+def _():
+    with Site() as lab:
+        uuid = "4c4c4544-0000-2010-8020-a0c04f202020"
+        lab.begin(text=CONFIG.replace("name: by-uuid,", "name: by-uuid, profile: debian,"), mac="02:00:00:00:00:77")
+        lab.boot(BIOS)
+        text = tftp_get(lab.client, "pxelinux/pxelinux.cfg/" + uuid).decode()
+        assert "only-for-the-machine-itself" in text and not installed_url(text), text
+        same(lab.phase("by-uuid"), ("new", None))
+        lab.boot(BIOS + [(97, b"\0DELL\0\0\x10\x20\x80\x20\xa0\xc0O   ")])
+        assert installed_url(tftp_get(lab.client, "pxelinux/pxelinux.cfg/" + uuid).decode())
+
+
 @case("a machine behind a router, known by its configured address alone, installs once too")
 def _():
     with Site() as lab:
