@@ -58,11 +58,18 @@ struct root *site_root(struct site *s, enum transport t)
 
 struct ip4 site_facts_of_mac(struct site *s, struct mac mac, struct ip4 asker, struct facts *ret)
 {
+	const struct machine_state *state;
 	struct ip4 told = asker;
 
-	if (!clients_find(s->clients, mac, ret, &told))
+	if (clients_find(s->clients, mac, ret, &told))
+		return told.v ? told : asker;
+	/* We may have started since it asked: an installation goes on all the same. */
+	state = machine_table_find(s->machines, mac);
+	if (state)
+		machine_state_facts(state, ret);
+	else
 		*ret = (struct facts){ .client = CLIENT_DHCP, .has_mac = true, .mac = mac };
-	return told.v ? told : asker;
+	return asker;
 }
 
 /* On a wire of ours that an address is on, whoever gave it. */

@@ -208,6 +208,7 @@ void machine_state_facts(const struct machine_state *s, struct facts *ret)
 
 	*ret = (struct facts){
 		.client = s->has_client ? s->client : CLIENT_DHCP,
+		.transport = !s->has_client ? TRANSPORT_NONE : s->client == CLIENT_PXE ? TRANSPORT_TFTP : TRANSPORT_HTTP,
 		.has_arch = s->has_arch,
 		.arch_number = s->arch_number,
 		.arch = type ? type->arch : ARCH_UNKNOWN,

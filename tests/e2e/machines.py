@@ -266,7 +266,10 @@ def _():
         assert "only-for-the-machine-itself" in text and not installed_url(text), text
         same(lab.phase("by-uuid"), ("new", None))
         lab.boot(BIOS + [(97, b"\0DELL\0\0\x10\x20\x80\x20\xa0\xc0O   ")])
-        assert installed_url(tftp_get(lab.client, "pxelinux/pxelinux.cfg/" + uuid).decode())
+        first = installed_url(tftp_get(lab.client, "pxelinux/pxelinux.cfg/" + uuid).decode()).group(1)
+        lab.again()
+        same(installed_url(tftp_get(lab.client, "pxelinux/pxelinux.cfg/" + uuid).decode()).group(1), first,
+             "of a daemon that started meanwhile:")
 
 
 @case("a machine behind a router, known by its configured address alone, installs once too")

@@ -202,6 +202,7 @@ static void hears_what_it_says(void **unused)
 	assert_int_equal(s.first_seen_s, 100);
 	assert_int_equal(s.last_seen_s, 105);
 	machine_state_facts(&s, &f);
+	assert_int_equal(f.transport, TRANSPORT_TFTP);
 	assert_int_equal(f.client, CLIENT_PXE); /* neither iPXE nor the system told otherwise */
 	assert_int_equal(f.arch, ARCH_X64);
 	assert_true(span_eq(f.vendor_class, firmware.vendor_class));
