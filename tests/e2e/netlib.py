@@ -379,8 +379,16 @@ class Client:
         self.say(kind, options, **more)
         return self.hear(seconds)
 
+    def insist(self, kind, options=(), seconds=PATIENCE, **more):
+        """The reply, or None; as clients do, it asks again when a packet was lost."""
+        end = time.monotonic() + seconds
+        while True:
+            r = self.ask(kind, options, min(6, end - time.monotonic()), **more)
+            if r or time.monotonic() >= end:
+                return r
+
     def discover(self, seconds=PATIENCE, **more):
-        offer = self.ask(DISCOVER, seconds=seconds, **more)
+        offer = self.insist(DISCOVER, seconds=seconds, **more)
         if not offer:
             raise Timeout("no OFFER within %g s" % seconds)
         if offer.kind != OFFER:
@@ -388,7 +396,7 @@ class Client:
         return offer
 
     def request(self, offer, seconds=PATIENCE, **more):
-        return self.ask(REQUEST, [(50, ip4(offer.yiaddr)), (54, offer.opt[54])], seconds, **more)
+        return self.insist(REQUEST, [(50, ip4(offer.yiaddr)), (54, offer.opt[54])], seconds, **more)
 
     def dora(self, seconds=PATIENCE):
         offer = self.discover(seconds)
