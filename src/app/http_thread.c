@@ -1,6 +1,7 @@
 /* A thread that serves HTTP; see http_thread.h. */
 #include "app/http_thread.h"
 
+#include "app/machines.h"
 #include "edge/hot_files.h"
 
 #include <errno.h>
@@ -62,7 +63,7 @@ static void post_notice(struct http_thread *t, const struct http_peer *peer, enu
 	n->why = why;
 	if (peer)
 		n->peer = *peer;
-	serving_thread_report(&t->serving, &n->letter);
+	serving_thread_report(&t->serving, &n->letter, NULL);
 }
 
 static void on_refused(void *ctx, const struct http_peer *peer, enum drop why)
@@ -80,6 +81,19 @@ static void read_report(struct letter *l)
 	struct http_report *r = (struct http_report *)l;
 
 	r->thread->hooks->report(r->thread->serving.ctx, r);
+}
+
+bool http_report_is_whole_file(const struct http_report *r)
+{
+	return !r->is_running && r->complete && r->status == 200 && r->sent == r->length &&
+		span_eq(r->method, SPAN_LIT("GET"));
+}
+
+static bool may_be_a_boot(const struct snapshot *now, const struct letter *letter)
+{
+	const struct http_report *r = (const struct http_report *)letter;
+
+	return http_report_is_whole_file(r) && machines_may_boot_by(now->cfg, TRANSPORT_HTTP, r->target);
 }
 
 static struct span shown(struct span s, size_t max)
@@ -122,7 +136,7 @@ static void report(struct http_thread *t, const struct http_access *a, bool is_r
 	r->method = keep(&at, method);
 	r->target = keep(&at, target);
 	r->user_agent = keep(&at, agent);
-	serving_thread_report(&t->serving, &r->letter);
+	serving_thread_report(&t->serving, &r->letter, may_be_a_boot);
 }
 
 static void on_done(void *ctx, const struct http_access *a)

@@ -24,6 +24,9 @@ struct http_report {
 	uint8_t octets[];
 };
 
+/* It was asked for and left as a whole. */
+bool http_report_is_whole_file(const struct http_report *r);
+
 /* What is told on the main thread; the question is answered by
  * question_answer(), the report freed. */
 struct http_thread_hooks {

@@ -310,6 +310,26 @@ static struct span path_of_target(struct span target, uint8_t buf[static HTTP_PA
 	return http_decode_path(target, buf, HTTP_PATH_MAX, &path) == DROP_NONE ? path : SPAN_NONE;
 }
 
+/* The name as site and profiles have it: relative to the root. */
+static struct span path_of(enum transport transport, struct span path, uint8_t buf[static HTTP_PATH_MAX])
+{
+	if (transport == TRANSPORT_HTTP)
+		path = path_of_target(path, buf);
+	while (path.n && path.p[0] == '/')
+		path = span_skip(path, 1);
+	return path;
+}
+
+bool machines_may_boot_by(const struct config *cfg, enum transport transport, struct span path)
+{
+	uint8_t buf[HTTP_PATH_MAX];
+	struct virtual_name name;
+
+	path = path_of(transport, path, buf);
+	locate_path(cfg, path, &name);
+	return is_boot_file(cfg, &name, path);
+}
+
 void machines_fetched(struct site *site, struct ip4 peer, enum transport transport, struct span path)
 {
 	uint8_t buf[HTTP_PATH_MAX];
@@ -317,10 +337,7 @@ void machines_fetched(struct site *site, struct ip4 peer, enum transport transpo
 	struct answer a;
 	struct facts f;
 
-	if (transport == TRANSPORT_HTTP)
-		path = path_of_target(path, buf);
-	while (path.n && path.p[0] == '/')
-		path = span_skip(path, 1);
+	path = path_of(transport, path, buf);
 	locate_path(site->cfg, path, &name);
 	if (!is_boot_file(site->cfg, &name, path) || !site_facts_of_address(site, peer, &f) || !f.has_mac)
 		return;

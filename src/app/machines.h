@@ -31,6 +31,8 @@ void machines_installed_url(struct site *site, struct question *q, const struct 
 void machines_given(struct site *site, struct question *q, const struct facts *f, const struct answer *a);
 /* The same where the last octet of a file arrived by which it boots. */
 void machines_fetched(struct site *site, struct ip4 peer, enum transport transport, struct span path);
+/* Could a machine's boot be what such a file was fetched for?  From any thread. */
+bool machines_may_boot_by(const struct config *cfg, enum transport transport, struct span path);
 /* The same where DHCP tells it, by an ACK, a boot file that lies elsewhere: nobody sees
  * whether it is fetched.  1: the ACK must wait for done(), or for what is handed over to
  * the store in this turn of the loop; negative: it must not leave; 0: it need not wait,

@@ -50,11 +50,6 @@ static struct span shown_target(const struct http_report *a)
 		(struct span){ a->target.p, n } : a->target;
 }
 
-static bool is_whole_file(const struct http_report *a)
-{
-	return a->complete && a->status == 200 && a->sent == a->length && span_eq(a->method, SPAN_LIT("GET"));
-}
-
 static void say_request(const struct http_report *a, struct text *out)
 {
 	text_adds(out, " ");
@@ -124,7 +119,7 @@ static void on_report(void *ctx, struct http_report *r)
 			.done = r->sent, .size = r->length, .duration_us = r->duration_us });
 	else
 		say_report(s, r);
-	if (!r->is_running && is_whole_file(r))
+	if (http_report_is_whole_file(r))
 		machines_fetched(s->site, r->peer.addr, TRANSPORT_HTTP, r->target);
 	free(r);
 	if (lost)

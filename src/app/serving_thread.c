@@ -161,9 +161,11 @@ void serving_thread_close(struct serving_thread *t, uint64_t grace_ms)
 
 /* --- what the thread does --- */
 
-void serving_thread_report(struct serving_thread *t, struct letter *letter)
+void serving_thread_report(struct serving_thread *t, struct letter *letter, serving_matters matters)
 {
 	if (mailbox_offer(t->home, letter, SERVING_REPORTS_MAX))
+		return;
+	if (matters && matters(t->now, letter) && mailbox_offer(t->home, letter, 2 * SERVING_REPORTS_MAX))
 		return;
 	(void)__atomic_add_fetch(&t->lost, 1, __ATOMIC_RELAXED);
 	free(letter);

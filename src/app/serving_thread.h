@@ -12,7 +12,7 @@
 #include "core/locate.h"
 #include "edge/worker.h"
 
-#define SERVING_REPORTS_MAX 20000 /* letters that may wait for the main thread: some 10 MB */
+#define SERVING_REPORTS_MAX 20000 /* letters that may wait for the main thread: some 10 MB; of those that matter, twice as many */
 
 struct serving_thread;
 struct question; /* app/question.h */
@@ -96,9 +96,11 @@ void serving_thread_answered(struct serving_thread *t);
 /* From any thread; as old as the loop's present round. */
 struct serving_load serving_thread_load(const struct serving_thread *t);
 
-/* The thread's: a letter for the main thread, from malloc() as a whole, that may be
- * lost: then it is freed. */
-void serving_thread_report(struct serving_thread *t, struct letter *letter);
+/* The thread's: a letter for the main thread, from malloc() as a whole, that may be lost:
+ * then it is freed.  matters (NULL: never): the main thread does more by it than a line of
+ * the log; asked only where there is no room for the others. */
+typedef bool (*serving_matters)(const struct snapshot *now, const struct letter *letter);
+void serving_thread_report(struct serving_thread *t, struct letter *letter, serving_matters matters);
 /* Looks up a name, and opens the file that it means: a loader, a named file, one below
  * the root.  0; -ENOENT; -ENOTUNIQ for names that depend on who asks (question_ask());
  * another error; or -EINPROGRESS: it takes a disk, and opened() comes later with

@@ -1,6 +1,7 @@
 /* The thread that serves TFTP; see tftp_thread.h. */
 #include "app/tftp_thread.h"
 
+#include "app/machines.h"
 #include "app/progress.h"
 
 #include <errno.h>
@@ -55,7 +56,7 @@ static void on_dropped(void *ctx, enum drop why, const struct tftp_peer *peer)
 	if (!n)
 		return;
 	*n = (struct notice){ .letter.read = read_notice, .thread = t, .peer = *peer, .why = why };
-	serving_thread_report(&t->serving, &n->letter);
+	serving_thread_report(&t->serving, &n->letter, NULL);
 }
 
 static void read_report(struct letter *l)
@@ -63,6 +64,13 @@ static void read_report(struct letter *l)
 	struct tftp_report *r = (struct tftp_report *)l;
 
 	r->thread->hooks->report(r->thread->serving.ctx, r);
+}
+
+static bool may_be_a_boot(const struct snapshot *now, const struct letter *letter)
+{
+	const struct tftp_report *r = (const struct tftp_report *)letter;
+
+	return r->outcome == TFTP_SENT && machines_may_boot_by(now->cfg, TRANSPORT_TFTP, r->file);
 }
 
 static void on_done(void *ctx, const struct tftp_access *a)
@@ -92,7 +100,7 @@ static void on_done(void *ctx, const struct tftp_access *a)
 	memcpy(r->octets, file.p, file.n);
 	if (sentence.n)
 		memcpy(r->octets + file.n, sentence.p, sentence.n);
-	serving_thread_report(&t->serving, &r->letter);
+	serving_thread_report(&t->serving, &r->letter, may_be_a_boot);
 }
 
 static void on_progress(uv_timer_t *timer)

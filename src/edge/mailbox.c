@@ -73,13 +73,13 @@ bool mailbox_offer(struct mailbox *box, struct letter *letter, unsigned limit)
 /* True: there is a letter to read, of those that were taken or else were posted since. */
 static bool refill(struct mailbox *box)
 {
-	if (box->turn)
-		return true;
 	uv_mutex_lock(&box->lock);
 	box->n -= box->n_read;
 	box->n_read = 0;
-	box->turn = box->first;
-	box->first = box->last = NULL;
+	if (!box->turn) {
+		box->turn = box->first;
+		box->first = box->last = NULL;
+	}
 	box->is_awake = box->turn != NULL;
 	uv_mutex_unlock(&box->lock);
 	return box->turn;
@@ -98,7 +98,7 @@ static bool read_some(struct mailbox *box, uint64_t end_ns)
 		box->turn = l->next;
 		box->n_read++;
 		l->read(l);
-	} while (!box->is_closed && uv_hrtime() < end_ns && refill(box));
+	} while (!box->is_closed && uv_hrtime() < end_ns && (box->turn || refill(box)));
 	if (box->hooks && box->hooks->end)
 		box->hooks->end(box->ctx);
 	return refill(box);
