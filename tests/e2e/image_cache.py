@@ -474,6 +474,30 @@ def _():
         same([sha(g[2]) for g in got], [sha(KERNEL)] * 6, "digests")
 
 
+@case("a stop while a disk hangs over what has come, and over a copy: it ends when the disk answers")
+def _():
+    for end in (".part", None):
+        with Site(True, serve=False) as s:
+            hung = os.path.join(s.lab.dir, "hung")
+            name = sha(("%s/linux\n%s" % (s.web.url, sha(KERNEL))).encode())
+            s.d = s.lab.serve(config=s.config(), prefix=netlib.preloaded(HANG_DISK, HANG_DISK=hung, HANG_DISK_END=end or name[32:]))
+            if not end:
+                s.whole()
+            s.lab.write("hung", "")
+            socks = [s.lab.client.connect(SERVER, 80, seconds=60) for _ in range(4)]
+            for sock in socks:
+                sock.sendall(b"GET /profiles/p/kernel HTTP/1.1\r\nHost: x\r\n\r\n")
+            if end:
+                wait_for("all octets", lambda: s.held() == len(KERNEL), 20)
+            same(http_get(s.lab.client, "/nothing")[0], 404, "status")
+            s.d.kill(signal.SIGTERM)
+            s.d.wait_line("^stopping")
+            os.unlink(hung)
+            for sock in socks:
+                sock.close()
+            same(s.d.wait(30), 0, "exit code")
+
+
 @case("a full disk: machines are told so, and where the file is the log has")
 def _():
     with Site(serve=False) as s:
