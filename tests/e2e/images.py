@@ -230,6 +230,15 @@ def _():
         assert "Could not resolve host" in s.fetch(code=1)
 
 
+@case("a server that sends more than it said: an end, and nothing stays")
+def _():
+    with Site() as s:
+        s.web["/d/initrd.gz"] = page = Page(INITRD, length=False, cuts=[1000000, None])
+        page.more = b"!"
+        assert "/d/initrd.gz: the server sends more than the length that it said" in s.fetch(code=1)
+        same(s.files(), [".new/linux"], "files")
+
+
 @case("a server that says \"not modified\" to who has nothing")
 def _():
     with Site() as s:

@@ -25,6 +25,7 @@ class Page:
         self.pace, self.status, self.headers, self.length = pace, status, list(headers), length
         self.wait, self.modified = wait, modified
         self.longer = None  # what it goes on with in ranges: a liar
+        self.more = b""  # octets after the last one
         self.hold = None  # an Event: octets after `hold_at` wait for it
         self.hold_at = 0
 
@@ -158,7 +159,7 @@ class Web:
         s.sendall(("HTTP/1.1 %d Answer\r\n%s\r\n" % (status, "".join("%s: %s\r\n" % h for h in extra))).encode())
         if method == "HEAD":
             return True
-        self._send(s, page, data if cut is None else data[:cut])
+        self._send(s, page, data + page.more if cut is None else data[:cut])
         if cut is not None:
             # a reset, as of a router that forgot
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
