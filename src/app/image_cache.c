@@ -303,6 +303,16 @@ static bool is_fresh(const struct image *i)
 	return i->is_present && (i->has_sha256 || clock_mono_us() - i->checked_us < REFRESH_US);
 }
 
+static bool has_just_failed(const struct image *i)
+{
+	return i->has_failed && clock_mono_us() - i->failed_us < IMAGE_FAILED_US;
+}
+
+static bool has_room(const struct image_cache *c, const struct image *i)
+{
+	return i->is_present || c->n_fetching < FETCHING_MAX;
+}
+
 static void get(struct image_cache *c, struct image *i, struct image_waiter *w)
 {
 	if (c->is_stopped) {
@@ -311,9 +321,9 @@ static void get(struct image_cache *c, struct image *i, struct image_waiter *w)
 		answer_growing(i, w);
 	} else if (is_fresh(i) && !i->is_fetching) {
 		begin_opening(c, i, w, true);
-	} else if (!i->is_fetching && i->has_failed && clock_mono_us() - i->failed_us < IMAGE_FAILED_US) {
+	} else if (!i->is_fetching && has_just_failed(i)) {
 		answer_now(c, i, w);
-	} else if (!i->is_fetching && !i->is_present && c->n_fetching == FETCHING_MAX) {
+	} else if (!i->is_fetching && !has_room(c, i)) {
 		refuse(w, "too many files are being fetched: try again");
 	} else if (i->n_waiting == WAITING_MAX) {
 		refuse(w, "too many wait for this file");
@@ -364,6 +374,30 @@ void image_cache_answer(struct image_cache *c, struct question *q, const struct 
 	*a = (struct asking){ .waiter = { .wants_all = q->transport != TRANSPORT_HTTP, .answered = on_answered },
 		.question = q };
 	image_cache_get(c, ref, &a->waiter);
+}
+
+/* --- before anybody asks --- */
+
+/* Where it cannot be begun, whoever comes for it is told why. */
+static void expect(struct image_cache *c, const struct file_ref *ref)
+{
+	struct image *i;
+
+	if (!ref->upstream || c->is_stopped || image_table_get(&c->table, ref, clock_mono_us(), &i) < 0)
+		return;
+	if (!i->is_fetching && !is_fresh(i) && !has_just_failed(i) && has_room(c, i))
+		(void)start_fetch(c, i);
+}
+
+void image_cache_expect(struct image_cache *c, const struct answer *a)
+{
+	const struct profile *p = a->profile;
+
+	if (!p || p->kind != PROFILE_KERNEL || a->kind == ANSWER_ADDRESS || a->kind == ANSWER_NONE)
+		return;
+	expect(c, &p->kernel);
+	for (size_t k = 0; k < p->n_initrds; k++)
+		expect(c, &p->initrds[k]);
 }
 
 /* --- beginning and end --- */

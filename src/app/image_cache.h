@@ -33,6 +33,9 @@ void image_cache_get(struct image_cache *c, const struct file_ref *ref, struct i
 void image_cache_give_up(struct image_waiter *w);
 /* Answers, now or later.  ref has an upstream. */
 void image_cache_answer(struct image_cache *c, struct question *q, const struct file_ref *ref);
+/* A machine that was told this will ask for its profile's files: what of them is not here is
+ * fetched meanwhile. */
+void image_cache_expect(struct image_cache *c, const struct answer *a);
 /* The daemon ends: who waits is told so, downloads go on for those who have begun. */
 void image_cache_stop(struct image_cache *c);
 /* Downloads end. */

@@ -15,6 +15,7 @@
 
 #include "app/conflict.h"
 #include "app/dhcp4_line.h"
+#include "app/image_cache.h"
 #include "app/machines.h"
 #include "app/ports.h"
 #include "core/dhcp4_proxy.h"
@@ -384,6 +385,7 @@ static void remember(struct site *site, const struct dhcp4_plan *p, int64_t now_
 
 	clients_remember(site->clients, &p->facts, address, now_ms);
 	machines_heard(site, &p->facts, address, has_address || site->cfg->unknown == UNKNOWN_REGISTER);
+	image_cache_expect(site->images, &p->answer);
 }
 
 /* again: it was held, and what it waited for is known now; NULL: it comes from its client. */
