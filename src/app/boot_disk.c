@@ -1,8 +1,8 @@
 /* Makes disks with GRUB and a kernel; see boot_disk.h. */
 #include "app/boot_disk.h"
 
+#include "app/boot_parts.h"
 #include "app/efi_files.h"
-#include "app/roots.h"
 #include "core/fat_image.h"
 #include "edge/files.h"
 
@@ -36,9 +36,9 @@ struct assembly {
 	struct text *why;
 };
 
-static int refuse(struct assembly *a, const char *directory, const char *path, const char *reason)
+static int refuse(struct assembly *a, const char *path, const char *reason)
 {
-	text_addf(a->why, "%s%s%s %s", directory, *directory ? "/" : "", path, reason);
+	text_addf(a->why, "%s %s", path, reason);
 	return -EBADMSG;
 }
 
@@ -57,22 +57,6 @@ static void put_file(struct assembly *a, size_t part, const char *format, ...)
 		.size = (uint64_t)a->parts->files[part].st.st_size };
 }
 
-static int open_part(struct assembly *a, struct root *root, const struct file_ref *f, size_t part)
-{
-	struct source_file *to = &a->parts->files[part];
-	int r;
-
-	if (f->is_url || f->upstream)
-		return refuse(a, "", f->upstream ? f->upstream : f->path,
-			"is a URL: a disk is made of files below http.root");
-	r = root_open_file(root, span_str(f->path), &to->fd, &to->st);
-	if (r < 0)
-		return refuse(a, root->path, f->path, strerror(-r));
-	if (to->st.st_size == 0)
-		return refuse(a, root->path, f->path, "is empty");
-	return 0;
-}
-
 /* Is it what Secure Boot lets through?  Without it, GRUB also boots what is no UEFI image. */
 static int check_kernel(struct assembly *a)
 {
@@ -83,25 +67,24 @@ static int check_kernel(struct assembly *a)
 	int r = 0;
 
 	if (a->disk->profile->secure_boot && !efi_file_check(f->fd, &f->st, &wanted, &head, &wrong))
-		r = refuse(a, a->disk->cfg->http_root, a->disk->profile->kernel.path,
-			text_str(&wrong));
+		r = boot_part_refuse(a->disk->cfg->http_root, &a->disk->profile->kernel, text_str(&wrong), a->why);
 	text_free(&wrong);
 	return r;
 }
 
 static int open_profile(struct assembly *a, struct root *root)
 {
-	const struct profile *p = a->disk->profile;
-	int r = open_part(a, root, &p->kernel, DISK_KERNEL);
+	const struct file_ref *f;
+	int r = 0;
 
-	if (r == 0)
-		r = check_kernel(a);
-	if (r == 0)
-		put_file(a, DISK_KERNEL, BOOT_DISK_FILES "/kernel");
-	for (size_t i = 0; r == 0 && i < p->n_initrds; i++) {
-		r = open_part(a, root, &p->initrds[i], DISK_INITRD + i);
-		if (r == 0)
-			put_file(a, DISK_INITRD + i, BOOT_DISK_FILES "/initrd%zu", i);
+	for (size_t i = 0; r == 0 && (f = boot_part(a->disk->profile, i)); i++) {
+		r = boot_part_open(root, f, &a->disk->fetched[i], &a->parts->files[DISK_KERNEL + i], a->why);
+		if (r == 0 && i == 0)
+			r = check_kernel(a);
+		if (r == 0 && i == 0)
+			put_file(a, DISK_KERNEL, BOOT_DISK_FILES "/kernel");
+		else if (r == 0)
+			put_file(a, DISK_KERNEL + i, BOOT_DISK_FILES "/initrd%zu", i - 1);
 	}
 	return r;
 }
@@ -117,9 +100,9 @@ static int open_loader(struct assembly *a, enum loader_family family, enum disk_
 	int r = site_open_again(d->files->loader[family][d->arch], &f->fd, &f->st);
 
 	if (r < 0)
-		return refuse(a, "", path, strerror(-r));
+		return refuse(a, path, strerror(-r));
 	if (!efi_file_check(f->fd, &f->st, &wanted, &head, &wrong))
-		r = refuse(a, "", path, text_str(&wrong));
+		r = refuse(a, path, text_str(&wrong));
 	text_free(&wrong);
 	return r;
 }

@@ -18,9 +18,10 @@ struct boot_disk {
 	enum loader_family family;      /* FAMILY_SHIM: shim and GRUB; FAMILY_GRUB: it alone */
 	enum arch arch;                 /* of the machine */
 	struct span grub_cfg;
+	struct source_file *fetched; /* kernel and initrds that lie elsewhere, each in its place (boot_part()) */
 };
 
-/* Opens the files and lays them out.  -EBADMSG with a sentence in *why when they make no
+/* Opens the files and lays them out; what was fetched moves.  -EBADMSG with a sentence in *why when they make no
  * disk; -ENOMEM.  May wait for a disk. */
 int boot_disk_assemble(
 	const struct boot_disk *disk, struct http_parts **ret, struct text *why) WARN_UNUSED;

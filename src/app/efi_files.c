@@ -1,6 +1,7 @@
 /* Looks into UEFI images; see efi_files.h. */
 #include "app/efi_files.h"
 
+#include "app/boot_parts.h"
 #include "app/snapshot.h"
 #include "app/unified_image.h"
 #include "edge/files.h"
@@ -126,8 +127,9 @@ static void check_secure(const struct config *cfg, const struct profile *p, int 
 /* What is missing is told elsewhere. */
 static bool has_all_files(const struct profile *p, int http_root)
 {
-	for (size_t i = 0; i <= p->n_initrds; i++) {
-		const struct file_ref *f = i == 0 ? &p->kernel : &p->initrds[i - 1];
+	const struct file_ref *f;
+
+	for (size_t i = 0; (f = boot_part(p, i)); i++) {
 		struct stat st;
 		int fd;
 
@@ -140,16 +142,19 @@ static bool has_all_files(const struct profile *p, int http_root)
 	return true;
 }
 
-/* As it will be made for a machine, but for its command line. */
+/* As it will be made for a machine, but for its command line; of what lies elsewhere nothing
+ * is known yet. */
 static void check_image(const struct config *cfg, const struct profile *p, int http_root, struct config_errors *errs)
 {
 	const struct unified_image image = { .cfg = cfg, .profile = p, .arch = ARCH_UNKNOWN };
 	struct http_parts *parts = NULL;
 	struct text why = { 0 };
+	int r;
 
 	if (!has_all_files(p, http_root))
 		return;
-	if (unified_image_assemble(&image, &parts, &why) < 0)
+	r = unified_image_assemble(&image, &parts, &why);
+	if (r < 0 && r != -ENODATA)
 		config_error_add(errs, p->kernel.pos, "loader: uki makes no image of this: %s", text_str(&why));
 	http_parts_free(parts);
 	text_free(&why);

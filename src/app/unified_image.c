@@ -2,7 +2,9 @@
 #include "app/unified_image.h"
 
 #include "app/boot_disk.h"
+#include "app/boot_parts.h"
 #include "app/efi_files.h"
+#include "app/image_gather.h"
 #include "app/machines.h"
 #include "base/escape.h"
 #include "core/grub_cfg.h"
@@ -12,47 +14,42 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Firmware gives up on a head that does not come for 5 s (EDK2's PcdHttpIoTimeout), and
+ * shows no reason then.  What comes in pieces has 5 s for each. */
+#define WAIT_MS 4000u
+
 /* --- the parts --- */
 
 /* While the parts are opened and looked into. */
 struct assembly {
 	const struct unified_image *image;
 	struct http_parts *parts; /* files in the order of enum uki_file */
+	bool is_partial;          /* one lies elsewhere, and is not here */
 	struct efi_head stub;
 	uint64_t *initrd_sizes;
 	struct text *why;
 };
 
-static int refuse(struct assembly *a, const char *directory, const char *path, const char *reason)
+static int open_part(struct assembly *a, struct root *root, size_t i)
 {
-	text_addf(a->why, "%s%s%s %s", directory, *directory ? "/" : "", path, reason);
-	return -EBADMSG;
-}
+	struct source_file *fetched = a->image->fetched;
+	int r = boot_part_open(root, boot_part(a->image->profile, i), fetched ? &fetched[i] : NULL,
+		&a->parts->files[UKI_KERNEL + i], a->why);
 
-static int open_part(struct assembly *a, struct root *root, const struct file_ref *f, struct source_file *ret)
-{
-	int r;
-
-	if (f->is_url || f->upstream)
-		return refuse(a, "", f->upstream ? f->upstream : f->path, "is a URL: an image is made of files below http.root");
-	r = root_open_file(root, span_str(f->path), &ret->fd, &ret->st);
-	if (r < 0)
-		return refuse(a, root->path, f->path, strerror(-r));
-	if (ret->st.st_size == 0)
-		return refuse(a, root->path, f->path, "is empty");
+	if (r != -ENODATA)
+		return r;
+	a->is_partial = true;
 	return 0;
 }
 
 static int open_parts(struct assembly *a, struct root *root)
 {
-	const struct profile *p = a->image->profile;
-	int r = open_part(a, root, &p->kernel, &a->parts->files[UKI_KERNEL]);
+	size_t n = a->image->profile->n_initrds;
+	int r = open_part(a, root, 0);
 
-	for (size_t i = 0; r == 0 && i < p->n_initrds; i++) {
-		struct source_file *f = &a->parts->files[UKI_INITRD + i];
-
-		r = open_part(a, root, &p->initrds[i], f);
-		a->initrd_sizes[i] = (uint64_t)f->st.st_size;
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = open_part(a, root, i + 1);
+		a->initrd_sizes[i] = (uint64_t)a->parts->files[UKI_INITRD + i].st.st_size;
 	}
 	return r;
 }
@@ -66,10 +63,12 @@ static int check_kernel(struct assembly *a, enum arch *ret)
 	struct efi_head head;
 	int r = 0;
 
-	if (efi_file_check(f->fd, &f->st, &wanted, &head, &wrong))
+	if (f->fd < 0)
+		*ret = a->image->arch;
+	else if (efi_file_check(f->fd, &f->st, &wanted, &head, &wrong))
 		*ret = pe_arch_of(head.pe.machine);
 	else
-		r = refuse(a, a->image->cfg->http_root, a->image->profile->kernel.path, text_str(&wrong));
+		r = boot_part_refuse(a->image->cfg->http_root, &a->image->profile->kernel, text_str(&wrong), a->why);
 	text_free(&wrong);
 	return r;
 }
@@ -89,7 +88,9 @@ static int open_stub(struct assembly *a, enum arch arch)
 		return -EBADMSG;
 	}
 	if (!efi_file_check(f->fd, &f->st, &wanted, &a->stub, &wrong))
-		r = refuse(a, "", path, text_str(&wrong));
+		r = -EBADMSG;
+	if (r < 0)
+		text_addf(a->why, "%s %s", path, text_str(&wrong));
 	text_free(&wrong);
 	return r;
 }
@@ -133,15 +134,15 @@ static int lay_out(struct assembly *a)
 static int assemble(struct assembly *a)
 {
 	struct root root = root_open(a->image->cfg->http_root);
-	enum arch arch;
+	enum arch arch = ARCH_UNKNOWN;
 	int r = open_parts(a, &root);
 
 	if (r == 0)
 		r = check_kernel(a, &arch);
-	if (r == 0)
+	if (r == 0 && arch != ARCH_UNKNOWN) /* else nobody knows yet for what machines it is */
 		r = open_stub(a, arch);
 	if (r == 0)
-		r = lay_out(a);
+		r = a->is_partial ? -ENODATA : lay_out(a);
 	root_close(&root);
 	return r;
 }
@@ -164,7 +165,8 @@ int unified_image_assemble(const struct unified_image *image, struct http_parts 
 
 /* --- one for the machine that asks --- */
 
-/* An image on its way: opened and laid out by a worker, since a disk may be slow. */
+/* An image on its way: what lies elsewhere is waited for until its size is known, and the
+ * kernel's head; then all is opened and laid out by a worker, since a disk may be slow. */
 struct making {
 	uv_work_t work;
 	struct site *site;
@@ -175,6 +177,8 @@ struct making {
 	struct mac mac;
 	struct ip4 address; /* the machine's, as far as is known */
 	struct text cmdline;
+	struct source_file *fetched; /* of image */
+	size_t n_parts;
 	/* what the worker found */
 	int error;
 	struct http_parts *parts;
@@ -183,6 +187,9 @@ struct making {
 
 static void making_free(struct making *m)
 {
+	for (size_t i = 0; i < m->n_parts; i++)
+		source_file_close(&m->fetched[i]);
+	free(m->fetched);
 	text_free(&m->cmdline);
 	text_free(&m->why);
 	snapshot_unref(m->now);
@@ -201,12 +208,18 @@ static void making_run(uv_work_t *work)
 {
 	struct making *m = work->data;
 	const struct unified_image *i = &m->image;
-	const struct boot_disk disk = { i->cfg, i->files, i->profile, m->family, i->arch, text_span(&m->cmdline) };
+	const struct boot_disk disk = { i->cfg, i->files, i->profile, m->family, i->arch, text_span(&m->cmdline), i->fetched };
 
 	if (m->family == FAMILY_STUB)
 		m->error = unified_image_assemble(&m->image, &m->parts, &m->why);
 	else
 		m->error = boot_disk_assemble(&disk, &m->parts, &m->why);
+}
+
+static void answer(struct making *m)
+{
+	machines_answer(m->site, m->question);
+	making_free(m);
 }
 
 static void making_done(uv_work_t *work, int status)
@@ -218,8 +231,81 @@ static void making_done(uv_work_t *work, int status)
 		given_parts(&m->question->given, m->parts);
 	else
 		give_reason(m, m->error, m->error == -EBADMSG ? text_str(&m->why) : strerror(-m->error));
-	machines_answer(m->site, m->question);
-	making_free(m);
+	answer(m);
+}
+
+static void make(struct making *m)
+{
+	if (uv_queue_work(m->site->loop, &m->work, making_run, making_done) == 0)
+		return;
+	give_reason(m, -ENOMEM, strerror(ENOMEM));
+	answer(m);
+}
+
+/* --- what lies elsewhere --- */
+
+static void on_there(void *ctx, struct image_wanted *list, size_t n, const struct image_wanted *failed)
+{
+	struct making *m = ctx;
+	size_t at = 0;
+	int r = 0;
+
+	for (size_t i = 0; !failed && r == 0 && i < n; i++) {
+		while (boot_part(m->image.profile, at) != list[i].ref)
+			at++;
+		r = image_wanted_take(&list[i], &m->fetched[at]);
+	}
+	if (!failed && r == 0) {
+		make(m);
+		return;
+	}
+	give_reason(m, failed ? failed->given.error : r, failed ? failed->given.sentence : strerror(-r));
+	answer(m);
+}
+
+/* In their order; the kernel's head says whether it may be part of the image. */
+static size_t list_elsewhere(const struct profile *p, struct image_wanted *list)
+{
+	const struct file_ref *part;
+	size_t n = 0;
+
+	for (size_t i = 0; (part = boot_part(p, i)); i++)
+		if (part->upstream)
+			list[n++] = (struct image_wanted){ .ref = part, .head = i == 0 ? PE_HEAD_MAX : 0 };
+	return n;
+}
+
+static void fetch(struct making *m)
+{
+	static const struct image_gather_terms terms = { .limit_ms = WAIT_MS };
+	struct image_wanted *list = calloc(m->n_parts, sizeof(*list));
+	size_t n = list ? list_elsewhere(m->image.profile, list) : 0;
+	int r = list ? 0 : -ENOMEM;
+
+	if (n > 0)
+		r = image_gather(m->site, list, n, &terms, on_there, m);
+	else if (list)
+		make(m);
+	free(list);
+	if (r < 0) {
+		give_reason(m, r, strerror(-r));
+		answer(m);
+	}
+}
+
+/* --- for whom --- */
+
+static int make_room(struct making *m)
+{
+	size_t n = m->image.profile->n_initrds + 1;
+
+	m->fetched = calloc(n, sizeof(*m->fetched));
+	if (!m->fetched)
+		return -ENOMEM;
+	for (; m->n_parts < n; m->n_parts++)
+		m->fetched[m->n_parts].fd = -1;
+	m->image.fetched = m->fetched;
+	return 0;
 }
 
 /* The machine's own command line; YAML's block texts end in a newline. */
@@ -243,7 +329,7 @@ static int render_cmdline(struct making *m, const struct machine_vars *vars)
 	return r;
 }
 
-/* False: it is answered already, with what is wrong. */
+/* False: the answer is there already, with what is wrong. */
 static bool begin(struct making *m, struct facts *facts)
 {
 	struct site *site = m->site;
@@ -273,7 +359,7 @@ static bool begin(struct making *m, struct facts *facts)
 	m->family = answer.family;
 	if (render_cmdline(m, &vars) < 0)
 		return false;
-	if (uv_queue_work(site->loop, &m->work, making_run, making_done) < 0) {
+	if (make_room(m) < 0) {
 		give_reason(m, -ENOMEM, strerror(ENOMEM));
 		return false;
 	}
@@ -301,8 +387,8 @@ void unified_image_give(struct site *site, struct question *q, struct mac mac)
 	/* Whoever asks for an image is firmware, whatever DHCP last heard of it. */
 	facts.client = CLIENT_HTTP;
 	facts.transport = TRANSPORT_HTTP;
-	if (!begin(m, &facts)) {
-		machines_answer(site, q);
-		making_free(m);
-	}
+	if (begin(m, &facts))
+		fetch(m);
+	else
+		answer(m);
 }

@@ -136,11 +136,11 @@ static void error_with(const struct http_request *req, const char *why, const ch
 void http_reply_error(const struct http_request *req, unsigned status, const char *why,
 	bool keep_alive, int64_t now_s, struct http_reply *ret)
 {
-	/* RFC 9110 15.5.6: a 405 says what would do. */
-	const char *allow = status == 405 ? "Allow: GET, HEAD\r\n" : "";
+	/* RFC 9110 15.5.6: a 405 says what would do; 10.2.3: a 503, when. */
+	const char *more = status == 405 ? "Allow: GET, HEAD\r\n" : status == 503 ? "Retry-After: 5\r\n" : "";
 
 	*ret = (struct http_reply){ .status = status, .keep_alive = keep_alive };
-	error_with(req, why, allow, now_s, ret);
+	error_with(req, why, more, now_s, ret);
 }
 
 void http_reply_refusal(const struct http_request *req, enum drop why, int64_t now_s,

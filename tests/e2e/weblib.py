@@ -28,6 +28,7 @@ class Page:
         self.more = b""  # octets after the last one
         self.hold = None  # an Event: octets after `hold_at` wait for it
         self.hold_at = 0
+        self.silence = None  # an Event: nothing is answered before it
 
 
 class Web:
@@ -126,6 +127,8 @@ class Web:
             return self._answer(s, method, Page(b"nothing here\n", status=404), None, None)
         if page.wait:
             time.sleep(page.wait)
+        if page.silence:
+            page.silence.wait(60)
         return self._answer(s, method, page, fields, cut)
 
     def _answer(self, s, method, page, fields, cut):
