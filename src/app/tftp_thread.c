@@ -172,6 +172,8 @@ static void answered(struct serving_thread *serving, struct question *q)
 	case GIVEN_ERROR:
 	case GIVEN_LATER: /* not of what is answered */
 		give_error(&target, q->given.error);
+		if (q->given.sentence[0]) /* loaders show it */
+			target.sentence = q->given.sentence;
 		break;
 	case GIVEN_FILE:
 		target.kind = TFTP_TARGET_FILE;

@@ -6,6 +6,7 @@
 #include "app/loader_text.h"
 #include "app/machine_files.h"
 #include "app/machines.h"
+#include "app/secure_kernel.h"
 #include "app/unified_image.h"
 #include "edge/files.h"
 
@@ -73,6 +74,22 @@ static bool give_machine_file(struct site *site, struct question *q, struct virt
 	else
 		machine_files_give(site, q, name);
 	return false;
+}
+
+/* --- profiles/NAME/FILE --- */
+
+/* True: the answer comes later. */
+static bool give_profile_file(struct site *site, struct question *q, const struct virtual_name *name)
+{
+	bool is_kernel = name->ref == &name->profile->kernel;
+
+	if (name->ref->upstream && name->profile->secure_boot && is_kernel)
+		secure_kernel_give(site, q, name->ref);
+	else if (name->ref->upstream)
+		image_cache_answer(site->images, q, name->ref);
+	else if (!name->ref->is_url)
+		give_web_file(site, q, name->ref);
+	return name->ref->upstream != NULL;
 }
 
 /* --- what loaders look for beside themselves --- */
@@ -153,12 +170,8 @@ void virtual_files_answer(struct site *site, struct question *q)
 			return;
 		break;
 	case VIRTUAL_PROFILE_FILE:
-		if (name.ref->upstream) {
-			image_cache_answer(site->images, q, name.ref);
+		if (give_profile_file(site, q, &name))
 			return;
-		}
-		if (!name.ref->is_url)
-			give_web_file(site, q, name.ref);
 		break;
 	case VIRTUAL_SITE_SCRIPT:
 		boot_text_of_site(site, q);

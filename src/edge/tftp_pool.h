@@ -30,8 +30,8 @@ struct tftp_target {
 	enum tftp_target_kind kind;
 	int fd;           /* FILE: a regular file, the server closes it */
 	struct text text; /* TEXT: moves to the server */
-	uint16_t error;   /* ERROR: enum tftp_error and a short sentence without
-	                   * paths, which must live until done() was called */
+	uint16_t error;   /* ERROR: enum tftp_error and a short sentence, which
+	                   * must live until done() was called */
 	const char *sentence;
 	void *cookie; /* comes back in struct tftp_access */
 };

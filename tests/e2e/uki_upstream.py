@@ -262,17 +262,17 @@ def _():
             assert s.gets_all(path) == s.want
 
 
+def descriptors_of(s):
+    return len(os.listdir("/proc/%d/fd" % s.d.p.pid))
+
+
 @case("machines that give up free what they held")
 def _():
     with Site() as s:
         page = s.web["/linux"]
         page.silence = threading.Event()
         path = s.asks()
-
-        def descriptors():
-            return len(os.listdir("/proc/%d/fd" % s.d.p.pid))
-
-        before = descriptors()
+        before = descriptors_of(s)
         for _ in range(3):
             socks = [s.lab.client.connect(SERVER, 80) for _ in range(40)]
             for sock in socks:
@@ -280,11 +280,11 @@ def _():
             s.d.wait_line("is still being fetched", PATIENCE)
             for sock in socks:
                 sock.close()
-        wait_for("descriptors", lambda: descriptors() <= before + 2, PATIENCE)
+        wait_for("descriptors", lambda: descriptors_of(s) <= before + 2, PATIENCE)
         page.silence.set()
         assert s.gets_all(path) == s.want
         # and in the middle of an answer
-        wait_for("descriptors", lambda: descriptors() <= before + 2, 2 * PATIENCE)
+        wait_for("descriptors", lambda: descriptors_of(s) <= before + 2, 2 * PATIENCE)
     with Site() as s:
         page = s.web["/linux"]
         page.hold, page.hold_at = threading.Event(), 2 << 20
@@ -299,14 +299,10 @@ def _():
         assert s.gets_all(path) == s.want
 
 
-def descriptors_of(s):
-    return len(os.listdir("/proc/%d/fd" % s.d.p.pid))
-
-
 @case("a reload and a stop in the middle")
 def _():
     with Site() as s:
-        page, quiet = s.web["/linux"], s.web["/i1"]
+        page = s.web["/linux"]
         page.hold, page.hold_at = threading.Event(), 2 << 20
         path = s.asks()
         sock, _, body = s.connect(path)
@@ -316,7 +312,6 @@ def _():
         page.hold.set()
         assert read_to(sock, body, len(s.want)) == s.want
         same(s.counts(), (1, 1), "requests upstream")
-        del quiet
     with Site() as s:
         s.web["/i1"].silence = threading.Event()
         path = s.asks()
@@ -347,6 +342,45 @@ def unsigned(kernel):
     at = struct.unpack_from("<I", data, 60)[0] + 24
     struct.pack_into("<II", data, at + 112 + 32, 0, 0)
     return bytes(data)
+
+
+@case("Secure Boot: a kernel that is not signed, or for another architecture, is refused, with a reason on the screen")
+def _():
+    arm64 = uki.read(uki.INSTALLER % ("arm64", "arm64", "linux"))
+    no = "is not signed, and Secure Boot loads nothing unsigned"
+    for data, reason in ((unsigned(LINUX), no), (arm64, "is an image for arm64, and x64 is wanted"),
+                         (random_data(3 << 20), "is no PE file"), (LINUX, None)):
+        with Site(digest=False, profile="secure_boot: true") as s:
+            s.web["/linux"] = page = Page(data)
+            page.hold, page.hold_at = threading.Event(), 2 << 20
+            # The machine itself asks, from the address of its lease.
+            c = netlib.Client(s.lab.link, mac=bytes.fromhex("525400000001"), options=netlib.pxe_options(7), broadcast=True)
+            s.lab.client.ip("addr add %s/24 dev cl0" % c.dora().yiaddr)
+            address = re.search(r"inet (10\.77\.\S+)/24 scope global secondary cl0",
+                                s.lab.client.run(["ip", "addr", "show", "dev", "cl0"]).stdout).group(1)
+            s.lab.client.ip("route replace %s dev cl0 src %s" % (SERVER, address))
+            if not reason:
+                sock, head, body = s.connect("/profiles/far/kernel")
+                got = read_to(sock, body, 2 << 20)
+                page.hold.set()
+                assert read_to(sock, got, len(LINUX)) == LINUX
+                assert netlib.tftp_get(s.lab.client, "profiles/far/kernel", blksize=1400) == LINUX
+                continue
+            # by HTTP as soon as the head is there, by TFTP when all is
+            status, _, body = http_get(s.lab.client, "/profiles/far/kernel", seconds=PATIENCE)
+            assert status == 500 and ("/linux " + reason).encode() in body, (status, body)
+            same(page.hold.is_set(), False)
+            page.hold.set()
+            s.d.wait_line("/linux is here", PATIENCE)
+            try:
+                netlib.tftp_get(s.lab.client, "profiles/far/kernel")
+                raise AssertionError("it was given by TFTP")
+            except netlib.TftpError as e:
+                assert reason in str(e), e
+            s.d.wait_line(r"52:54:00:00:00:01 \(web1\) has nothing to run: http://\S+/linux " + reason, PATIENCE)
+            same(s.d.count("has nothing to run"), 2)
+            # initrds are not signed, and profiles without Secure Boot are not judged
+            same(http_get(s.lab.client, "/profiles/far/initrd0", seconds=PATIENCE)[0], 200)
 
 
 @case("a disk for Secure Boot by HTTP: made and sent while its files come, or refused with the reason")
