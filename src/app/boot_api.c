@@ -107,6 +107,17 @@ static char *url_of(const char *api, struct mac mac)
 	return url.p;
 }
 
+/* Is it of the API that the configuration names now? */
+static bool is_in_force(const struct entry *e)
+{
+	const char *api = e->api->site->cfg->boot_api.url;
+	char *url = api ? url_of(api, e->mac) : NULL;
+	bool same = url && strcmp(e->url, url) == 0;
+
+	free(url);
+	return same;
+}
+
 /* --- telling --- */
 
 /* While the API is away, the machine waits or the rules hold, as the configuration says; while
@@ -209,9 +220,18 @@ static struct entry *entry_new(struct boot_api *api, struct mac mac)
 	return e;
 }
 
-static bool is_fresh(const struct entry *e, const char *url)
+/* Another API's word is none of this one's. */
+static void start_over(struct entry *e)
 {
-	return e->url && strcmp(e->url, url) == 0 && clock_mono_ms() < e->until_ms;
+	if (e->ask) {
+		ask_cancel(e->ask);
+		e->ask = NULL;
+		e->api->n_asks--;
+	}
+	if (e->has_answer)
+		boot_api_answer_free(&e->answer);
+	e->has_answer = false;
+	e->until_ms = 0;
 }
 
 /* What is known, or asked at this moment, of the API that is in force. */
@@ -223,7 +243,9 @@ static struct entry *known_or_asked(struct boot_api *api, struct mac mac)
 	if (!url)
 		return NULL;
 	HASH_FIND(hh, api->entries, &mac, sizeof(mac), e);
-	if (e && (e->ask || is_fresh(e, url))) {
+	if (e && strcmp(e->url, url) != 0)
+		start_over(e);
+	if (e && (e->ask || clock_mono_ms() < e->until_ms)) {
 		free(url);
 		return e;
 	}
@@ -235,8 +257,11 @@ static struct entry *known_or_asked(struct boot_api *api, struct mac mac)
 	e->url = url;
 	HASH_DEL(api->entries, e); /* to the end of their order */
 	HASH_ADD(hh, api->entries, mac, sizeof(e->mac), e);
-	if (ask_begin(api->loop, url, 1000 * api->site->cfg->boot_api.timeout_s, OCTETS_MAX, on_answered, e, &e->ask) < 0)
+	if (ask_begin(api->loop, url, 1000 * api->site->cfg->boot_api.timeout_s, OCTETS_MAX, on_answered, e, &e->ask) < 0) {
+		say_failure(e, "%s", strerror(ENOMEM));
+		tell_waiters(e); /* who waited for the API that was in force before */
 		return NULL;
+	}
 	api->n_asks++;
 	return e;
 }
@@ -267,7 +292,7 @@ const struct file_ref *boot_api_file(struct boot_api *api, struct mac mac, struc
 	struct entry *e;
 
 	HASH_FIND(hh, api->entries, &mac, sizeof(mac), e);
-	return e && e->has_answer ? boot_api_answer_file(&e->answer, part, ret_private) : NULL;
+	return e && e->has_answer && is_in_force(e) ? boot_api_answer_file(&e->answer, part, ret_private) : NULL;
 }
 
 void boot_api_close(struct boot_api *api)

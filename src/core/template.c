@@ -328,6 +328,7 @@ static int run(struct span source, struct render *r)
 	e = block(r, &s, &c, NULL, true);
 	if (e == 0)
 		e = spend(r, &s, source.n, 0);
+	r->out->failed |= e == -ENOMEM; /* of a partial: nobody takes the half for the whole */
 	return r->out->failed ? -ENOMEM : e;
 }
 

@@ -310,6 +310,41 @@ def _():
         assert "kernel /debian/linux quiet" in script(lab, "52:54:00:00:02:02")
 
 
+@case("another API after a reload: who waits hears of it alone, and nothing of the former's is served any more")
+def _():
+    with Lab() as lab:
+        files(lab)
+        old, new = Service(lab), Service(lab, 8091)
+        other = "52:54:00:00:04:01"
+        for mac in MAC, other:
+            old.answers[mac], new.answers[mac] = (200, {"kernel": "file://%s/own/linux" % lab.http}), (200, {"kernel": "/new"})
+        kernel = "/machines/%s/kernel" % MAC.replace(":", "-")
+
+        def serve_with(api):
+            lab.config(CONFIG % ("{url: '%s', timeout: 60s, cache: 60s}" % api.url) if api else CONFIG.rsplit("boot_api", 1)[0])
+            n = len(d.messages())
+            d.kill(netlib.signal.SIGHUP)
+            wait_for("loaded anew", lambda: [m for m in d.messages()[n:] if "loaded anew" in m])
+
+        d = lab.serve(config=CONFIG % ("{url: '%s', timeout: 60s, cache: 60s}" % old.url))
+        script(lab)
+        assert lab.http_get(kernel)[2] == b"http/own/linux"
+        old.delay = 50
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            first = pool.submit(script, lab, other)
+            wait_for("the old API was asked", lambda: len(old.asked) == 2)
+            serve_with(new)
+            second = pool.submit(script, lab, other)
+            for text in first.result(), second.result():
+                assert "linux" not in text and "52-54-00-00-04-01/kernel ||" in text, text
+        assert lab.http_get(kernel)[0] in (403, 404), lab.http_get(kernel)
+        assert new.asked.count("/pixie/v1/boot/" + other) == 1 and len(old.asked) == 2, (old.asked, new.asked)
+        serve_with(None)
+        assert lab.http_get("/machines/52-54-00-00-04-01/kernel")[0] in (403, 404)
+        old.close()
+        new.close()
+
+
 @case("a stop while machines wait for the API: each is told to ask again, and boots nothing else")
 def _():
     with Lab() as lab:
