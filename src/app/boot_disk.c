@@ -1,7 +1,6 @@
 /* Makes disks with GRUB and a kernel; see boot_disk.h. */
 #include "app/boot_disk.h"
 
-#include "app/boot_parts.h"
 #include "app/efi_files.h"
 #include "core/fat_image.h"
 #include "edge/files.h"
@@ -28,7 +27,7 @@ static const char *const places[] = { "grub/grub.cfg", "EFI/debian/grub.cfg", "b
 
 /* While the parts are opened. */
 struct assembly {
-	const struct boot_disk *disk;
+	const struct boot_parts *of;
 	struct http_parts *parts; /* files in the order of enum disk_file */
 	struct fat_file *files;   /* of the volume */
 	char (*names)[NAME_MAX_OCTETS];
@@ -60,14 +59,14 @@ static void put_file(struct assembly *a, size_t part, const char *format, ...)
 /* Is it what Secure Boot lets through?  Without it, GRUB also boots what is no UEFI image. */
 static int check_kernel(struct assembly *a)
 {
-	const struct efi_wanted wanted = { .arch = a->disk->arch, .is_signed = true };
+	const struct efi_wanted wanted = { .arch = a->of->arch, .is_signed = true };
 	const struct source_file *f = &a->parts->files[DISK_KERNEL];
 	struct text wrong = { 0 };
 	struct efi_head head;
 	int r = 0;
 
-	if (a->disk->profile->secure_boot && !efi_file_check(f->fd, &f->st, &wanted, &head, &wrong))
-		r = boot_part_refuse(a->disk->cfg->http_root, &a->disk->profile->kernel, text_str(&wrong), a->why);
+	if (a->of->profile->secure_boot && !efi_file_check(f->fd, &f->st, &wanted, &head, &wrong))
+		r = boot_part_refuse(a->of->cfg->http_root, &a->of->profile->kernel, text_str(&wrong), a->why);
 	text_free(&wrong);
 	return r;
 }
@@ -77,8 +76,8 @@ static int open_profile(struct assembly *a, struct root *root)
 	const struct file_ref *f;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && (f = boot_part(a->disk->profile, i)); i++) {
-		r = boot_part_open(root, f, &a->disk->fetched[i], &a->parts->files[DISK_KERNEL + i], a->why);
+	for (size_t i = 0; r == 0 && (f = boot_part(a->of->profile, i)); i++) {
+		r = boot_part_open(root, f, &a->of->fetched[i], &a->parts->files[DISK_KERNEL + i], a->why);
 		if (r == 0 && i == 0)
 			r = check_kernel(a);
 		if (r == 0 && i == 0)
@@ -91,7 +90,7 @@ static int open_profile(struct assembly *a, struct root *root)
 
 static int open_loader(struct assembly *a, enum loader_family family, enum disk_file part)
 {
-	const struct boot_disk *d = a->disk;
+	const struct boot_parts *d = a->of;
 	const struct efi_wanted wanted = { .arch = d->arch, .is_signed = d->profile->secure_boot };
 	struct source_file *f = &a->parts->files[part];
 	const char *path = d->cfg->loaders.file[family][d->arch].path;
@@ -110,14 +109,14 @@ static int open_loader(struct assembly *a, enum loader_family family, enum disk_
 /* Firmware runs \EFI\BOOT\BOOT*.EFI of a disk, and shim the GRUB beside itself. */
 static int open_loaders(struct assembly *a)
 {
-	const char *suffix = pe_machine_suffix(a->disk->arch);
+	const char *suffix = pe_machine_suffix(a->of->arch);
 	int r = open_loader(a, FAMILY_GRUB, DISK_GRUB);
 
-	if (r == 0 && a->disk->family == FAMILY_SHIM)
+	if (r == 0 && a->of->family == FAMILY_SHIM)
 		r = open_loader(a, FAMILY_SHIM, DISK_SHIM);
 	if (r < 0)
 		return r;
-	if (a->disk->family == FAMILY_SHIM) {
+	if (a->of->family == FAMILY_SHIM) {
 		put_file(a, DISK_SHIM, "EFI/BOOT/BOOT%s.EFI", suffix);
 		put_file(a, DISK_GRUB, "EFI/BOOT/grub%s.efi", suffix);
 	} else {
@@ -133,7 +132,7 @@ static int lay_out(struct assembly *a)
 
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
 		a->files[a->n_files++] =
-			(struct fat_file){ .path = places[i], .octets = a->disk->grub_cfg };
+			(struct fat_file){ .path = places[i], .octets = a->of->text };
 	r = fat_image_layout(a->files, a->n_files, &a->parts->pieces, &reason);
 	if (r == -EINVAL) {
 		text_adds(a->why, reason);
@@ -144,7 +143,7 @@ static int lay_out(struct assembly *a)
 
 static int assemble(struct assembly *a)
 {
-	struct root root = root_open(a->disk->cfg->http_root);
+	struct root root = root_open(a->of->cfg->http_root);
 	int r = open_loaders(a);
 
 	if (r == 0)
@@ -155,11 +154,11 @@ static int assemble(struct assembly *a)
 	return r;
 }
 
-int boot_disk_assemble(const struct boot_disk *disk, struct http_parts **ret, struct text *why)
+int boot_disk_assemble(const struct boot_parts *of, struct http_parts **ret, struct text *why)
 {
-	size_t n_parts = DISK_INITRD + disk->profile->n_initrds,
+	size_t n_parts = DISK_INITRD + of->profile->n_initrds,
 	       n_files = n_parts + ARRAY_LEN(places);
-	struct assembly a = { .disk = disk,
+	struct assembly a = { .of = of,
 		.files = calloc(n_files, sizeof(*a.files)),
 		.names = calloc(n_parts, sizeof(*a.names)),
 		.why = why };

@@ -6,22 +6,10 @@
  */
 #pragma once
 
-#include "app/snapshot.h"
-#include "edge/http_source.h"
+#include "app/boot_parts.h"
 
 #define BOOT_DISK_FILES "boot" /* the directory of kernel and initrds */
 
-struct boot_disk {
-	const struct config *cfg;
-	const struct site_files *files; /* with the loaders open */
-	const struct profile *profile;  /* of a kernel */
-	enum loader_family family;      /* FAMILY_SHIM: shim and GRUB; FAMILY_GRUB: it alone */
-	enum arch arch;                 /* of the machine */
-	struct span grub_cfg;
-	struct source_file *fetched; /* kernel and initrds that lie elsewhere, each in its place (boot_part()) */
-};
-
-/* Opens the files and lays them out; what was fetched moves.  -EBADMSG with a sentence in *why when they make no
- * disk; -ENOMEM.  May wait for a disk. */
-int boot_disk_assemble(
-	const struct boot_disk *disk, struct http_parts **ret, struct text *why) WARN_UNUSED;
+/* Opens the files and lays them out; what was fetched moves.  of->files are not NULL.
+ * -EBADMSG with a sentence in *why when they make no disk; -ENOMEM.  May wait for a disk. */
+int boot_disk_assemble(const struct boot_parts *of, struct http_parts **ret, struct text *why) WARN_UNUSED;

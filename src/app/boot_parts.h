@@ -1,11 +1,22 @@
-/* The files of a profile that become parts of an image or a disk: kernel and initrds,
- * below http.root or fetched from elsewhere.
+/* What a unified kernel image (app/unified_image.h) or a disk (app/boot_disk.h) is made of
+ * for a machine: its own text, and the files of its profile, kernel and initrds, below
+ * http.root or fetched from elsewhere.
  */
 #pragma once
 
 #include "app/roots.h"
-#include "core/config.h"
+#include "app/snapshot.h"
 #include "edge/http_source.h"
+
+struct boot_parts {
+	const struct config *cfg;
+	const struct site_files *files; /* with the loaders open; NULL: they are looked for */
+	const struct profile *profile;  /* of a kernel */
+	enum loader_family family;      /* FAMILY_STUB: an image; of a disk FAMILY_SHIM, with GRUB, or FAMILY_GRUB */
+	enum arch arch;                 /* of the machine; ARCH_UNKNOWN: whatever the kernel is for */
+	struct span text;               /* the command line; of a disk GRUB's configuration */
+	struct source_file *fetched;    /* kernel and initrds that lie elsewhere, each in its place (boot_part()); NULL: none */
+};
 
 /* The kernel (0) or an initrd (1, …); NULL behind the last. */
 const struct file_ref *boot_part(const struct profile *p, size_t i);

@@ -146,14 +146,14 @@ static bool has_all_files(const struct profile *p, int http_root)
  * is known yet. */
 static void check_image(const struct config *cfg, const struct profile *p, int http_root, struct config_errors *errs)
 {
-	const struct unified_image image = { .cfg = cfg, .profile = p, .arch = ARCH_UNKNOWN };
+	const struct boot_parts of = { .cfg = cfg, .profile = p, .family = FAMILY_STUB, .arch = ARCH_UNKNOWN };
 	struct http_parts *parts = NULL;
 	struct text why = { 0 };
 	int r;
 
 	if (!has_all_files(p, http_root))
 		return;
-	r = unified_image_assemble(&image, &parts, &why);
+	r = unified_image_assemble(&of, &parts, &why);
 	if (r < 0 && r != -ENODATA)
 		config_error_add(errs, p->kernel.pos, "loader: uki makes no image of this: %s", text_str(&why));
 	http_parts_free(parts);

@@ -6,8 +6,8 @@
 #include "app/loader_text.h"
 #include "app/machine_files.h"
 #include "app/machines.h"
+#include "app/made_image.h"
 #include "app/secure_kernel.h"
-#include "app/unified_image.h"
 #include "edge/files.h"
 
 #include <errno.h>
@@ -53,7 +53,7 @@ static bool give_machine_file(struct site *site, struct question *q, struct virt
 	}
 	if (name->has_mac &&
 		(span_eq(name->file, SPAN_LIT(MACHINE_IMAGE)) || span_eq(name->file, SPAN_LIT(MACHINE_DISK)))) {
-		unified_image_give(site, q, name->mac);
+		made_image_give(site, q, name->mac);
 		return true;
 	}
 	of_api = name->has_mac ? boot_api_file(site->api, name->mac, name->file, &is_private) : NULL;
