@@ -296,15 +296,6 @@ static void send_late(struct service_dhcp4 *s, struct reply *r, unsigned delay_m
 	arm_late_timer(s);
 }
 
-static void log_plan(struct service_dhcp4 *s, const struct dhcp4_msg *msg, const struct dhcp4_plan *plan)
-{
-	struct text line = { 0 };
-
-	dhcp4_line_of_plan(s->site, msg, plan, &line);
-	log_write(s->site->log, &line);
-	text_free(&line);
-}
-
 /* As machines_told(): the reply waits for its lease's commit, or where it has none, for this one. */
 static int tells_machine(struct service_dhcp4 *s, const struct dhcp4_plan *plan, struct reply *r)
 {
@@ -320,7 +311,7 @@ static void answer(struct service_dhcp4 *s, const struct dhcp4_msg *msg, const s
 	int told, e = 0;
 
 	if (!r) {
-		log_plan(s, msg, plan);
+		dhcp4_say_plan(s->site, msg, plan);
 		return;
 	}
 	dhcp4_line_of_plan(s->site, msg, plan, &r->line);
@@ -340,40 +331,6 @@ static void answer(struct service_dhcp4 *s, const struct dhcp4_msg *msg, const s
 		finish_reply(s, r, told < 0 ? told : e);
 	else
 		s->pending++;
-}
-
-static void log_undecoded(struct service_dhcp4 *s, const struct dhcp4_packet *p, const struct dhcp4_msg *msg,
-	enum drop why)
-{
-	unsigned long hidden;
-	struct ip4_text source = ip4_str(p->source);
-	struct mac mac;
-
-	if (!log_drop_due(s->site->log, why, &hidden))
-		return;
-	memcpy(mac.b, msg->chaddr, sizeof(mac.b));
-
-	const struct log_field fields[] = {
-		FIELD_STR("drop", drop_id(why)),
-		FIELD_STR("source", source.s),
-		FIELD_STR("mac", mac_str(mac).s),
-		FIELD_NUMBER("octets", p->data.n),
-		FIELD_NUMBER("hidden", hidden),
-	};
-
-	log_event(s->site->log, LOG_WARNING, "dhcp", fields, ARRAY_LEN(fields),
-		"%s: a packet of %zu octets from %s dropped, %s: %s", mac_str(mac).s, p->data.n, source.s,
-		drop_id(why), drop_sentence(why));
-}
-
-static void say_form_changed(struct service_dhcp4 *s, const struct dhcp4_plan *p)
-{
-	const struct mac_text mac = mac_str(p->facts.mac);
-	const struct log_field fields[] = { FIELD_STR("mac", mac.s), FIELD_STR("form", form_name(p->form.form)) };
-
-	log_event(s->site->log, LOG_INFO, "dhcp", fields, ARRAY_LEN(fields),
-		"%s came back without having fetched anything: its firmware (%s) gets the form \"%s\" now instead of \"%s\"",
-		mac.s, p->form.quirk->name, form_name(p->form.form), form_name(p->form.last));
 }
 
 /* Its address only when it has it.  A machine that took none is remembered where that is
@@ -407,7 +364,7 @@ static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p, boo
 	if (p->truncated)
 		why = DROP_TRUNCATED;
 	if (why != DROP_NONE && why != DROP_NO_COOKIE && why != DROP_NO_MESSAGE_TYPE) {
-		log_undecoded(s, p, &msg, why);
+		dhcp4_say_undecoded(s->site->log, p, &msg, why);
 		return;
 	}
 	dhcp4_plan(&server, &msg, &rx, clock_lease_s(), &s->arena, &plan);
@@ -421,13 +378,13 @@ static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p, boo
 	if (plan.drop == DROP_NO_MESSAGE_TYPE)
 		plan.drop = why; /* a BOOTP request: what it lacked */
 	if (plan.drop != DROP_NONE) {
-		log_plan(s, &msg, &plan);
+		dhcp4_say_plan(s->site, &msg, &plan);
 		return;
 	}
 	if (plan.facts.client == CLIENT_IPXE && msg.type == DHCP4_DISCOVER)
 		site_form_worked(site, &plan.facts); /* firmware that runs our loader fetched it */
 	if (plan.form.changed)
-		say_form_changed(s, &plan);
+		dhcp4_say_form_changed(s->site->log, &plan);
 	if (plan.probe && conflict_hold(s->conflict, &plan, &rx, p->data, again ? again->tries : 0))
 		return;
 	if (plan.reply_type == DHCP4_OFFER || plan.reply_type == DHCP4_ACK)
@@ -458,14 +415,10 @@ static void tell_overflow(struct service_dhcp4 *s, int fd)
 		i++;
 	s->overflow[i].fd = fd;
 	if (now > s->overflow[i].n)
-		log_say(s->site->log, LOG_WARNING, "dhcp",
-			"the kernel dropped %u requests that came faster than they were read; their clients will ask again",
-			now - s->overflow[i].n);
+		dhcp4_say_overflow(s->site->log, now - s->overflow[i].n);
 	s->overflow[i].n = now;
 }
 
-/* Leases last as long as they were promised to, whatever the wall clock does; who reads dates
- * in logs should know. */
 static void tell_clock_step(struct service_dhcp4 *s)
 {
 	int64_t step_s = clock_step_s(), by_s = step_s - s->clock_step_s;
@@ -473,8 +426,7 @@ static void tell_clock_step(struct service_dhcp4 *s)
 	if (by_s > -CLOCK_STEP_TOLD_S && by_s < CLOCK_STEP_TOLD_S)
 		return;
 	s->clock_step_s = step_s;
-	log_say(s->site->log, LOG_WARNING, "dhcp", "the clock was set %s by %lld s: leases last as long as they were promised to",
-		by_s > 0 ? "forward" : "back", (long long)(by_s > 0 ? by_s : -by_s));
+	dhcp4_say_clock_step(s->site->log, by_s);
 }
 
 static void read_batch(struct service_dhcp4 *s, const struct ports *ports, int fd)
