@@ -190,7 +190,7 @@ def _():
             assert not tftp_get(lab.client, other)
         except netlib.TftpError as e:
             assert "ERROR 2" in str(e), e
-        wait_for("two refusals in the log", lambda: d.count("another machine's file") == 2)
+        wait_for("two refusals in the log", lambda: d.count("another machine's file") >= 2)
         assert http_get(lab.server, "/" + own)[0] == 403  # this host's users are not the machine
         # The installed system's own DHCP calls itself by another name, and has another address.
         c = Client(lab.link, mac=lab.link.mac, client_id=b"\xff\1\2\3\4\0\2", broadcast=True)
