@@ -33,18 +33,31 @@ static void make_room(struct site *site, size_t more)
 		store_forget_machine(site->store, victim);
 }
 
-int machine_change_put(struct site *site, const struct machine_state *s, uint64_t *ret_version)
+/* Is it known?  Then it has room; else others make some. */
+static bool make_room_for(struct site *site, const struct machine_state *s)
 {
 	bool known = is_known(site, s);
-	unsigned long hidden;
-	int r;
 
 	if (!known && !machine_table_find(site->machines, s->mac))
 		make_room(site, 1);
-	r = machine_table_put(site->machines, s, known, ret_version);
-	if (r == -ENOSPC && log_drop_due(site->log, DROP_MACHINES_FULL, &hidden))
+	return known;
+}
+
+static void tell_full(struct site *site, const struct machine_state *s)
+{
+	unsigned long hidden;
+
+	if (log_drop_due(site->log, DROP_MACHINES_FULL, &hidden))
 		log_say(site->log, LOG_WARNING, "machine", "%s is not remembered, %s: %s (and %lu more like this)",
 			mac_str(s->mac).s, drop_id(DROP_MACHINES_FULL), drop_sentence(DROP_MACHINES_FULL), hidden);
+}
+
+int machine_change_move(struct site *site, const struct machine_state *s, struct machine_move *m)
+{
+	int r = machine_table_move(site->machines, s, make_room_for(site, s), m);
+
+	if (r == -ENOSPC)
+		tell_full(site, s);
 	return r;
 }
 
@@ -53,44 +66,88 @@ int machine_change_put(struct site *site, const struct machine_state *s, uint64_
 /* A state on its way to the disk. */
 struct storing {
 	struct site *site;
-	struct mac mac;
+	struct machine_state state;
 	uint64_t version;
-	store_done done; /* or NULL */
+	store_done done; /* of a change that is waited for, or NULL */
 	void *ctx;
 };
 
 static void on_stored(void *ctx, int result)
 {
 	struct storing *w = ctx;
+	struct machine_table *t = w->site->machines;
 
 	if (result == 0)
-		machine_table_stored(w->site->machines, w->mac, w->version);
+		machine_table_stored(t, w->state.mac, w->version);
+	else
+		machine_table_not_stored(t, w->state.mac, w->version);
+	if (result == 0 && w->done)
+		machine_table_sure(t, &w->state, w->version);
+	w->site->machines_wait |= result < 0;
 	if (w->done)
 		w->done(w->ctx, result);
 	free(w);
 }
 
-int machine_change_store(struct site *site, const struct machine_state *s, uint64_t version, store_done done, void *ctx)
+static int store(struct site *site, const struct machine_state *s, uint64_t version, store_done done, void *ctx)
 {
 	struct storing *w = malloc(sizeof(*w));
 	int r = -ENOMEM;
 
 	if (w) {
-		*w = (struct storing){ site, s->mac, version, done, ctx };
+		*w = (struct storing){ site, *s, version, done, ctx };
 		r = store_put_machine(site->store, s, on_stored, w);
 	}
-	if (r < 0)
+	if (r < 0) {
+		site->machines_wait = true;
 		free(w);
+	} else {
+		machine_table_sent(site->machines, s->mac, version);
+	}
 	return r;
+}
+
+int machine_change_store(struct site *site, const struct machine_move *m, store_done done, void *ctx)
+{
+	return store(site, &m->after, m->version, done, ctx);
+}
+
+int machine_change_put(struct site *site, const struct machine_state *s, bool has_happened)
+{
+	uint64_t version;
+	int r = machine_table_put(site->machines, s, make_room_for(site, s), &version);
+
+	if (r == -ENOSPC)
+		tell_full(site, s);
+	if (r < 0)
+		return r;
+	if (has_happened)
+		machine_table_sure(site->machines, s, version);
+	(void)store(site, s, version, NULL, NULL); /* now, or some time later */
+	return 0;
+}
+
+void machine_change_take_back(struct site *site, const struct machine_move *m)
+{
+	uint64_t version;
+
+	if (machine_table_take_back(site->machines, m, &version))
+		(void)store(site, machine_table_find(site->machines, m->after.mac), version, NULL, NULL);
 }
 
 static void on_unstored(void *ctx, const struct machine_state *s, uint64_t version)
 {
-	(void)machine_change_store(ctx, s, version, NULL, NULL);
+	struct site *site = ctx;
+
+	if (!site->machines_wait) /* it took those before */
+		(void)store(site, s, version, NULL, NULL);
 }
 
 void machine_change_store_again(struct site *site)
 {
+	if (!site->machines_wait || store_is_failing(site->store))
+		return;
+	site->machines_wait = false;
 	machine_table_unstored(site->machines, on_unstored, site);
 }
 
@@ -171,21 +228,3 @@ void machine_change_tell_step(struct site *site, const struct machine_state *bef
 		return;
 	machine_change_tell(site, before, after, because, -1);
 }
-
-void machine_change_take_back(struct site *site, const struct machine_state *before, const struct machine_state *after)
-{
-	struct machine_state s = machine_change_begin(site, after->mac);
-	uint64_t version;
-
-	if (s.phase != after->phase || s.token_use != after->token_use || strcmp(s.boot_once, after->boot_once) != 0)
-		return;
-	s.phase = before->phase;
-	s.token_use = before->token_use;
-	memcpy(s.token, before->token, sizeof(s.token));
-	memcpy(s.boot_once, before->boot_once, sizeof(s.boot_once));
-	memcpy(s.given, before->given, sizeof(s.given));
-	s.given_s = before->given_s;
-	if (machine_change_put(site, &s, &version) == 0)
-		(void)machine_change_store(site, &s, version, NULL, NULL);
-}
-

@@ -9,15 +9,17 @@
 
 /* A copy to change; fresh where nobody has heard of it. */
 struct machine_state machine_change_begin(const struct site *site, struct mac mac);
-/* Puts it in the table, where others make room if need be; *ret_version is of what was
- * put.  -ENOSPC, -ENOMEM. */
-int machine_change_put(struct site *site, const struct machine_state *s, uint64_t *ret_version) WARN_UNUSED;
-/* Stores what was put.  Negative: it is not even on its way, and done (or NULL) is not called. */
-int machine_change_store(struct site *site, const struct machine_state *s, uint64_t version, store_done done,
-	void *ctx);
-/* What could not be stored is as it was before, unless something else happened meanwhile. */
-void machine_change_take_back(struct site *site, const struct machine_state *before,
-	const struct machine_state *after);
+/* Puts it in the table, where others make room if need be, and stores it some time.
+ * has_happened: what becomes of it stays so even if what is on its way fails.  -ENOSPC,
+ * -ENOMEM. */
+int machine_change_put(struct site *site, const struct machine_state *s, bool has_happened);
+
+/* Puts what somebody waits for (m: zeroed, or what the same one put before).  -ENOSPC, -ENOMEM. */
+int machine_change_move(struct site *site, const struct machine_state *s, struct machine_move *m) WARN_UNUSED;
+/* Stores it.  Negative: it is not even on its way, and done is not called. */
+int machine_change_store(struct site *site, const struct machine_move *m, store_done done, void *ctx) WARN_UNUSED;
+/* It could not be stored: it is as it was before, unless others rely on it. */
+void machine_change_take_back(struct site *site, const struct machine_move *m);
 
 /* Is it one of the configuration's?  By its MAC alone: of a UUID, which everybody on the
  * wire can see, any number of MACs may come. */
@@ -25,7 +27,7 @@ bool machine_change_is_known(const struct site *site, const struct machine_state
 
 /* A state of the store, at the start; machine_change_sort() when all are there. */
 int machine_change_restore(struct site *site, const struct machine_state *s) WARN_UNUSED;
-/* Another configuration is in force; and: the store takes something again. */
+/* Another configuration is in force; and: the store may take what it did not. */
 void machine_change_sort(struct site *site);
 void machine_change_store_again(struct site *site);
 

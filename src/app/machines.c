@@ -24,12 +24,10 @@ static int64_t now_s(void)
 /* Puts what was heard, and writes it down when it is news, or now and then. */
 static void put_heard(struct site *site, const struct machine_state *s, int64_t seen_before_s, bool news)
 {
-	uint64_t version;
-
 	if (!news && s->last_seen_s / SEEN_STORED_S == seen_before_s / SEEN_STORED_S)
 		machine_table_touch(site->machines, s->mac, s->last_seen_s);
-	else if (machine_change_put(site, s, &version) == 0)
-		(void)machine_change_store(site, s, version, NULL, NULL);
+	else
+		(void)machine_change_put(site, s, false);
 }
 
 void machines_heard(struct site *site, const struct facts *f, struct ip4 address, bool may_add)
@@ -92,21 +90,13 @@ const char *machines_refuse(const struct site *site, const struct answer *a)
 /* What q changes is put in the table now, and stored before the answer leaves. */
 static int change_with_answer(struct site *site, struct question *q, const struct machine_state *after)
 {
-	struct machine_state *before = q->before;
-	uint64_t version;
-	int r;
+	struct machine_move *m = q->move ? q->move : calloc(1, sizeof(*m));
+	int r = m ? machine_change_move(site, after, m) : -ENOMEM;
 
-	if (!before) {
-		before = malloc(sizeof(*before));
-		if (!before)
-			return -ENOMEM;
-		*before = machine_change_begin(site, after->mac);
-	}
-	r = machine_change_put(site, after, &version);
-	if (r < 0 && before != q->before)
-		free(before);
+	if (r < 0 && m != q->move)
+		free(m);
 	else
-		q->before = before;
+		q->move = m;
 	return r;
 }
 
@@ -165,7 +155,6 @@ static bool apply_given(struct site *site, const struct facts *f, const struct a
 static void given_now(struct site *site, struct question *q, const struct facts *f, const struct answer *a)
 {
 	struct machine_state before = machine_change_begin(site, site_state_key(site, f)), after;
-	uint64_t version;
 
 	if (!apply_given(site, f, a, &after))
 		return;
@@ -174,8 +163,7 @@ static void given_now(struct site *site, struct question *q, const struct facts 
 			return;
 		given_free(&q->given);
 		given_error(&q->given, -ENOMEM, "there is no room to remember that this machine was given this");
-	} else if (machine_change_put(site, &after, &version) == 0) {
-		(void)machine_change_store(site, &after, version, NULL, NULL);
+	} else if (machine_change_put(site, &after, true) == 0) {
 		machine_change_tell_step(site, &before, &after, (struct ip4){ 0 });
 	}
 }
@@ -201,7 +189,7 @@ static bool is_elsewhere(const struct answer *a)
 /* A machine that is being told where its boot file lies. */
 struct telling {
 	struct site *site;
-	struct machine_state before, after;
+	struct machine_move move;
 	store_done done; /* or NULL */
 	void *ctx;
 };
@@ -211,29 +199,27 @@ static void on_told_stored(void *ctx, int result)
 	struct telling *t = ctx;
 
 	if (result == 0)
-		machine_change_tell_step(t->site, &t->before, &t->after, (struct ip4){ 0 });
+		machine_change_tell_step(t->site, &t->move.before, &t->move.after, (struct ip4){ 0 });
 	else
-		machine_change_take_back(t->site, &t->before, &t->after);
+		machine_change_take_back(t->site, &t->move);
 	if (t->done)
 		t->done(t->ctx, result);
 	free(t);
 }
 
-static int tell_and_store(struct site *site, const struct machine_state *before, const struct machine_state *after,
-	store_done done, void *ctx)
+static int tell_and_store(struct site *site, const struct machine_state *after, store_done done, void *ctx)
 {
 	struct telling *t = malloc(sizeof(*t));
-	uint64_t version;
 	int r = -ENOMEM;
 
 	if (!t)
 		return r;
-	*t = (struct telling){ site, *before, *after, done, ctx };
-	r = machine_change_put(site, after, &version);
+	*t = (struct telling){ .site = site, .done = done, .ctx = ctx };
+	r = machine_change_move(site, after, &t->move);
 	if (r == 0) {
-		r = machine_change_store(site, after, version, on_told_stored, t);
+		r = machine_change_store(site, &t->move, on_told_stored, t);
 		if (r < 0)
-			machine_change_take_back(site, before, after);
+			machine_change_take_back(site, &t->move);
 	}
 	if (r < 0)
 		free(t);
@@ -260,7 +246,7 @@ int machines_told(struct site *site, const struct facts *f, const struct answer 
 		return 0;
 	if (a->rule_kind == RULE_ONCE)
 		after.again_until_s = clock_lease_s() + MACHINE_AGAIN_S;
-	r = tell_and_store(site, &before, &after, done, ctx);
+	r = tell_and_store(site, &after, done, ctx);
 	return r < 0 ? r : 1;
 }
 
@@ -395,13 +381,12 @@ void machines_phoned_home(struct site *site, struct question *q, struct mac mac)
 struct waiting {
 	struct site *site;
 	struct question *question;
-	struct machine_state after;
 };
 
 static void answer_now(struct question *q)
 {
-	free(q->before);
-	q->before = NULL;
+	free(q->move);
+	q->move = NULL;
 	question_answer(q);
 }
 
@@ -409,7 +394,7 @@ static void answer_again_later(struct site *site, struct question *q)
 {
 	given_free(&q->given);
 	given_error(&q->given, -ENOMEM, "the store cannot write now: try again");
-	machine_change_tell_refused(site, &(struct facts){ .has_mac = true, .mac = q->before->mac }, q->peer,
+	machine_change_tell_refused(site, &(struct facts){ .has_mac = true, .mac = q->move->after.mac }, q->peer,
 		"it is told to ask again, since what it asked for could not be taken down");
 	answer_now(q);
 }
@@ -417,32 +402,60 @@ static void answer_again_later(struct site *site, struct question *q)
 static void on_answer_stored(void *ctx, int result)
 {
 	struct waiting *w = ctx;
+	struct question *q = w->question;
 
 	if (result == 0) {
-		machine_change_tell_step(w->site, w->question->before, &w->after, w->question->peer);
-		answer_now(w->question);
+		machine_change_tell_step(w->site, &q->move->before, &q->move->after, q->peer);
+		answer_now(q);
 	} else {
-		machine_change_take_back(w->site, w->question->before, &w->after);
-		answer_again_later(w->site, w->question);
+		machine_change_take_back(w->site, q->move);
+		answer_again_later(w->site, q);
 	}
 	free(w);
 }
 
+/* While the answer was made, others pushed the machine out of the table, made the token void
+ * that is in it, or took back what it changes: it must not leave. */
+static bool is_void(const struct machine_move *m, const struct machine_state *now)
+{
+	if (!now)
+		return true;
+	if (m->after.token_use != MACHINE_TOKEN_NONE &&
+		(now->token_use == MACHINE_TOKEN_NONE || memcmp(now->token, m->after.token, sizeof(now->token)) != 0))
+		return true;
+	return machine_state_same_fate(now, &m->before) && !machine_state_same_fate(now, &m->after);
+}
+
+/* On disk shall be what became of the machine meanwhile, which need not be this one's doing:
+ * what others did is theirs to tell. */
+static int store_answer(struct site *site, struct question *q)
+{
+	const struct machine_state now = machine_change_begin(site, q->move->after.mac);
+	struct waiting *w = malloc(sizeof(*w));
+	int r = -ENOMEM;
+
+	if (!w)
+		return r;
+	*w = (struct waiting){ site, q };
+	if (!machine_state_same_fate(&now, &q->move->after))
+		q->move->before = now;
+	r = machine_change_move(site, &now, q->move);
+	if (r == 0)
+		r = machine_change_store(site, q->move, on_answer_stored, w);
+	if (r < 0)
+		free(w);
+	return r;
+}
+
 void machines_answer(struct site *site, struct question *q)
 {
-	const struct machine_state *now = q->before ? machine_table_find(site->machines, q->before->mac) : NULL;
-	struct waiting *w = now ? malloc(sizeof(*w)) : NULL;
-	uint64_t version;
-
-	if (!q->before) {
+	if (!q->move) {
 		answer_now(q);
-	} else if (!w) { /* or others pushed it out of the table while its answer was made */
+	} else if (is_void(q->move, machine_table_find(site->machines, q->move->after.mac))) {
 		answer_again_later(site, q);
-	} else {
-		*w = (struct waiting){ site, q, *now };
-		if (machine_change_put(site, &w->after, &version) < 0 ||
-			machine_change_store(site, &w->after, version, on_answer_stored, w) < 0)
-			on_answer_stored(w, -ENOMEM);
+	} else if (store_answer(site, q) < 0) {
+		machine_change_take_back(site, q->move);
+		answer_again_later(site, q);
 	}
 }
 
@@ -450,7 +463,7 @@ void machines_answer(struct site *site, struct question *q)
 
 struct ordering {
 	struct site *site;
-	struct machine_state before, after;
+	struct machine_move move;
 	uid_t uid;
 	store_done done;
 	void *ctx;
@@ -461,9 +474,9 @@ static void on_order_stored(void *ctx, int result)
 	struct ordering *o = ctx;
 
 	if (result == 0)
-		machine_change_tell(o->site, &o->before, &o->after, "ordered by the control socket", (int64_t)o->uid);
+		machine_change_tell(o->site, &o->move.before, &o->move.after, "ordered by the control socket", (int64_t)o->uid);
 	else
-		machine_change_take_back(o->site, &o->before, &o->after);
+		machine_change_take_back(o->site, &o->move);
 	o->done(o->ctx, result);
 	free(o);
 }
@@ -471,22 +484,21 @@ static void on_order_stored(void *ctx, int result)
 void machines_order(struct site *site, struct mac mac, enum machine_event order, const char *profile, uid_t uid,
 	store_done done, void *ctx)
 {
+	struct machine_state after = machine_change_begin(site, mac);
 	struct ordering *o = malloc(sizeof(*o));
-	uint64_t version;
 	int r = o ? 0 : -ENOMEM;
 
+	(void)machine_state_apply(&after, order, profile, now_s());
 	if (r == 0) {
-		*o = (struct ordering){ .site = site, .before = machine_change_begin(site, mac), .uid = uid, .done = done, .ctx = ctx };
-		o->after = o->before;
-		(void)machine_state_apply(&o->after, order, profile, now_s());
-		r = machine_change_put(site, &o->after, &version);
+		*o = (struct ordering){ .site = site, .uid = uid, .done = done, .ctx = ctx };
+		r = machine_change_move(site, &after, &o->move);
 	}
 	if (r < 0) {
 		free(o);
 		done(ctx, r);
 		return;
 	}
-	r = machine_change_store(site, &o->after, version, on_order_stored, o);
+	r = machine_change_store(site, &o->move, on_order_stored, o);
 	if (r < 0)
 		on_order_stored(o, r);
 }

@@ -10,7 +10,7 @@
 #include "app/serving_thread.h"
 #include "edge/http_source.h"
 
-struct machine_state;
+struct machine_move;
 
 enum given_kind {
 	GIVEN_ERROR,
@@ -42,7 +42,7 @@ struct question {
 	struct ip4 peer, local;
 	struct span path, query; /* into octets: decoded, relative to the root; as it came */
 	struct given given;      /* zeroed when asked: GIVEN_ERROR */
-	struct machine_state *before; /* of the machine whose state the answer changes: app/machines.c */
+	struct machine_move *move; /* of the machine whose state the answer changes: app/machines.c */
 	uint8_t octets[];
 };
 

@@ -479,6 +479,7 @@ static void on_batch_done(void *ctx)
 
 	if (d->dhcp4)
 		service_dhcp4_batch_done(d->dhcp4);
+	machine_change_store_again(&d->site);
 }
 
 static int start_state(struct daemon *d)

@@ -37,6 +37,7 @@ struct site {
 	struct clients *clients;
 	struct forms *forms;
 	struct machine_table *machines; /* app/machine_change.c alone changes it */
+	bool machines_wait; /* some of it the store did not take: it is tried again */
 	int neighbours; /* to ask the kernel by, edge/neighbours.h */
 	struct store *store;
 	struct image_cache *images;

@@ -135,6 +135,36 @@ bool machine_state_is_kept(const struct machine_state *s)
 	return s->boot_once[0] || (s->phase != MACHINE_NEW && s->phase != MACHINE_INSTALLING);
 }
 
+/* --- what becomes of it --- */
+
+struct machine_fate machine_state_fate(const struct machine_state *s)
+{
+	struct machine_fate f = { .phase = s->phase, .given_s = s->given_s, .again_until_s = s->again_until_s,
+		.token_use = s->token_use };
+
+	memcpy(f.boot_once, s->boot_once, sizeof(f.boot_once));
+	memcpy(f.given, s->given, sizeof(f.given));
+	memcpy(f.token, s->token, sizeof(f.token));
+	return f;
+}
+
+void machine_state_set_fate(struct machine_state *s, const struct machine_fate *f)
+{
+	s->phase = f->phase;
+	s->given_s = f->given_s;
+	s->again_until_s = f->again_until_s;
+	s->token_use = f->token_use;
+	memcpy(s->boot_once, f->boot_once, sizeof(s->boot_once));
+	memcpy(s->given, f->given, sizeof(s->given));
+	memcpy(s->token, f->token, sizeof(s->token));
+}
+
+bool machine_state_same_fate(const struct machine_state *a, const struct machine_state *b)
+{
+	return a->phase == b->phase && a->token_use == b->token_use &&
+		memcmp(a->token, b->token, sizeof(a->token)) == 0 && strcmp(a->boot_once, b->boot_once) == 0;
+}
+
 /* --- what it says --- */
 
 struct span machine_state_said(const struct machine_state *s, enum machine_said what)

@@ -85,6 +85,22 @@ struct machine_state {
 	struct machine_text said[MACHINE_SAID_COUNT];
 };
 
+/* What becomes of a machine, of all that its state holds: what must be on disk before
+ * anybody is told it. */
+struct machine_fate {
+	enum machine_phase phase;
+	char boot_once[MACHINE_PROFILE_MAX];
+	char given[MACHINE_PROFILE_MAX];
+	int64_t given_s, again_until_s;
+	enum machine_token_use token_use;
+	uint8_t token[MACHINE_TOKEN_OCTETS];
+};
+
+struct machine_fate machine_state_fate(const struct machine_state *s);
+void machine_state_set_fate(struct machine_state *s, const struct machine_fate *f);
+/* The same phase, order and token?  What it was given last is no matter. */
+bool machine_state_same_fate(const struct machine_state *a, const struct machine_state *b);
+
 /* One event.  profile: the name of what was given or is ordered to be booted, else
  * NULL.  False: it changes nothing, such as the end of a transfer that an order
  * came before. */

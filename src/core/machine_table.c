@@ -19,8 +19,13 @@ enum queue {
 
 struct entry {
 	struct machine_state state;
-	uint64_t version, stored;
-	uint64_t moved; /* the version that was the last to change what becomes of it */
+	uint64_t version, sent, stored;
+	uint64_t ended; /* of those that were sent, the last that was stored or could not be */
+	uint64_t moved; /* the version that was the last to change what becomes of it, or is waited for */
+	struct {
+		uint64_t version;
+		struct machine_fate fate;
+	} sure; /* machine_table_sure() */
 	bool known;
 	enum queue queue;
 	struct entry *prev, *next; /* heard of longest ago first */
@@ -167,6 +172,8 @@ static int add(struct machine_table *t, struct mac mac, bool known, struct entry
 	e->state.mac = mac;
 	e->known = known;
 	e->queue = QUEUE_NONE;
+	/* What is said yet of versions before it was pushed out of the table is no matter. */
+	e->sent = e->stored = e->ended = e->moved = e->sure.version = t->version;
 	HASH_ADD(by_mac, t->by_mac, state.mac, sizeof(e->state.mac), e);
 	HASH_FIND(by_mac, t->by_mac, &mac, sizeof(mac), added);
 	if (!added) {
@@ -185,12 +192,6 @@ static void set_known(struct machine_table *t, struct entry *e, bool known)
 	t->n_strangers += !known;
 }
 
-static bool differ(const struct machine_state *a, const struct machine_state *b)
-{
-	return a->phase != b->phase || a->token_use != b->token_use ||
-		memcmp(a->token, b->token, sizeof(a->token)) != 0 || strcmp(a->boot_once, b->boot_once) != 0;
-}
-
 static int put(struct machine_table *t, const struct machine_state *s, bool known, struct entry **ret)
 {
 	struct entry *e = find(t, s->mac);
@@ -201,7 +202,7 @@ static int put(struct machine_table *t, const struct machine_state *s, bool know
 	leave_queue(t, e);
 	set_known(t, e, known);
 	e->version = ++t->version;
-	if (differ(&e->state, s))
+	if (!machine_state_same_fate(&e->state, s))
 		e->moved = e->version;
 	if (&e->state != s)
 		e->state = *s;
@@ -211,28 +212,96 @@ static int put(struct machine_table *t, const struct machine_state *s, bool know
 	return 0;
 }
 
+static int put_where_room(struct machine_table *t, const struct machine_state *s, bool known, struct entry **ret)
+{
+	if (!known && t->n_strangers >= MACHINE_TABLE_STRANGERS_MAX && !find(t, s->mac))
+		return -ENOSPC;
+	return put(t, s, known, ret);
+}
+
 int machine_table_put(struct machine_table *t, const struct machine_state *s, bool known, uint64_t *ret_version)
 {
 	struct entry *e;
-	int r = 0;
+	int r = put_where_room(t, s, known, &e);
 
-	if (!known && t->n_strangers >= MACHINE_TABLE_STRANGERS_MAX && !find(t, s->mac))
-		r = -ENOSPC;
-	if (r == 0)
-		r = put(t, s, known, &e);
 	if (r == 0)
 		*ret_version = e->version;
 	return r;
 }
+
+/* --- changes that are waited for --- */
+
+int machine_table_move(struct machine_table *t, const struct machine_state *s, bool known, struct machine_move *m)
+{
+	const struct machine_state fresh = { .mac = s->mac };
+	struct entry *e = find(t, s->mac);
+	const struct machine_state before = e ? e->state : fresh;
+	uint64_t moved = e ? e->moved : 0;
+	int r = put_where_room(t, s, known, &e);
+
+	if (r < 0)
+		return r;
+	if (m->version == 0)
+		m->before = before;
+	if (m->version == 0 || m->version != moved) {
+		m->base = machine_state_fate(&before);
+		m->since = moved;
+	}
+	m->after = *s;
+	m->version = e->moved = e->version;
+	return 0;
+}
+
+bool machine_table_is_last(const struct machine_table *t, const struct machine_move *m)
+{
+	const struct entry *e = find(t, m->after.mac);
+
+	return e && e->moved == m->version;
+}
+
+bool machine_table_take_back(struct machine_table *t, const struct machine_move *m, uint64_t *ret_version)
+{
+	struct entry *e = find(t, m->after.mac);
+	struct machine_state s;
+	bool is_open;
+
+	if (!e || e->moved != m->version)
+		return false;
+	/* Of what it was built on nothing is known yet; else that was stored, or was not: it
+	 * could not be taken back while this one stood on it. */
+	is_open = m->since > e->ended && m->since > e->sure.version;
+	s = e->state;
+	machine_state_set_fate(&s, is_open ? &m->base : &e->sure.fate);
+	if (put(t, &s, e->known, &e) < 0)
+		return false;
+	if (is_open)
+		e->moved = m->since;
+	*ret_version = e->version;
+	return true;
+}
+
+void machine_table_sure(struct machine_table *t, const struct machine_state *s, uint64_t version)
+{
+	struct entry *e = find(t, s->mac);
+
+	if (!e || version <= e->sure.version)
+		return;
+	e->sure.version = version;
+	e->sure.fate = machine_state_fate(s);
+}
+
+/* --- what the store has --- */
 
 int machine_table_restore(struct machine_table *t, const struct machine_state *s, bool known)
 {
 	struct entry *e;
 	int r = put(t, s, known, &e);
 
-	if (r == 0)
-		e->stored = e->version;
-	return r;
+	if (r < 0)
+		return r;
+	machine_table_stored(t, s->mac, e->version);
+	machine_table_sure(t, s, e->version);
+	return 0;
 }
 
 void machine_table_touch(struct machine_table *t, struct mac mac, int64_t now_s)
@@ -244,12 +313,36 @@ void machine_table_touch(struct machine_table *t, struct mac mac, int64_t now_s)
 	join_queue(t, e);
 }
 
+static void advance(uint64_t *at, uint64_t version)
+{
+	if (version > *at)
+		*at = version;
+}
+
+void machine_table_sent(struct machine_table *t, struct mac mac, uint64_t version)
+{
+	struct entry *e = find(t, mac);
+
+	if (e)
+		advance(&e->sent, version);
+}
+
 void machine_table_stored(struct machine_table *t, struct mac mac, uint64_t version)
 {
 	struct entry *e = find(t, mac);
 
-	if (e && version > e->stored)
-		e->stored = version;
+	if (!e)
+		return;
+	advance(&e->stored, version);
+	advance(&e->ended, version);
+}
+
+void machine_table_not_stored(struct machine_table *t, struct mac mac, uint64_t version)
+{
+	struct entry *e = find(t, mac);
+
+	if (e)
+		advance(&e->ended, version);
 }
 
 bool machine_table_is_settled(const struct machine_table *t, struct mac mac)
@@ -263,7 +356,7 @@ void machine_table_unstored(const struct machine_table *t,
 	void (*each)(void *ctx, const struct machine_state *s, uint64_t version), void *ctx)
 {
 	for (const struct entry *e = t->by_mac; e; e = e->by_mac.next)
-		if (e->stored < e->version)
+		if (e->stored < e->version && (e->sent < e->version || e->ended >= e->version))
 			each(ctx, &e->state, e->version);
 }
 

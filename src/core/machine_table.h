@@ -35,17 +35,43 @@ bool machine_table_evict(struct machine_table *t, size_t more, struct mac *ret);
  * configuration has it.  -ENOSPC: there is no room for one more stranger; -ENOMEM. */
 int machine_table_put(struct machine_table *t, const struct machine_state *s, bool known,
 	uint64_t *ret_version) WARN_UNUSED;
+
+/* A change of what becomes of a machine that somebody waits for: until it is stored, or
+ * could not be and is taken back.  Zeroed at first; may move on while its answer is made. */
+struct machine_move {
+	struct machine_state before, after;
+	struct machine_fate base; /* what it becomes if this is taken back */
+	uint64_t since;           /* the version that base is of */
+	uint64_t version;         /* of after */
+};
+
+/* As machine_table_put(), of a change that is waited for. */
+int machine_table_move(struct machine_table *t, const struct machine_state *s, bool known,
+	struct machine_move *m) WARN_UNUSED;
+/* Is the table's state still that of this change, whatever else was heard? */
+bool machine_table_is_last(const struct machine_table *t, const struct machine_move *m);
+/* It could not be stored: what becomes of the machine is as it was before.  False: another
+ * change, which somebody waits for too, was built on it and is on its way: when that one
+ * fails it takes back both.  True: *ret_version shall be stored. */
+bool machine_table_take_back(struct machine_table *t, const struct machine_move *m, uint64_t *ret_version);
+/* What becomes of it was s as of that version, and stays so whatever fails later: it is on
+ * disk and was told, or it has happened. */
+void machine_table_sure(struct machine_table *t, const struct machine_state *s, uint64_t version);
+
 /* Adds what the store has, be there room or not: that is machine_table_evict()'s when
  * all are there, and what must stay is never left out.  -ENOMEM. */
 int machine_table_restore(struct machine_table *t, const struct machine_state *s, bool known) WARN_UNUSED;
 /* The record is there: it was seen at that time, which is no news worth storing. */
 void machine_table_touch(struct machine_table *t, struct mac mac, int64_t now_s);
-/* The store has what was put as that version. */
+/* What was put as that version is on its way to the disk; then: the store has it, or could
+ * not take it.  Versions of one machine end in the order in which they went. */
+void machine_table_sent(struct machine_table *t, struct mac mac, uint64_t version);
 void machine_table_stored(struct machine_table *t, struct mac mac, uint64_t version);
+void machine_table_not_stored(struct machine_table *t, struct mac mac, uint64_t version);
 /* Is it stored what becomes of it: phase, order and token, as they are in the table?  True
  * too where it is not there. */
 bool machine_table_is_settled(const struct machine_table *t, struct mac mac);
-/* Calls each() for what was put and is not stored: after the store was out of order. */
+/* Calls each() for what was put and is neither stored nor on its way. */
 void machine_table_unstored(const struct machine_table *t,
 	void (*each)(void *ctx, const struct machine_state *s, uint64_t version), void *ctx);
 
