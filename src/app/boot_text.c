@@ -213,14 +213,10 @@ static void give_script(struct script_request *r)
 static void request_of_machine(struct script_request *r, struct site *site, struct question *q, struct mac mac,
 	bool api_is_silent)
 {
-	struct facts facts = { .client = CLIENT_IPXE };
-	struct ip4 address = q->peer;
+	struct facts facts;
+	struct ip4 address = site_facts_of_mac(site, mac, q->peer, &facts);
 	char path[64];
 
-	if (!clients_find(site->clients, mac, &facts, &address)) {
-		facts.has_mac = true;
-		facts.mac = mac;
-	}
 	facts.api_is_silent = api_is_silent;
 	(void)snprintf(path, sizeof(path), "machines/%s/" MACHINE_SCRIPT, mac_str_dashed(mac).s);
 	script_request_init(r, site, q, &facts, address, path);

@@ -13,6 +13,7 @@
 
 #define SEEN_STORED_S 3600 /* that it was seen is written so often, unless there is other news */
 #define TEXT_TYPE     "text/plain; charset=utf-8"
+#define SAME_UUID_MAX 8u /* interfaces of one machine: of its UUID, anybody can have any number of MACs */
 
 static int64_t now_s(void)
 {
@@ -30,19 +31,51 @@ static void put_heard(struct site *site, const struct machine_state *s, int64_t 
 		(void)machine_change_put(site, s, false);
 }
 
+/* A UUID by which a state is found, or one of what must not be forgotten, is not replaced by
+ * what anybody can say; after a reset, or when the configuration has another one, it is. */
+static bool keeps_uuid(const struct site *site, const struct machine_state *s)
+{
+	return s->has_uuid && !machine_change_is_known(site, s) &&
+		(machine_state_is_kept(s) || config_find_machine(site->cfg, NULL, &s->uuid));
+}
+
+/* Adds to the state that is kept by that MAC. */
+static void hear(struct site *site, struct mac mac, const struct facts *f, struct ip4 address, bool may_add)
+{
+	struct machine_state s = machine_change_begin(site, mac);
+	int64_t seen_before_s = s.last_seen_s;
+	struct facts heard = *f;
+	bool news;
+
+	if (keeps_uuid(site, &s))
+		heard.has_uuid = false;
+	news = machine_state_hear(&s, &heard, address, now_s());
+	if (machine_table_find(site->machines, mac) || (may_add && (f->client != CLIENT_DHCP || machine_change_is_known(site, &s))))
+		put_heard(site, &s, seen_before_s, news);
+}
+
+/* May that MAC, whose state is kept by another one, have a record of its own?  It says which
+ * machine's it is, also after a restart and when it comes without its UUID. */
+static bool may_be_second(const struct site *site, const struct facts *f)
+{
+	const struct machine_state *s = machine_table_find(site->machines, f->mac);
+
+	if (!f->has_uuid || (s && (machine_state_is_kept(s) || s->phase != MACHINE_NEW)))
+		return false;
+	return (s && s->has_uuid && uuid_eq(s->uuid, f->uuid)) ||
+		machine_table_count_uuid(site->machines, f->uuid) < SAME_UUID_MAX;
+}
+
 void machines_heard(struct site *site, const struct facts *f, struct ip4 address, bool may_add)
 {
-	struct machine_state s;
-	int64_t seen_before_s;
-	bool news;
+	struct mac key;
 
 	if (!f->has_mac)
 		return;
-	s = machine_change_begin(site, site_state_key(site, f));
-	seen_before_s = s.last_seen_s;
-	news = machine_state_hear(&s, f, address, now_s());
-	if (machine_table_find(site->machines, s.mac) || (may_add && (f->client != CLIENT_DHCP || machine_change_is_known(site, &s))))
-		put_heard(site, &s, seen_before_s, news);
+	key = site_state_key(site, f);
+	hear(site, key, f, address, may_add);
+	if (!mac_eq(key, f->mac) && may_be_second(site, f))
+		hear(site, f->mac, f, address, may_add);
 }
 
 void machines_reported(struct site *site, const struct question *q, struct mac mac)

@@ -56,14 +56,36 @@ struct root *site_root(struct site *s, enum transport t)
 	return t == TRANSPORT_TFTP ? &s->tftp_root : &s->http_root;
 }
 
+/* We may have started since its firmware asked, and what runs on it now said less. */
+static void add_remembered(const struct site *s, struct facts *f)
+{
+	const struct machine_state *state = f->has_mac ? machine_table_find(s->machines, f->mac) : NULL;
+	struct facts before;
+
+	if (!state)
+		return;
+	machine_state_facts(state, &before);
+	if (!f->has_uuid) {
+		f->has_uuid = before.has_uuid;
+		f->uuid = before.uuid;
+	}
+	if (!f->has_arch && f->arch == ARCH_UNKNOWN) {
+		f->has_arch = before.has_arch;
+		f->arch_number = before.arch_number;
+		f->arch = before.arch;
+	}
+}
+
 struct ip4 site_facts_of_mac(struct site *s, struct mac mac, struct ip4 asker, struct facts *ret)
 {
 	const struct machine_state *state;
 	struct ip4 told = asker;
 
-	if (clients_find(s->clients, mac, ret, &told))
+	if (clients_find(s->clients, mac, ret, &told)) {
+		add_remembered(s, ret);
 		return told.v ? told : asker;
-	/* We may have started since it asked: an installation goes on all the same. */
+	}
+	/* An installation goes on all the same. */
 	state = machine_table_find(s->machines, mac);
 	if (state)
 		machine_state_facts(state, ret);
@@ -92,8 +114,10 @@ bool site_facts_of_address(struct site *s, struct ip4 a, struct facts *ret)
 	} else {
 		/* Beside another server, or where addresses are set by hand: what was heard of
 		 * it, else what the kernel knows. */
-		if (clients_find_address(s->clients, a, ret))
+		if (clients_find_address(s->clients, a, ret)) {
+			add_remembered(s, ret);
 			return true;
+		}
 		if (!neighbour_mac(s, a, &mac))
 			return false;
 	}

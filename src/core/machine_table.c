@@ -135,18 +135,77 @@ const struct machine_state *machine_table_find(const struct machine_table *t, st
 	return e ? &e->state : NULL;
 }
 
-const struct machine_state *machine_table_find_uuid(const struct machine_table *t, struct uuid uuid)
+static const struct entry *first_with(const struct machine_table *t, struct uuid uuid)
 {
 	const struct uuid key = lesser_order(uuid);
 	struct entry *e = NULL;
 
 	HASH_FIND(by_uuid, t->by_uuid, &key, sizeof(key), e);
-	return e ? &e->state : NULL;
+	return e;
+}
+
+/* The others stand behind it in the same chain of the hash. */
+static const struct entry *next_with_same(const struct machine_table *t, const struct entry *e)
+{
+	const struct uuid *uuid = &e->uuid;
+
+	for (UT_hash_handle *h = e->by_uuid.hh_next; h; h = h->hh_next) {
+		e = ELMT_FROM_HH(t->by_uuid->by_uuid.tbl, h);
+		if (uuid_eq(e->uuid, *uuid))
+			return e;
+	}
+	return NULL;
+}
+
+static unsigned rank_of(const struct entry *e)
+{
+	return machine_state_is_kept(&e->state) ? 2 : e->state.phase != MACHINE_NEW ? 1 : 0;
+}
+
+/* Where several have one UUID, the same one must be found whatever order the hash has now:
+ * what must not be forgotten, then who was here first. */
+static bool goes_before(const struct entry *a, const struct entry *b)
+{
+	unsigned rank_a = rank_of(a), rank_b = rank_of(b);
+
+	if (rank_a != rank_b)
+		return rank_a > rank_b;
+	if (a->state.first_seen_s != b->state.first_seen_s)
+		return a->state.first_seen_s < b->state.first_seen_s;
+	return memcmp(&a->state.mac, &b->state.mac, sizeof(a->state.mac)) < 0;
+}
+
+const struct machine_state *machine_table_find_uuid(const struct machine_table *t, struct uuid uuid)
+{
+	const struct entry *best = NULL;
+
+	for (const struct entry *e = first_with(t, uuid); e; e = next_with_same(t, e))
+		if (!e->known && (!best || goes_before(e, best)))
+			best = e;
+	return best ? &best->state : NULL;
+}
+
+size_t machine_table_count_uuid(const struct machine_table *t, struct uuid uuid)
+{
+	size_t n = 0;
+
+	for (const struct entry *e = first_with(t, uuid); e; e = next_with_same(t, e))
+		n++;
+	return n;
+}
+
+/* The configuration's, by what it says of itself, or by what it said here before. */
+static const struct machine *machine_of(const struct machine_table *t, const struct config *cfg, const struct facts *f)
+{
+	const struct machine *m = config_find_machine(cfg, &f->mac, f->has_uuid ? &f->uuid : NULL);
+	const struct entry *e = m || f->has_uuid ? NULL : find(t, f->mac);
+
+	return e && e->state.has_uuid ? config_find_machine(cfg, NULL, &e->state.uuid) : m;
 }
 
 struct mac machine_table_key(const struct machine_table *t, const struct config *cfg, const struct facts *f)
 {
-	const struct machine *m = config_find_machine(cfg, &f->mac, f->has_uuid ? &f->uuid : NULL);
+	const struct machine *m = machine_of(t, cfg, f);
 	const struct machine_state *s = m && !m->has_mac ? machine_table_find_uuid(t, m->uuid) : NULL;
 
 	return m && m->has_mac ? m->mac : s ? s->mac : f->mac;

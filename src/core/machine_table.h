@@ -20,11 +20,15 @@ void machine_table_free(struct machine_table *t);
 
 /* Valid until the table changes; NULL: it is not there. */
 const struct machine_state *machine_table_find(const struct machine_table *t, struct mac mac);
-/* One that has this UUID, in either octet order; NULL: none. */
+/* The one that has this UUID, in either octet order, of those that the configuration does
+ * not know by their MACs; NULL: none.  Of several (interfaces of one machine), one whose state
+ * must not be forgotten, else one that is being installed, else the one that was heard first. */
 const struct machine_state *machine_table_find_uuid(const struct machine_table *t, struct uuid uuid);
+/* How many have it. */
+size_t machine_table_count_uuid(const struct machine_table *t, struct uuid uuid);
 /* The MAC by which the state is kept of the machine that these facts (a MAC at least) are
- * of: the configuration's; where that has its UUID alone, the one that was heard first;
- * else its own.  So a machine is one, by whichever of its interfaces it comes: firmware
+ * of: the configuration's; where that has its UUID alone, that of the state with its UUID;
+ * else its own.  Facts without a UUID are of the machine that the MAC came with before.  So a machine is one, by whichever of its interfaces it comes: firmware
  * that finds nothing to boot at one of them tries the next. */
 struct mac machine_table_key(const struct machine_table *t, const struct config *cfg, const struct facts *f);
 

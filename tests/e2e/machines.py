@@ -256,6 +256,37 @@ def _():
             same(lab.boot(BIOS + options), None, "on hold:")
 
 
+@case("a machine that is known by its UUID alone stays itself: after kill -9, without its UUID, by its other interface")
+def _():
+    with Site() as lab:
+        uuid = [(97, b"\0DELL\0\0\x10\x20\x80\x20\xa0\xc0O   ")]
+        lab.write("done", "done={{installed_url}}")
+        text = CONFIG.replace("name: by-uuid,", "name: by-uuid, profile: debian,").replace(
+            "install: true}}\n  rescue", "install: true, files: {{done: done}}}}\n  rescue").replace(
+            "{more}", "templates: {{root: {lab.dir}}}")
+        lab.begin(text=text, mac="02:00:00:00:00:77")
+        first = lab.mac = mac_text(lab.link.mac)
+        second = made_up_mac()
+        lab.boot(IPXE + uuid)
+        url = installed_url(lab.script()).group(1)
+        lab.again()
+        same(lab.boot([]), None, "an installer's own DHCP")  # which says no UUID
+        same(lab.http_get("/machines/by-uuid/done")[2].decode(), "done=http://%s%s" % (netlib.SERVER, url))
+        same(installed_url(lab.script()).group(1), url)
+        same(lab.http_get(url)[0], 200)
+        Client(lab.link, mac=lab.link.mac, options=BIOS + [(97, b"\0" + b"\x33" * 16)]).discover()  # somebody else
+        as_another(lab, mac_text(second))
+        same(lab.boot(BIOS + uuid), None, "boot file of its other interface")
+        lab.again()
+        lab.mac = mac_text(second)
+        assert is_local(lab.script()), lab.script()
+        same(lab.machine("hold", mac_text(second)), "by-uuid: hold\n")
+        same(lab.phase("by-uuid"), ("hold", None))
+        assert "on hold" in lab.script()
+        same([(x["mac"], x["name"]) for x in lab.machine("list", "--json", "--state", "hold")], [(first, "by-uuid")])
+        same(lab.machine("list", "--json", "--unknown"), [])
+
+
 @case("who asks by another machine's UUID is told no token, and neither installs it nor uses up its order")
 def _():
     with Site() as lab:

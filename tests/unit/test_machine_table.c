@@ -62,13 +62,15 @@ static void finds_what_was_put(void **state)
 	s.has_uuid = true;
 	s.uuid.b[0] = 9;
 	s.phase = MACHINE_LOCAL;
-	(void)put(t, s, true);
+	(void)put(t, s, false);
 	(void)put(t, machine(2), false);
 	assert_false(has(t, machine(3)));
 	assert_int_equal(machine_table_find(t, s.mac)->phase, MACHINE_LOCAL);
 	assert_true(mac_eq(machine_table_find_uuid(t, s.uuid)->mac, s.mac));
 	assert_true(mac_eq(machine_table_find_uuid(t, uuid_swap(s.uuid))->mac, s.mac));
 	assert_null(machine_table_find_uuid(t, (struct uuid){ { 1 } }));
+	(void)put(t, s, true);
+	assert_null(machine_table_find_uuid(t, s.uuid)); /* known by its MAC: whose UUID it says is no matter */
 	s.phase = MACHINE_HOLD;
 	(void)put(t, s, true);
 	assert_int_equal(machine_table_find(t, s.mac)->phase, MACHINE_HOLD);
@@ -77,6 +79,62 @@ static void finds_what_was_put(void **state)
 	assert_true(memcmp(&macs[0], &macs[1], sizeof(macs[0])) < 0);
 	free(macs);
 	machine_table_free(t);
+}
+
+static struct machine_state seen(uint32_t n, int64_t first_seen_s)
+{
+	struct machine_state s = machine(n);
+
+	s.has_uuid = true;
+	s.uuid = (struct uuid){ { 9, 9, 9 } };
+	s.first_seen_s = first_seen_s;
+	return s;
+}
+
+static uint32_t found(const struct machine_table *t)
+{
+	const struct machine_state *s = machine_table_find_uuid(t, seen(0, 0).uuid);
+
+	return s ? (uint32_t)s->mac.b[4] << 8 | s->mac.b[5] : 0;
+}
+
+/* Whatever the hash does with several of one UUID: it grows, or they came in another order. */
+static void of_several_one_is_found(void **state)
+{
+	for (uint32_t turn = 0; turn < 4; turn++) {
+		struct machine_table *t = begin(state);
+		struct machine_state s;
+
+		for (uint32_t i = 0; i < 4; i++) {
+			uint32_t n = 1 + ((i + turn) & 3);
+
+			(void)put(t, seen(n, n == 2 ? 50 : 100), false);
+		}
+		assert_int_equal(found(t), 2);
+		for (uint32_t i = 100; i < 3000; i++) {
+			s = machine(i);
+			s.has_uuid = true;
+			s.uuid = (struct uuid){ { (uint8_t)i, (uint8_t)(i >> 8), 1 } };
+			(void)put(t, s, false);
+		}
+		assert_int_equal(machine_table_count_uuid(t, seen(0, 0).uuid), 4);
+		assert_int_equal(found(t), 2);
+		(void)put(t, seen(2, 100), false);
+		assert_int_equal(found(t), 1);
+		s = seen(4, 900);
+		s.phase = MACHINE_INSTALLING;
+		(void)put(t, s, false);
+		assert_int_equal(found(t), 4);
+		s = seen(3, 950);
+		s.phase = MACHINE_INSTALLED;
+		(void)put(t, s, false);
+		assert_int_equal(found(t), 3);
+		s.uuid.b[0] = 7;
+		(void)put(t, s, false);
+		assert_int_equal(found(t), 4);
+		assert_int_equal(machine_table_count_uuid(t, seen(0, 0).uuid), 3);
+		machine_table_free(t);
+	}
 }
 
 /* A flood of made-up MACs takes nothing from machines that matter. */
@@ -279,6 +337,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_what_was_put),	 cmocka_unit_test(strangers_make_room),
+		cmocka_unit_test(of_several_one_is_found),
 		cmocka_unit_test(who_installs_goes_last), cmocka_unit_test(full_of_what_must_stay),
 		cmocka_unit_test(another_configuration), cmocka_unit_test(restores_all_and_then_evicts),
 		cmocka_unit_test(knows_what_is_stored),	 cmocka_unit_test(knows_what_is_settled),

@@ -118,7 +118,8 @@ static const char config_text[] =
 	"  debian: {kernel: \"http://192.0.2.1/linux\", install: true}\n"
 	"  rescue: {kernel: \"http://192.0.2.1/rescue\"}\n"
 	"machines:\n"
-	"  - {name: web1, mac: \"02:00:00:00:00:01\", address: 10.0.0.5, profile: debian}\n";
+	"  - {name: web1, mac: \"02:00:00:00:00:01\", address: 10.0.0.5, profile: debian}\n"
+	"  - {name: dell, uuid: 4c4c4544-0000-2010-8020-a0c04f202020, profile: debian}\n";
 
 static struct site site;
 static struct served_set no_nets;
@@ -420,6 +421,88 @@ static void what_had_no_room_is_written_later(void **state)
 	assert_int_equal(fake.n, 0);
 }
 
+/* --- whose state it is --- */
+
+static const struct uuid dell = { { 0x4c, 0x4c, 0x45, 0x44, 0, 0, 0x20, 0x10, 0x80, 0x20, 0xa0, 0xc0, 0x4f, 0x20, 0x20, 0x20 } };
+
+static struct facts interface(uint8_t n, const struct uuid *uuid)
+{
+	struct facts f = its_facts();
+
+	f.mac.b[5] = n;
+	f.has_uuid = uuid != NULL;
+	if (uuid)
+		f.uuid = *uuid;
+	return f;
+}
+
+static void hear(uint8_t n, const struct uuid *uuid)
+{
+	const struct facts f = interface(n, uuid);
+
+	machines_heard(&site, &f, (struct ip4){ 7 }, true);
+	commit_all();
+}
+
+static uint8_t key(uint8_t n, const struct uuid *uuid)
+{
+	const struct facts f = interface(n, uuid);
+
+	return site_state_key(&site, &f).b[5];
+}
+
+static void a_uuid_by_which_it_is_known_stays(void **state)
+{
+	const struct uuid other = { { 1 } };
+	int result;
+
+	(void)state;
+	hear(0x11, &dell);
+	hear(0x11, &other); /* anybody can say that */
+	assert_int_equal(key(0x22, &dell), 0x11);
+	hear(0x33, &other);
+	machines_order(&site, interface(0x33, NULL).mac, MACHINE_ORDER_HOLD, NULL, 0, on_ordered, &result);
+	hear(0x33, &dell); /* nor is what is on hold, of a stranger, a known machine's */
+	assert_int_equal(key(0x22, &dell), 0x11);
+	machines_order(&site, interface(0x33, NULL).mac, MACHINE_ORDER_RESET, NULL, 0, on_ordered, &result);
+	hear(0x33, &(struct uuid){ { 2 } }); /* another mainboard */
+	assert_int_equal(machine_table_find(site.machines, interface(0x33, NULL).mac)->uuid.b[0], 2);
+}
+
+static void its_second_interface_is_known_without_its_uuid(void **state)
+{
+	(void)state;
+	hear(0x11, &dell);
+	assert_int_equal(key(0x22, NULL), 0x22);
+	hear(0x22, &dell);
+	assert_int_equal(key(0x22, NULL), 0x11);
+	for (uint8_t n = 0x30; n < 0x50; n++)
+		hear(n, &dell);
+	assert_int_equal(machine_table_count_uuid(site.machines, dell), 8);
+	assert_int_equal(key(0x22, NULL), 0x11);
+	assert_int_equal(key(0x4f, &dell), 0x11);
+}
+
+/* What it runs asks by DHCP without a word of what its firmware said. */
+static void what_firmware_said_is_known_after_a_restart(void **state)
+{
+	struct facts f = interface(0x11, &dell);
+
+	(void)state;
+	f.has_arch = true;
+	f.arch_number = 7;
+	f.arch = ARCH_X64;
+	machines_heard(&site, &f, its_address, true);
+	f = (struct facts){ .client = CLIENT_DHCP, .has_mac = true, .mac = interface(0x11, NULL).mac };
+	clients_remember(site.clients, &f, (struct ip4){ 0x0a000009 }, 1);
+	(void)site_facts_of_mac(&site, f.mac, its_address, &f);
+	assert_true(f.has_uuid && uuid_eq(f.uuid, dell));
+	assert_int_equal(f.arch, ARCH_X64);
+	assert_true(site_facts_of_address(&site, (struct ip4){ 0x0a000009 }, &f));
+	assert_true(f.has_uuid && f.has_arch);
+	assert_int_equal(f.client, CLIENT_DHCP);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
@@ -434,6 +517,9 @@ int main(void)
 		TEST(no_answer_leaves_with_a_token_that_is_void),
 		TEST(an_order_is_used_up_when_its_answer_leaves),
 		TEST(what_had_no_room_is_written_later),
+		TEST(a_uuid_by_which_it_is_known_stays),
+		TEST(its_second_interface_is_known_without_its_uuid),
+		TEST(what_firmware_said_is_known_after_a_restart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
