@@ -246,10 +246,13 @@ static void no_loader(const struct config *cfg, enum loader_family family, const
 
 /* Debian's signed GRUB has no HTTP built in and stops at its prompt when UEFI HTTP Boot
  * brought it, on x64, ia32 and arm64 alike (seen).  But that firmware takes disks too, and
- * on one GRUB finds all that it needs without a network. */
-static bool comes_on_disk(enum loader_family family, const struct facts *f)
+ * on one GRUB finds all that it needs without a network.  A GRUB that the configuration
+ * names is perhaps one with HTTP, and goes as it is; shim loads no other than signed ones. */
+static bool comes_on_disk(const struct config *cfg, enum loader_family family, const struct facts *f)
 {
-	return (family == FAMILY_GRUB || family == FAMILY_SHIM) && f->transport == TRANSPORT_HTTP &&
+	bool is_own = family == FAMILY_GRUB && cfg->loaders.file[family][f->arch].pos.line != 0;
+
+	return (family == FAMILY_GRUB || family == FAMILY_SHIM) && !is_own && f->transport == TRANSPORT_HTTP &&
 		pe_machine_suffix(f->arch) != NULL;
 }
 
@@ -284,7 +287,7 @@ static void answer_loader(const struct config *cfg, const struct facts *f, struc
 		no_loader(cfg, missing, f, a);
 		return;
 	}
-	on_disk = comes_on_disk(family, f);
+	on_disk = comes_on_disk(cfg, family, f);
 	a->kind = on_disk || family == FAMILY_STUB ? ANSWER_IMAGE : ANSWER_LOADER;
 	a->family = family;
 	a->arch = f->arch;

@@ -201,6 +201,38 @@ static void brings_each_firmware_to_its_kernel(void **state)
 	}
 }
 
+/* Debian's GRUB has no HTTP; one that the configuration names perhaps has. */
+static void a_named_grub_goes_as_it_is(void **state)
+{
+	static const struct {
+		const struct profile *profile;
+		int arch;
+		enum answer_kind kind;
+	} rows[] = {
+		{ &by_grub, 16, ANSWER_LOADER },
+		{ &auto_, 15, ANSWER_LOADER },
+		{ &by_shim, 16, ANSWER_IMAGE },
+		{ &secure, 16, ANSWER_IMAGE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config cfg = { .http_port = 80, .default_profile = rows[i].profile };
+		struct facts f = client_with("HTTPClient", rows[i].arch, NULL);
+		struct answer a;
+
+		cfg.loaders.file[FAMILY_SHIM][ARCH_X64] = (struct loader_file){ .path = "/l/shim", .present = true };
+		cfg.loaders.file[FAMILY_GRUB][f.arch] =
+			(struct loader_file){ .path = "/l/own-http-grub.efi", .present = true, .pos = { 3, 1 } };
+		boot_decide(&cfg, &f, &a);
+		if (a.kind != rows[i].kind || a.family != (a.kind == ANSWER_LOADER ? FAMILY_GRUB : FAMILY_SHIM))
+			fail_msg("row %zu: %s, why: %s", i, answer_kind_name(a.kind), a.why);
+		cfg.loaders.file[FAMILY_GRUB][f.arch].pos.line = 0;
+		boot_decide(&cfg, &f, &a);
+		assert_int_equal(a.kind, ANSWER_IMAGE);
+	}
+}
+
 /* P-3, P-4 and totality, for every architecture number x class x profile x loaders. */
 static void holds_for_every_client(void **state)
 {
@@ -631,6 +663,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_as_the_table_says),
 		cmocka_unit_test(brings_each_firmware_to_its_kernel),
+		cmocka_unit_test(a_named_grub_goes_as_it_is),
 		cmocka_unit_test(holds_for_every_client),
 		cmocka_unit_test(every_key_matches),
 		cmocka_unit_test(all_keys_of_a_rule_must_fit),
