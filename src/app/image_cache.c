@@ -59,6 +59,12 @@ static void note_use(struct image_cache *c, struct image *i)
 	image_worker_use(c->worker, i->name);
 }
 
+/* One that is broken stays until there is another, or the end. */
+static bool flows_to(const struct image *i, const struct image_waiter *w)
+{
+	return !w->wants_all && i->growing && !growing_is_broken(i->growing);
+}
+
 static void answer_growing(const struct image *i, struct image_waiter *w)
 {
 	struct given g = { 0 };
@@ -91,7 +97,6 @@ struct opening {
 	struct image_cache *cache;
 	struct image *image;
 	struct image_waiter *waiter; /* NULL: it gave up */
-	bool may_fetch; /* when it is not there any more; else it was fetched just now */
 	char path[IMAGE_PATH_MAX];
 	/* what the worker found */
 	int error, fd;
@@ -99,6 +104,17 @@ struct opening {
 };
 
 static void get(struct image_cache *c, struct image *i, struct image_waiter *w);
+
+/* Copies go for want of room, or by hand, at any time; but not for ever. */
+static void begin_again(struct image_cache *c, struct image *i, struct image_waiter *w)
+{
+	if (w->has_begun_again) {
+		give_failure(i, w);
+		return;
+	}
+	w->has_begun_again = true;
+	get(c, i, w);
+}
 
 static void open_copy(struct disk_answer *disk)
 {
@@ -118,10 +134,8 @@ static void give_opened(struct opening *o, struct image_waiter *w)
 	} else if (o->error != -ENOENT) {
 		given_error(&g, o->error, "the copy of this file cannot be read");
 		w->answered(w, &g);
-	} else if (o->may_fetch) {
-		get(o->cache, o->image, w);
 	} else {
-		give_failure(o->image, w);
+		begin_again(o->cache, o->image, w);
 	}
 }
 
@@ -130,7 +144,7 @@ static void give_copy(struct disk_answer *disk)
 	struct opening *o = (struct opening *)disk;
 	struct image_waiter *w = o->waiter;
 
-	o->image->n_opening--;
+	o->image->n_holding--;
 	if (o->error == -ENOENT)
 		o->image->is_present = false;
 	if (w) {
@@ -142,7 +156,7 @@ static void give_copy(struct disk_answer *disk)
 	free(o);
 }
 
-static void begin_opening(struct image_cache *c, struct image *i, struct image_waiter *w, bool may_fetch)
+static void begin_opening(struct image_cache *c, struct image *i, struct image_waiter *w)
 {
 	struct opening *o = calloc(1, sizeof(*o));
 
@@ -155,19 +169,20 @@ static void begin_opening(struct image_cache *c, struct image *i, struct image_w
 	o->cache = c;
 	o->image = i;
 	o->waiter = w;
-	o->may_fetch = may_fetch;
 	path_of(c, i, o->path);
 	w->opening = o;
-	i->n_opening++;
+	i->n_holding++;
 	disk_answer_begin(&o->disk, c->site, &c->openings);
 }
 
 static void answer_now(struct image_cache *c, struct image *i, struct image_waiter *w)
 {
 	if (i->is_present)
-		begin_opening(c, i, w, false);
-	else
+		begin_opening(c, i, w);
+	else if (i->has_failed)
 		give_failure(i, w);
+	else
+		begin_again(c, i, w);
 }
 
 /* --- who waits --- */
@@ -201,8 +216,10 @@ static void answer_waiting(struct image_cache *c, struct image *i)
 {
 	struct image_waiter *w;
 
+	i->n_holding++;
 	for (size_t n = i->n_waiting; n > 0 && (w = next_waiter(i)); n--)
 		answer_now(c, i, w);
+	i->n_holding--;
 }
 
 void image_cache_give_up(struct image_waiter *w)
@@ -225,7 +242,7 @@ static void on_grows(void *ctx, void *image, struct growing *g)
 	growing_unref(i->growing);
 	i->growing = g;
 	for (size_t n = i->n_waiting; n > 0 && (w = next_waiter(i)); n--) {
-		if (w->wants_all)
+		if (!flows_to(i, w))
 			waiter_enter(i, w);
 		else
 			answer_growing(i, w);
@@ -237,9 +254,12 @@ static void say_done(struct image_cache *c, struct image *i, const struct image_
 	struct log *log = c->site->log;
 	const char *at = end->path[0] ? ": " : "";
 
-	if (end->result == 0)
+	if (end->result == 0 && end->is_there)
 		log_say(log, LOG_INFO, "image", "%s is here: %llu octets%s", text_str(&i->shown), (unsigned long long)end->size,
 			i->has_sha256 ? ", verified" : "");
+	else if ((end->result == 0 || end->result == -EALREADY) && !end->is_there)
+		log_say(log, LOG_WARNING, "image", "%s was here, and its copy is gone: who waits has it fetched again",
+			text_str(&i->shown));
 	else if (end->result != -EALREADY && i->is_present)
 		log_say(log, LOG_WARNING, "image", "%s%s%s; the copy that is here serves", end->sentence, at, end->path);
 	else if (end->result != -EALREADY)
@@ -317,10 +337,10 @@ static void get(struct image_cache *c, struct image *i, struct image_waiter *w)
 {
 	if (c->is_stopped) {
 		refuse(w, "the server is stopping");
-	} else if (i->growing && !w->wants_all) {
+	} else if (flows_to(i, w)) {
 		answer_growing(i, w);
 	} else if (is_fresh(i) && !i->is_fetching) {
-		begin_opening(c, i, w, true);
+		begin_opening(c, i, w);
 	} else if (!i->is_fetching && has_just_failed(i)) {
 		answer_now(c, i, w);
 	} else if (!i->is_fetching && !has_room(c, i)) {
@@ -339,6 +359,7 @@ void image_cache_get(struct image_cache *c, const struct file_ref *ref, struct i
 	struct image *i;
 	int r = image_table_get(&c->table, ref, clock_mono_us(), &i);
 
+	w->has_begun_again = false;
 	if (r < 0)
 		refuse(w, r == -ENOSPC ? "too many files are asked for: try again" : "the server is out of memory");
 	else
@@ -420,8 +441,10 @@ void image_cache_stop(struct image_cache *c)
 	for (struct image *i = c->table.images; i; i = i->hh.next) {
 		struct image_waiter *w;
 
+		i->n_holding++;
 		while ((w = next_waiter(i)))
 			refuse(w, "the server is stopping");
+		i->n_holding--;
 	}
 }
 

@@ -23,6 +23,7 @@ struct image_waiter {
 	/* GIVEN_FILE, GIVEN_GROWING or GIVEN_ERROR with a sentence, which moves to the hook. */
 	void (*answered)(struct image_waiter *w, struct given *given);
 	/* The rest is image_cache.c's: what it waits for; both NULL: nothing. */
+	bool has_begun_again; /* once, when the copy is gone that was to be here */
 	struct image *image;
 	struct opening *opening;
 	struct image_waiter *prev, *next;

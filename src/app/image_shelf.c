@@ -21,7 +21,7 @@
 struct shelf_file {
 	UT_hash_handle hh; /* in the order of use: who was not used for longest is the first */
 	char name[NAME_LENGTH + 1];
-	bool has_copy, is_fetched;
+	bool has_copy, is_fetched, is_held;
 	uint64_t copy, beginning; /* octets */
 	int64_t used_s;           /* wall clock, as it is noted on disk */
 };
@@ -101,6 +101,11 @@ static void drop_copy(struct image_shelf *s, struct shelf_file *f)
 
 /* --- room --- */
 
+static bool may_copy_go(const struct shelf_file *f)
+{
+	return f->has_copy && !f->is_held;
+}
+
 /* Something goes; false: there is nothing that may. */
 static bool drop_something(struct image_shelf *s)
 {
@@ -112,9 +117,9 @@ static bool drop_something(struct image_shelf *s)
 			forget_if_nothing(s, f);
 			return true;
 		}
-		if (f->has_copy && !copy && !f->is_fetched)
+		if (may_copy_go(f) && !copy && !f->is_fetched)
 			copy = f;
-		if (f->has_copy && !renewed && f->is_fetched)
+		if (may_copy_go(f) && !renewed && f->is_fetched)
 			renewed = f;
 	}
 	if (!copy)
@@ -126,28 +131,59 @@ static bool drop_something(struct image_shelf *s)
 	return true;
 }
 
-static bool make_room(struct image_shelf *s, uint64_t octets, unsigned files)
+/* As much as may go at most. */
+static uint64_t octets_that_stay(const struct image_shelf *s)
 {
-	while (s->octets > s->limit || octets > s->limit - s->octets || HASH_COUNT(s->files) + files > IMAGE_SHELF_FILES_MAX)
-		if (!drop_something(s))
-			return false;
+	uint64_t n = s->octets;
+
+	for (const struct shelf_file *f = s->files; f; f = f->hh.next) {
+		if (!f->is_fetched)
+			n -= f->beginning;
+		if (may_copy_go(f))
+			n -= f->copy;
+	}
+	return n;
+}
+
+static bool has_room(const struct image_shelf *s, uint64_t held, uint64_t more)
+{
+	return held <= s->limit && more <= s->limit - held;
+}
+
+static bool make_room(struct image_shelf *s, uint64_t more)
+{
+	if (has_room(s, s->octets, more))
+		return true;
+	if (!has_room(s, octets_that_stay(s), more))
+		return false; /* nobody would have what room there was made */
+	while (!has_room(s, s->octets, more) && drop_something(s))
+		;
 	return true;
+}
+
+/* Within a limit that is perhaps another than before, and with one more file.  False:
+ * there are so many files that none may come. */
+static bool shrink(struct image_shelf *s, unsigned files)
+{
+	while ((s->octets > s->limit || HASH_COUNT(s->files) + files > IMAGE_SHELF_FILES_MAX) && drop_something(s))
+		;
+	return HASH_COUNT(s->files) + files <= IMAGE_SHELF_FILES_MAX;
 }
 
 int image_shelf_begin(struct image_shelf *s, const char *name, uint64_t limit)
 {
 	struct shelf_file *f = find(s, name);
-	bool has_room;
+	bool may_come;
 
 	s->limit = limit;
 	(void)mkdir(s->dir, 0755);
 	if (f)
 		f->is_fetched = true; /* and stays */
-	has_room = make_room(s, 0, f == NULL);
-	if (!f && has_room)
+	may_come = shrink(s, f == NULL);
+	if (!f && may_come)
 		f = add(s, name);
 	if (!f)
-		return has_room ? -ENOMEM : -ENOSPC;
+		return may_come ? -ENOMEM : -ENOSPC;
 	f->is_fetched = true;
 	return 0;
 }
@@ -158,10 +194,18 @@ int image_shelf_claim(struct image_shelf *s, const char *name, uint64_t octets)
 
 	if (!f)
 		return -ENOENT;
-	if (octets > f->beginning && !make_room(s, octets - f->beginning, 0))
+	if (octets > f->beginning && !make_room(s, octets - f->beginning))
 		return -ENOSPC;
 	set_octets(s, &f->beginning, octets);
 	return 0;
+}
+
+void image_shelf_hold(struct image_shelf *s, const char *name, bool is_held)
+{
+	struct shelf_file *f = find(s, name);
+
+	if (f)
+		f->is_held = is_held;
 }
 
 /* --- what is there --- */
@@ -184,7 +228,7 @@ bool image_shelf_end(struct image_shelf *s, const char *name, uint64_t *ret_size
 
 	if (!f)
 		return false;
-	f->is_fetched = false;
+	f->is_fetched = f->is_held = false;
 	set_octets(s, &f->beginning, size_of(s, ".", name, ".part", &is_there));
 	set_octets(s, &f->copy, size_of(s, "", name, "", &is_there));
 	*ret_size = f->copy;

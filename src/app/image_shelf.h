@@ -4,8 +4,8 @@
  * beginning grows its octets are claimed here, so that all of it together stays within
  * the limit, but for the notes (8 KiB beside each file, at most).  Where there is no
  * room, beginnings go that nobody fetches at the moment; then the copies that were not
- * used for longest, those last that are being renewed.  Files of other names are
- * nobody's here.
+ * used for longest, those last that are being renewed; but nothing where all of that
+ * would not do.  Files of other names are nobody's here.
  *
  * One thread's.  Waits for the disk.
  */
@@ -31,6 +31,8 @@ int image_shelf_begin(struct image_shelf *s, const char *name, uint64_t limit) W
 /* Its beginning may have so many octets, and has no more before it asks again.
  * -ENOSPC: there is no room for that beside what else is being fetched. */
 int image_shelf_claim(struct image_shelf *s, const char *name, uint64_t octets) WARN_UNUSED;
+/* A worker has its files in hands (true), or no more: meanwhile its copy does not go. */
+void image_shelf_hold(struct image_shelf *s, const char *name, bool is_held);
 /* It is not fetched any more.  True: there is a whole file, of *ret_size octets. */
 bool image_shelf_end(struct image_shelf *s, const char *name, uint64_t *ret_size);
 /* Is there a whole file? */

@@ -35,7 +35,7 @@ static void image_free(struct image *i)
 
 static bool is_needed(const struct image *i, int64_t now_us)
 {
-	return i->is_present || i->is_fetching || i->n_waiting || i->n_opening ||
+	return i->is_present || i->is_fetching || i->n_waiting || i->n_holding ||
 		(i->has_failed && now_us - i->failed_us < IMAGE_FAILED_US);
 }
 

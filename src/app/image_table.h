@@ -31,7 +31,7 @@ struct image {
 	struct growing *growing;
 	struct image_waiter *waiting; /* first come, first answered */
 	size_t n_waiting;
-	unsigned n_opening; /* who opens it at this moment */
+	unsigned n_holding; /* who opens it, or answers those who waited, at this moment */
 	char sentence[256]; /* of the failure */
 };
 

@@ -160,6 +160,13 @@ static bool has_room(void *ctx, uint64_t octets)
 	return image_shelf_claim(d->worker->shelf, d->name, octets) == 0;
 }
 
+static void on_disk(void *ctx, bool is_at_disk)
+{
+	const struct download *d = ctx;
+
+	image_shelf_hold(d->worker->shelf, d->name, is_at_disk);
+}
+
 static void on_done(void *ctx, const struct fetch_end *end)
 {
 	struct download *d = ctx;
@@ -181,7 +188,8 @@ static void on_done(void *ctx, const struct fetch_end *end)
 
 static int begin(struct download *d)
 {
-	static const struct fetch_events events = { .has_room = has_room, .progress = on_progress, .done = on_done };
+	static const struct fetch_events events = { .has_room = has_room, .at_disk = on_disk, .progress = on_progress,
+		.done = on_done };
 	struct image_worker *w = d->worker;
 	/* An old copy will do when its server is away. */
 	bool has_copy = !d->has_sha256 && image_shelf_has(w->shelf, d->name);

@@ -179,18 +179,25 @@ static struct fetch *fetch_of(struct disk_job *job)
 	return (struct fetch *)((char *)job - offsetof(struct fetch, job));
 }
 
+static void set_at_disk(struct fetch *f, bool is_at_disk)
+{
+	f->is_at_disk = is_at_disk;
+	if (f->events.at_disk && !f->is_cancelled)
+		f->events.at_disk(f->ctx, is_at_disk);
+}
+
 static void give_to_disk(struct fetch *f, void (*run)(struct disk_job *), void (*done)(struct disk_job *))
 {
 	f->job.run = run;
 	f->job.done = done;
-	f->is_at_disk = true;
+	set_at_disk(f, true);
 	disk_jobs_add(&f->fetcher->disk, &f->job);
 }
 
 /* False: nobody waits for it any more. */
 static bool is_back_from_disk(struct fetch *f)
 {
-	f->is_at_disk = false;
+	set_at_disk(f, false);
 	if (f->is_cancelled)
 		let_go(f);
 	return !f->is_cancelled;

@@ -56,6 +56,9 @@ struct fetch_events {
 	/* Before each piece: may the file have so many octets (all, where its length is known)?  False: the
 	 * fetch ends with -ENOSPC, and its beginning is gone.  NULL: it may. */
 	bool (*has_room)(void *ctx, uint64_t octets);
+	/* A worker reads the file that is in place, or puts the new one there, from now on (true), or has done
+	 * so: nobody else may touch it meanwhile.  NULL: nobody does. */
+	void (*at_disk)(void *ctx, bool is_at_disk);
 	/* After each piece. */
 	void (*progress)(void *ctx, const struct fetch_progress *p);
 	/* The last one; the fetch is gone when it returns (its fetcher must not). */

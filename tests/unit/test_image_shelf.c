@@ -223,6 +223,51 @@ static void a_renewed_copy_goes_last(void **state)
 	assert_true(held(b) <= LIMIT);
 }
 
+static void who_is_at_the_disk_stays(void **state)
+{
+	struct bench *b = *state;
+
+	open_shelf(b);
+	fetch(b, 'a', 600);
+	fetch(b, 'c', 100);
+	assert_int_equal(begin(b, 'a'), 0);
+	image_shelf_hold(b->shelf, name('a').s, true);
+	assert_int_equal(begin(b, 'b'), 0);
+	assert_int_equal(claim(b, 'b', 500), -ENOSPC);
+	assert_int_equal(image_shelf_begin(b->shelf, name('b').s, 500), 0);
+	assert_string_equal(b->gone, "c");
+	assert_true(image_shelf_has(b->shelf, name('a').s) && has(b, "", 'a', ""));
+	assert_int_equal(begin(b, 'b'), 0);
+	/* it asks its server for a newer one meanwhile */
+	image_shelf_hold(b->shelf, name('a').s, false);
+	assert_int_equal(claim(b, 'b', 500), 0);
+	assert_string_equal(b->gone, "ca");
+	assert_false(end(b, 'a'));
+	/* ended while it was held, as where nothing had to be fetched */
+	put(b, "", 'b', "", 500, 1);
+	image_shelf_hold(b->shelf, name('b').s, true);
+	assert_true(end(b, 'b'));
+	assert_int_equal(begin(b, 'a'), 0);
+	assert_int_equal(claim(b, 'a', 600), 0);
+	assert_string_equal(b->gone, "cab");
+}
+
+static void what_finds_no_room_takes_none(void **state)
+{
+	struct bench *b = *state;
+
+	open_shelf(b);
+	fetch(b, 'a', 300);
+	assert_int_equal(begin(b, 'b'), 0);
+	assert_int_equal(claim(b, 'b', 500), 0);
+	assert_int_equal(begin(b, 'c'), 0);
+	assert_int_equal(claim(b, 'c', 501), -ENOSPC);
+	assert_string_equal(b->gone, "");
+	assert_true(has(b, "", 'a', ""));
+	assert_int_equal(claim(b, 'c', 500), 0);
+	assert_string_equal(b->gone, "a");
+}
+
 static void a_lower_limit_and_files_that_went_by_hand(void **state)
 {
 	struct bench *b = *state;
@@ -270,6 +315,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_is_used_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(two_at_a_time_share_the_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_renewed_copy_goes_last, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_is_at_the_disk_stays, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_finds_no_room_takes_none, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_lower_limit_and_files_that_went_by_hand, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(files_without_number, set_up, tear_down),
 	};
