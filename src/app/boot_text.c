@@ -142,8 +142,10 @@ static void give_site_script(struct script_request *r)
 {
 	char reason[320];
 
-	if (give_site_file(r->site, r->given))
+	if (give_site_file(r->site, r->given)) {
+		machines_given(r->site, r->question, &r->facts, &r->answer);
 		return;
+	}
 	(void)snprintf(reason, sizeof(reason),
 		"no profile applies to this machine and there is no readable %.200s/boot.ipxe", r->site->cfg->http_root);
 	give_reason(r, reason);
@@ -250,14 +252,28 @@ void boot_text_told(struct site *site, struct question *q, struct mac mac, const
 	}
 }
 
+/* It is what a machine that runs iPXE already gets in place of a profile whose boot file is iPXE. */
+static void site_script_given(struct site *site, struct question *q, struct facts *f)
+{
+	struct answer a;
+
+	f->client = CLIENT_IPXE;
+	f->transport = TRANSPORT_HTTP;
+	site_decide(site, f, &a);
+	if (a.kind == ANSWER_SITE_SCRIPT)
+		machines_given(site, q, f, &a);
+}
+
 void boot_text_of_site(struct site *site, struct question *q)
 {
 	struct script_request r;
 	struct facts facts;
 
-	if (give_site_file(site, &q->given))
-		return;
 	(void)site_facts_of_address(site, q->peer, &facts);
+	if (give_site_file(site, &q->given)) {
+		site_script_given(site, q, &facts);
+		return;
+	}
 	script_request_init(&r, site, q, &facts, q->peer, "boot.ipxe");
 	give_script(&r);
 }

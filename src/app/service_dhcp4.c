@@ -323,10 +323,11 @@ static void answer(struct service_dhcp4 *s, const struct dhcp4_msg *msg, const s
 		lease_to_record(plan->lease, &record);
 	r->record = record;
 	r->committed = plan->commit;
-	told = tells_machine(s, plan, r);
-	/* Too many wait: the store hangs, and clients ask again. */
+	/* Too many wait: the store hangs, and clients ask again.  An order is not used up by what
+	 * does not leave. */
+	told = s->pending >= PENDING_MAX ? -EBUSY : tells_machine(s, plan, r);
 	if (told >= 0 && plan->commit)
-		e = s->pending >= PENDING_MAX ? -EBUSY : store_commit(s->site->store, &record, on_committed, r);
+		e = store_commit(s->site->store, &record, on_committed, r);
 	if (told < 0 || e < 0 || (told == 0 && !plan->commit))
 		finish_reply(s, r, told < 0 ? told : e);
 	else

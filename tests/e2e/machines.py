@@ -27,6 +27,7 @@ profiles:
   rescue: {{kernel: rescue}}
   disk: {{local_boot: true}}
   memtest: {{bootfile: memtest.bin}}
+  own: {{bootfile: undionly.kpxe}}
   elsewhere: {{bootfile: "http://10.77.0.99/menu.ipxe"}}
   installer: {{bootfile: "tftp://10.77.0.99/installer.0", install: true}}
 machines:
@@ -55,6 +56,7 @@ class Site(Lab):
         for name in ("linux", "rescue"):
             self.write("http/" + name, name)
         self.write("tftp/memtest.bin", os.urandom(5000))
+        self.write("tftp/undionly.kpxe", b"iPXE")
         self.mac = mac_text(self.link.mac)
         self.config_text = options.pop("text", CONFIG).format(lab=self, mac=options.pop("mac", self.mac), more=more)
         self.daemon = self.serve(config=self.config_text, **options)
@@ -385,6 +387,22 @@ def _():
         tftp_get(lab.client, "memtest.bin")
         netlib.wait_for("it is used up", lambda: lab.phase() == ("local", None))
         same(lab.boot(BIOS), None)
+
+
+@case("boot once our own iPXE, on a machine that runs iPXE already: used up by the site's script")
+def _():
+    with Site() as lab:
+        lab.begin()
+        lab.machine("local", "web1")
+        lab.machine("boot", "web1", "own")
+        url = lab.boot()
+        path = url[url.index("/", len("http://")):]
+        assert b"no readable" in lab.http_get(path)[2]
+        same(lab.phase(), ("local", "own"), "when there is no such script:")
+        lab.write("http/boot.ipxe", "#!ipxe\nshell\n")
+        same(lab.http_get(path)[2], b"#!ipxe\nshell\n")
+        same(lab.phase(), ("local", None))
+        assert is_local(lab.script())
 
 
 MENU = "http://10.77.0.99/menu.ipxe"
