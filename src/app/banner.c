@@ -1,6 +1,8 @@
 /* Sentences about the daemon itself. */
 #include "app/banner.h"
 
+#include "app/roots.h"
+
 static void say_pools(const struct served *s, struct text *out)
 {
 	if (s->n_pools == 0)

@@ -144,9 +144,11 @@ static void tell_waiters(struct entry *e)
 	struct waiter *w, *next;
 
 	DL_FOREACH_SAFE(e->waiters, w, next) {
+		given_error(&w->question->given, -ENOENT, "%s", "");
 		tell(e->api, w->question, e);
-		/* What was decided now may have changed the machine's state. */
-		machines_answer(e->api->site, w->question);
+		/* What was decided now may have changed the machine's state; or it takes a file yet. */
+		if (w->question->given.kind != GIVEN_LATER)
+			machines_answer(e->api->site, w->question);
 		e->api->n_waiters--;
 		free(w);
 	}

@@ -25,7 +25,7 @@ struct boot_api_word {
 	const char *why;                      /* BOOT_API_WAIT: a clause, plain ASCII */
 };
 
-/* Fills q->given, with the API's word. */
+/* Fills q->given, with the API's word; GIVEN_LATER where that takes more, and the question is answered then. */
 typedef void (*boot_api_told)(struct site *site, struct question *q, struct mac mac, const struct boot_api_word *word);
 
 /* On the main thread's loop; told is what becomes of all questions. */

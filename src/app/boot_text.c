@@ -2,14 +2,13 @@
 #include "app/boot_text.h"
 
 #include "app/boot_api.h"
+#include "app/brought_file.h"
 #include "app/machines.h"
 #include "base/escape.h"
 #include "core/url_query.h"
-#include "edge/files.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #define SCRIPT_TYPE "text/plain; charset=utf-8"
 
@@ -87,14 +86,10 @@ static void give_script_file(struct script_request *r, const struct profile *p)
 	struct text source = { 0 }, script = { 0 };
 	struct template_error error = { 0 };
 	char reason[320];
-	struct stat st;
-	int fd, e;
+	int e = brought_file_read(r->site, r->question, DISK_HTTP_ROOT, span_str(p->script.path), CONFIG_SCRIPT_MAX, &source);
 
-	e = root_open_file(&r->site->http_root, span_str(p->script.path), &fd, &st);
-	if (e == 0) {
-		e = files_read_all(fd, CONFIG_SCRIPT_MAX, &source);
-		close(fd);
-	}
+	if (e == -EINPROGRESS)
+		return;
 	if (e < 0) {
 		(void)snprintf(reason, sizeof(reason), "the script %s of profile %s cannot be read: %s",
 			p->script.path, p->name, strerror(-e));
@@ -125,25 +120,26 @@ static void give_profile(struct script_request *r, const struct profile *p)
 	give_boot(r, &script);
 }
 
-/* boot.ipxe of the root, byte for byte; false where there is none. */
-static bool give_site_file(struct site *site, struct given *given)
+/* boot.ipxe of the root, byte for byte, now or later; false where there is none. */
+static bool give_site_file(struct site *site, struct question *q)
 {
 	struct stat st;
-	int fd;
+	int fd, r = brought_file_open(site, q, DISK_HTTP_ROOT, SPAN_LIT("boot.ipxe"), &fd, &st);
 
-	if (root_open_file(&site->http_root, SPAN_LIT("boot.ipxe"), &fd, &st) < 0)
-		return false;
-	given_file(given, fd, &st);
-	given->content_type = SCRIPT_TYPE;
-	return true;
+	if (r == 0) {
+		given_file(&q->given, fd, &st);
+		q->given.content_type = SCRIPT_TYPE;
+	}
+	return r == 0 || r == -EINPROGRESS;
 }
 
 static void give_site_script(struct script_request *r)
 {
 	char reason[320];
 
-	if (give_site_file(r->site, r->given)) {
-		machines_given(r->site, r->question, &r->facts, &r->answer);
+	if (give_site_file(r->site, r->question)) {
+		if (r->given->kind == GIVEN_FILE)
+			machines_given(r->site, r->question, &r->facts, &r->answer);
 		return;
 	}
 	(void)snprintf(reason, sizeof(reason),
@@ -212,14 +208,13 @@ static void give_script(struct script_request *r)
 }
 
 /* The script that machines/MAC/boot.ipxe stands for. */
-static void request_of_machine(struct script_request *r, struct site *site, struct question *q, struct mac mac,
-	bool api_is_silent)
+static void request_of_machine(struct script_request *r, struct site *site, struct question *q, struct mac mac)
 {
 	struct facts facts;
 	struct ip4 address = site_facts_of_mac(site, mac, q->peer, &facts);
 	char path[64];
 
-	facts.api_is_silent = api_is_silent;
+	facts.api_is_silent = q->api_is_silent;
 	(void)snprintf(path, sizeof(path), "machines/%s/" MACHINE_SCRIPT, mac_str_dashed(mac).s);
 	script_request_init(r, site, q, &facts, address, path);
 }
@@ -229,7 +224,7 @@ void boot_text_of_machine(struct site *site, struct question *q, struct mac mac)
 	struct script_request r;
 
 	take_report(site, q, mac);
-	request_of_machine(&r, site, q, mac, false);
+	request_of_machine(&r, site, q, mac);
 	give_script(&r);
 }
 
@@ -238,7 +233,8 @@ void boot_text_told(struct site *site, struct question *q, struct mac mac, const
 	struct script_request r;
 	struct text script = { 0 };
 
-	request_of_machine(&r, site, q, mac, word->verdict == BOOT_API_RULES);
+	q->api_is_silent = word->verdict == BOOT_API_RULES;
+	request_of_machine(&r, site, q, mac);
 	/* Or something was ordered while the API was asked. */
 	if (word->verdict == BOOT_API_RULES || r.answer.rule_kind != RULE_API) {
 		give_script(&r);
@@ -270,8 +266,9 @@ void boot_text_of_site(struct site *site, struct question *q)
 	struct facts facts;
 
 	(void)site_facts_of_address(site, q->peer, &facts);
-	if (give_site_file(site, &q->given)) {
-		site_script_given(site, q, &facts);
+	if (give_site_file(site, q)) {
+		if (q->given.kind == GIVEN_FILE)
+			site_script_given(site, q, &facts);
 		return;
 	}
 	script_request_init(&r, site, q, &facts, q->peer, "boot.ipxe");

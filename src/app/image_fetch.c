@@ -211,7 +211,7 @@ static bool has_digest(const char *path, struct sha256 digest)
 {
 	struct sha256 got;
 
-	return partial_sha256_of(path, &got) == 0 && sha256_eq(got, digest);
+	return partial_sha256_of(path, NULL, &got) == 0 && sha256_eq(got, digest);
 }
 
 /* Leaves it in the new directory, unless it is in its place already. */
@@ -321,7 +321,7 @@ int image_fetch(const struct catalogue_image *image, const struct image_options 
 	(void)rmdir(text_str(&j.new_dir));
 	(void)rmdir(text_str(&j.dir));
 	if (j.fetcher)
-		fetcher_close(j.fetcher);
+		fetcher_close(j.fetcher, NULL, NULL);
 	(void)uv_run(&j.loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&j.loop);
 	text_free(&j.dir);

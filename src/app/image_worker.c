@@ -255,13 +255,24 @@ static void read_ended(struct letter *l)
 	mailbox_close(w->home, free_worker, w);
 }
 
+/* No disk has anything of ours: the thread ends at once, and nobody who joins it waits. */
+static void on_fetcher_closed(void *ctx)
+{
+	struct download *d = ctx;
+	struct image_worker *w = d->worker;
+
+	worker_finish(w->thread);
+	d->letter.read = read_ended;
+	mailbox_post(w->home, &d->letter);
+}
+
 static void read_close(struct letter *l)
 {
 	struct download *d = (struct download *)l, *cut, *next;
 	struct image_worker *w = d->worker;
 
-	if (w->fetcher)
-		fetcher_close(w->fetcher);
+	struct fetcher *fetcher = w->fetcher;
+
 	w->fetcher = NULL;
 	DL_FOREACH_SAFE(w->downloads, cut, next) {
 		break_off(cut);
@@ -270,9 +281,7 @@ static void read_close(struct letter *l)
 	w->downloads = NULL;
 	image_shelf_free(w->shelf);
 	w->shelf = NULL;
-	worker_finish(w->thread);
-	l->read = read_ended;
-	mailbox_post(w->home, l);
+	fetcher_close(fetcher, on_fetcher_closed, d);
 }
 
 /* --- the main thread --- */

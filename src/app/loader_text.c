@@ -1,6 +1,7 @@
 /* grub.cfg and pxelinux.cfg/…; see loader_text.h. */
 #include "app/loader_text.h"
 
+#include "app/brought_file.h"
 #include "app/machines.h"
 #include "core/grub_cfg.h"
 #include "core/pxelinux_cfg.h"
@@ -79,15 +80,14 @@ static struct ip4 find_machine(struct site *site, const struct question *q, cons
 	return address;
 }
 
-static void init(struct request *r, struct site *site, struct question *q, const struct virtual_name *name,
-	bool api_is_silent)
+static void init(struct request *r, struct site *site, struct question *q, const struct virtual_name *name)
 {
 	struct ip4 address;
 
 	*r = (struct request){ .site = site, .question = q,
 		.language = name->kind == VIRTUAL_GRUB_CFG ? &grub : &pxelinux };
 	address = find_machine(site, q, name, &r->facts);
-	r->facts.api_is_silent = api_is_silent;
+	r->facts.api_is_silent = q->api_is_silent;
 	site_decide(site, &r->facts, &r->answer);
 	machines_installed_url(site, q, &r->facts, &r->answer, r->installed_url);
 	r->vars = machine_vars_of(&r->facts, &r->answer, address, q->local,
@@ -127,12 +127,15 @@ static void give_profile(struct request *r, const struct profile *p)
 		machines_given(r->site, r->question, &r->facts, &r->answer);
 }
 
+/* Now or later; false: there is none, and that is what was given. */
 static bool give_root_file(struct request *r)
 {
 	struct question *q = r->question;
 	struct stat st;
-	int fd, e = root_open_file(site_root(r->site, q->transport), q->path, &fd, &st);
+	int fd, e = brought_file_open(r->site, q, site_root(q->transport), q->path, &fd, &st);
 
+	if (e == -EINPROGRESS)
+		return true;
 	if (e == 0)
 		given_file(&q->given, fd, &st);
 	else
@@ -214,7 +217,7 @@ void loader_text_give(struct site *site, struct question *q, const struct virtua
 {
 	struct request r;
 
-	init(&r, site, q, name, false);
+	init(&r, site, q, name);
 	if (r.url.failed)
 		given_error(&q->given, -ENOMEM, "%s", "");
 	else
@@ -230,7 +233,8 @@ void loader_text_told(struct site *site, struct question *q, const struct virtua
 
 	told.has_mac = true; /* whoever has its address by now */
 	told.mac = mac;
-	init(&r, site, q, &told, word->verdict == BOOT_API_RULES);
+	q->api_is_silent = word->verdict == BOOT_API_RULES;
+	init(&r, site, q, &told);
 	if (r.url.failed)
 		given_error(&q->given, -ENOMEM, "%s", "");
 	else

@@ -158,7 +158,7 @@ static void begin_rendering(struct file_request *request, const struct answer *a
 	r->disk.give = give_rendered;
 	r->question = request->question;
 	r->question->given.kind = GIVEN_LATER;
-	disk_answer_begin(&r->disk, request->site, &request->site->templates);
+	disk_answer_begin(&r->disk, request->site, &request->site->disks[DISK_TEMPLATES]);
 }
 
 /* False: refused. */

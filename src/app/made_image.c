@@ -2,6 +2,7 @@
 #include "app/made_image.h"
 
 #include "app/boot_disk.h"
+#include "app/disk_answer.h"
 #include "app/image_gather.h"
 #include "app/machines.h"
 #include "app/unified_image.h"
@@ -19,7 +20,7 @@
 /* An image on its way: what lies elsewhere is waited for until its size is known, and the
  * kernel's head; then all is opened and laid out by a worker, since a disk may be slow. */
 struct making {
-	uv_work_t work;
+	struct disk_answer disk;
 	struct site *site;
 	struct question *question;
 	struct snapshot *now; /* whose profile it is */
@@ -54,9 +55,9 @@ static void give_reason(const struct making *m, int error, const char *reason)
 	given_error(&m->question->given, error, "%s", reason);
 }
 
-static void making_run(uv_work_t *work)
+static void assemble(struct disk_answer *disk)
 {
-	struct making *m = work->data;
+	struct making *m = (struct making *)disk;
 
 	m->error = m->of.family == FAMILY_STUB ? unified_image_assemble(&m->of, &m->parts, &m->why) :
 						 boot_disk_assemble(&m->of, &m->parts, &m->why);
@@ -68,11 +69,10 @@ static void answer(struct making *m)
 	making_free(m);
 }
 
-static void making_done(uv_work_t *work, int status)
+static void give_assembled(struct disk_answer *disk)
 {
-	struct making *m = work->data;
+	struct making *m = (struct making *)disk;
 
-	(void)status;
 	if (m->error == 0)
 		given_parts(&m->question->given, m->parts);
 	else
@@ -82,10 +82,9 @@ static void making_done(uv_work_t *work, int status)
 
 static void make(struct making *m)
 {
-	if (uv_queue_work(m->site->loop, &m->work, making_run, making_done) == 0)
-		return;
-	give_reason(m, -ENOMEM, strerror(ENOMEM));
-	answer(m);
+	m->disk.read = assemble;
+	m->disk.give = give_assembled;
+	disk_answer_begin(&m->disk, m->site, &m->site->disks[DISK_PARTS]);
 }
 
 /* --- what lies elsewhere --- */
@@ -234,7 +233,7 @@ void made_image_give(struct site *site, struct question *q, struct mac mac)
 		question_answer(q);
 		return;
 	}
-	*m = (struct making){ .work.data = m, .site = site, .question = q, .now = snapshot_ref(site->now), .mac = mac };
+	*m = (struct making){ .site = site, .question = q, .now = snapshot_ref(site->now), .mac = mac };
 	m->address = site_facts_of_mac(site, mac, q->peer, &facts);
 	/* Whoever asks for an image is firmware, whatever DHCP last heard of it. */
 	facts.client = CLIENT_HTTP;

@@ -1,6 +1,8 @@
 /* Questions between serving threads and the main thread; see question.h. */
 #include "app/question.h"
 
+#include "app/brought_file.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -71,6 +73,8 @@ void question_answer(struct question *q)
 {
 	struct serving_thread *t = q->thread;
 
+	brought_files_free(q->brought);
+	q->brought = NULL;
 	q->letter.read = read_answer;
 	mailbox_post(worker_inbox(t->worker), &q->letter);
 	serving_thread_answered(t);

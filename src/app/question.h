@@ -11,6 +11,7 @@
 #include "edge/http_source.h"
 
 struct machine_move;
+struct brought_file; /* app/brought_file.h */
 
 enum given_kind {
 	GIVEN_ERROR,
@@ -43,6 +44,8 @@ struct question {
 	struct span path, query; /* into octets: decoded, relative to the root; as it came */
 	struct given given;      /* zeroed when asked: GIVEN_ERROR */
 	struct machine_move *move; /* of the machine whose state the answer changes: app/machines.c */
+	struct brought_file *brought; /* files for the answer */
+	bool api_is_silent;           /* the boot API was asked for it, and leaves it to the rules */
 	uint8_t octets[];
 };
 

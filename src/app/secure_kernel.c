@@ -1,6 +1,7 @@
 /* Judges kernels that come from elsewhere; see secure_kernel.h. */
 #include "app/secure_kernel.h"
 
+#include "app/disk_answer.h"
 #include "app/efi_files.h"
 #include "app/image_gather.h"
 #include "core/url.h"
@@ -10,7 +11,7 @@
 #include <unistd.h>
 
 struct judging {
-	uv_work_t work;
+	struct disk_answer disk;
 	struct site *site;
 	struct question *question;
 	struct snapshot *now; /* whose kernel it is */
@@ -32,9 +33,9 @@ static void answer(struct judging *j)
 
 /* --- the verdict, by a worker: a disk may be slow --- */
 
-static void judge(uv_work_t *work)
+static void judge(struct disk_answer *disk)
 {
-	struct judging *j = work->data;
+	struct judging *j = (struct judging *)disk;
 	const struct given *g = &j->got.given;
 	struct efi_wanted wanted = { .arch = ARCH_UNKNOWN, .is_signed = true };
 	struct efi_head head;
@@ -56,13 +57,12 @@ static void judge(uv_work_t *work)
 		(void)close(fd);
 }
 
-static void judged(uv_work_t *work, int status)
+static void give_judged(struct disk_answer *disk)
 {
-	struct judging *j = work->data;
+	struct judging *j = (struct judging *)disk;
 	struct question *q = j->question;
 	struct text reason = { 0 };
 
-	(void)status;
 	if (j->is_good) {
 		q->given = j->got.given;
 		j->got.given = (struct given){ 0 };
@@ -92,10 +92,9 @@ static void on_there(void *ctx, struct image_wanted *list, size_t n, const struc
 	}
 	j->got = list[0];
 	list[0].given = (struct given){ 0 };
-	if (uv_queue_work(j->site->loop, &j->work, judge, judged) < 0) {
-		given_error(&j->question->given, -ENOMEM, "%s", "");
-		answer(j);
-	}
+	j->disk.read = judge;
+	j->disk.give = give_judged;
+	disk_answer_begin(&j->disk, j->site, &j->site->disks[DISK_PARTS]);
 }
 
 void secure_kernel_give(struct site *site, struct question *q, const struct file_ref *kernel)
@@ -111,7 +110,7 @@ void secure_kernel_give(struct site *site, struct question *q, const struct file
 		question_answer(q);
 		return;
 	}
-	*j = (struct judging){ .work.data = j, .site = site, .question = q, .now = snapshot_ref(site->now), .kernel = kernel };
+	*j = (struct judging){ .site = site, .question = q, .now = snapshot_ref(site->now), .kernel = kernel };
 	(void)site_facts_of_address(site, q->peer, &who);
 	j->who = (struct facts){ .has_mac = who.has_mac, .mac = who.mac, .has_uuid = who.has_uuid, .uuid = who.uuid,
 		.arch = who.arch };

@@ -5,6 +5,7 @@
 #include "app/config_files.h"
 #include "app/control.h"
 #include "app/image_cache.h"
+#include "app/last_resort.h"
 #include "app/listeners.h"
 #include "app/machine_change.h"
 #include "app/other_server.h"
@@ -29,6 +30,10 @@
 #define EVENTS_OCTETS   (1u << 20)
 #define PROGRESS_OCTETS (256u << 10)
 #define DEBOUNCE_MS 20   /* an interface that changes sends several messages */
+/* libuv's four would be taken by two disks that hang: of each that we know of two jobs are at work, for the
+ * main thread (enum site_disk, copies of images), the thread that fetches, and each that serves; and who has none
+ * of them shall find one. */
+#define WORKERS "32"
 
 struct daemon {
 	const struct serve_options *options;
@@ -47,6 +52,7 @@ struct daemon {
 	unsigned closing; /* services that have not said that they are closed */
 	uv_poll_t monitor;
 	uv_timer_t refresh_timer, retry_timer;
+	struct last_resort last_resort;
 	uv_signal_t signals[3];
 	size_t loaded; /* records of the store */
 };
@@ -344,6 +350,7 @@ static void stop(struct daemon *d, int signum)
 {
 	say_drops(d->site.log);
 	log_say(d->site.log, LOG_INFO, "serve", "stopping (%s)", signum == SIGINT ? "SIGINT" : "SIGTERM");
+	last_resort_arm(&d->last_resort);
 	d->closing = 2;
 	image_cache_stop(d->site.images);
 	boot_api_close(d->site.api);
@@ -511,6 +518,7 @@ static void start_handles(struct daemon *d)
 	d->monitor.data = d;
 	(void)uv_timer_init(&d->loop, &d->refresh_timer);
 	(void)uv_timer_init(&d->loop, &d->retry_timer);
+	last_resort_init(&d->last_resort, &d->site);
 	d->refresh_timer.data = d->retry_timer.data = d;
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		(void)uv_signal_init(&d->loop, &d->signals[i]);
@@ -606,15 +614,20 @@ int serve_run(const struct serve_options *options)
 
 	(void)signal(SIGPIPE, SIG_IGN); /* sendfile() knows no MSG_NOSIGNAL */
 	raise_descriptor_limit();
+	(void)setenv("UV_THREADPOOL_SIZE", WORKERS, 0);
 	if (uv_loop_init(&d.loop) < 0 || start_log(&d.site, options->log_json) < 0) {
 		(void)fprintf(stderr, "bootsmith: out of memory or descriptors\n");
 		return 1;
 	}
 	/* After a failed start the process ends here and now: services half begun
 	 * are the kernel's to take down. */
-	d.site.loop = d.site.templates.loop = &d.loop;
+	d.site.loop = &d.loop;
+	for (size_t i = 0; i < ARRAY_LEN(d.site.disks); i++)
+		d.site.disks[i].loop = &d.loop;
 	if (start(&d) < 0)
 		exit(1);
+	(void)uv_run(&d.loop, UV_RUN_DEFAULT);
+	last_resort_close(&d.last_resort);
 	(void)uv_run(&d.loop, UV_RUN_DEFAULT);
 	log_say(d.site.log, LOG_INFO, "serve", "stopped");
 	daemon_free(&d);

@@ -176,13 +176,17 @@ unsigned long serving_thread_take_lost(struct serving_thread *t)
 	return __atomic_exchange_n(&t->lost, 0, __ATOMIC_RELAXED);
 }
 
+static void show_load(struct serving_thread *t, struct serving_load load)
+{
+	__atomic_store_n(&t->shown.connections, load.connections, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->shown.transfers, load.transfers, __ATOMIC_RELAXED);
+}
+
 static void on_round(uv_prepare_t *round)
 {
 	struct serving_thread *t = round->data;
-	struct serving_load load = t->kind->load(t);
 
-	__atomic_store_n(&t->shown.connections, load.connections, __ATOMIC_RELAXED);
-	__atomic_store_n(&t->shown.transfers, load.transfers, __ATOMIC_RELAXED);
+	show_load(t, t->kind->load(t));
 }
 
 struct serving_load serving_thread_load(const struct serving_thread *t)
@@ -196,8 +200,8 @@ struct serving_load serving_thread_load(const struct serving_thread *t)
 /* A file whose directories are not in the kernel's cache: opened below a root of its
  * own, since the thread's may change or go meanwhile. */
 struct opening {
+	struct disk_job job;
 	struct serving_opening public;
-	uv_work_t work;
 	struct serving_thread *thread;
 	struct snapshot *now;
 	const char *root; /* of now */
@@ -208,26 +212,30 @@ struct opening {
 	uint8_t path[];
 };
 
-static void opening_run(uv_work_t *work)
+static void opening_run(struct disk_job *job)
 {
-	struct opening *o = work->data;
+	struct opening *o = (struct opening *)job;
 	struct root root = root_open(o->root);
 
 	o->error = root_open_file(&root, (struct span){ o->path, o->path_n }, &o->fd, &o->st);
 	root_close(&root);
 }
 
-static void opening_done(uv_work_t *work, int status)
-{
-	struct opening *o = work->data;
+static void end(struct serving_thread *t);
 
-	(void)status;
+static void opening_done(struct disk_job *job)
+{
+	struct opening *o = (struct opening *)job;
+	struct serving_thread *t = o->thread;
+
 	if (o->public.asker)
-		o->opened(o->thread, o->public.asker, o->error, o->fd, &o->st);
+		o->opened(t, o->public.asker, o->error, o->fd, &o->st);
 	else if (o->error == 0)
 		close(o->fd);
 	snapshot_unref(o->now);
 	free(o);
+	if (t->is_ending && disk_jobs_are_done(&t->openings))
+		end(t);
 }
 
 static int open_in_root(struct serving_thread *t, struct root *root, struct span path, void *asker, serving_opened opened,
@@ -245,13 +253,10 @@ static int open_in_root(struct serving_thread *t, struct root *root, struct span
 		.fd = -1, .path_n = path.n };
 	if (path.n)
 		memcpy(o->path, path.p, path.n);
-	o->work.data = o;
-	if (uv_queue_work(worker_loop(t->worker), &o->work, opening_run, opening_done) < 0) {
-		snapshot_unref(o->now);
-		free(o);
-		return -ENOMEM;
-	}
+	o->job.run = opening_run;
+	o->job.done = opening_done;
 	*ret_opening = &o->public;
+	disk_jobs_add(&t->openings, &o->job);
 	return -EINPROGRESS;
 }
 
@@ -309,7 +314,7 @@ enum serving_failure serving_failure_of(int error)
 	}
 }
 
-void serving_thread_ended(struct serving_thread *t)
+static void end(struct serving_thread *t)
 {
 	struct order *last = malloc(sizeof(*last));
 
@@ -322,6 +327,15 @@ void serving_thread_ended(struct serving_thread *t)
 	mailbox_post(t->home, &last->letter);
 }
 
+void serving_thread_ended(struct serving_thread *t)
+{
+	t->is_ending = true;
+	(void)uv_prepare_stop(&t->round);
+	show_load(t, (struct serving_load){ 0 });
+	if (disk_jobs_are_done(&t->openings))
+		end(t);
+}
+
 /* --- the thread --- */
 
 int serving_thread_init(struct serving_thread *t, struct snapshot *now)
@@ -332,6 +346,7 @@ int serving_thread_init(struct serving_thread *t, struct snapshot *now)
 	r = worker_new(&t->worker);
 	if (r < 0)
 		return r;
+	t->openings.loop = worker_loop(t->worker);
 	t->now = snapshot_ref(now);
 	open_roots(t, now);
 	(void)uv_prepare_init(worker_loop(t->worker), &t->round);

@@ -10,6 +10,7 @@
 #include "app/roots.h"
 #include "app/snapshot.h"
 #include "core/locate.h"
+#include "edge/disk_jobs.h"
 #include "edge/worker.h"
 
 #define SERVING_REPORTS_MAX 20000 /* letters that may wait for the main thread: some 10 MB; of those that matter, twice as many */
@@ -66,6 +67,8 @@ struct serving_thread {
 	struct root root;
 	struct root profiles_root; /* http.root, where profiles' files are, whatever the protocol */
 	uv_prepare_t round;
+	struct disk_jobs openings;
+	bool is_ending; /* when the last opening is back */
 };
 
 /* A file on its way to be opened by one of libuv's workers. */
@@ -117,4 +120,6 @@ enum serving_failure {
 	SERVING_FAILED, /* ours to mend */
 };
 enum serving_failure serving_failure_of(int error);
+/* Nothing of the server is left: the thread ends when no worker is at work for it any more, and
+ * the main thread hears of it then, so that it never waits for a disk itself. */
 void serving_thread_ended(struct serving_thread *t);

@@ -35,25 +35,16 @@ void site_close(struct site *s)
 void site_adopt(struct site *s, struct snapshot *next)
 {
 	struct snapshot *old = s->now;
-	bool new_root = !old || !next || old->setup != next->setup;
 
-	if (new_root && old) {
-		root_close(&s->http_root);
-		root_close(&s->tftp_root);
-	}
-	if (new_root && next) {
-		s->http_root = root_open(next->cfg->http_root);
-		s->tftp_root = root_open(next->cfg->tftp_root);
-	}
 	s->now = next;
 	s->cfg = next ? next->cfg : NULL;
 	s->nets = next ? next->nets : NULL;
 	snapshot_unref(old);
 }
 
-struct root *site_root(struct site *s, enum transport t)
+enum site_disk site_root(enum transport t)
 {
-	return t == TRANSPORT_TFTP ? &s->tftp_root : &s->http_root;
+	return t == TRANSPORT_TFTP ? DISK_TFTP_ROOT : DISK_HTTP_ROOT;
 }
 
 /* We may have started since its firmware asked, and what runs on it now said less. */

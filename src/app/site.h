@@ -8,7 +8,6 @@
 
 #include "app/events.h"
 #include "app/log.h"
-#include "app/roots.h"
 #include "app/snapshot.h"
 #include "core/clients.h"
 #include "core/dhcp4_server.h"
@@ -24,6 +23,16 @@ struct boot_api;       /* app/boot_api.h */
 
 #define SITE_THREADS_MAX 8u
 
+/* What the main thread has workers read; each may be a disk of its own. */
+enum site_disk {
+	DISK_HTTP_ROOT,
+	DISK_TFTP_ROOT,
+	DISK_LOADERS,
+	DISK_TEMPLATES,
+	DISK_PARTS, /* of images: below http.root, and copies of what was fetched */
+	DISK_COUNT,
+};
+
 struct site {
 	uv_loop_t *loop; /* the main thread's */
 	struct log *log;
@@ -31,8 +40,7 @@ struct site {
 	struct snapshot *now;
 	const struct config *cfg;      /* of now */
 	const struct served_set *nets; /* of now */
-	struct disk_jobs templates; /* that are read for machines */
-	struct root http_root, tftp_root; /* of the main thread, which reads scripts there */
+	struct disk_jobs disks[DISK_COUNT]; /* what waits for one of them: a line for each, so that none stops another */
 	struct lease_table *leases;
 	struct clients *clients;
 	struct forms *forms;
@@ -47,15 +55,15 @@ struct site {
 	int64_t start_us; /* of the monotonic clock */
 };
 
+/* Where files by TFTP, or by HTTP, lie. */
+enum site_disk site_root(enum transport t);
+
 /* What is learned of machines, empty yet.  -errno: close it all the same. */
 int site_open(struct site *s) WARN_UNUSED;
 void site_close(struct site *s);
 
 /* Puts a snapshot in force, whose reference moves in; NULL at the end of all. */
 void site_adopt(struct site *s, struct snapshot *next);
-
-/* Where files by TFTP, or by HTTP, lie. */
-struct root *site_root(struct site *s, enum transport t);
 
 /* A thread begins to serve, or ended; at most SITE_THREADS_MAX do at once. */
 void site_add_thread(struct site *s, const struct serving_thread *t);

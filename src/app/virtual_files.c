@@ -2,19 +2,21 @@
 #include "app/virtual_files.h"
 
 #include "app/boot_text.h"
+#include "app/brought_file.h"
 #include "app/image_cache.h"
 #include "app/loader_text.h"
 #include "app/machine_files.h"
 #include "app/machines.h"
 #include "app/made_image.h"
 #include "app/secure_kernel.h"
-#include "edge/files.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 static void give_opened(struct question *q, int r, int fd, const struct stat *st)
 {
+	if (r == -EINPROGRESS)
+		return;
 	if (r < 0)
 		given_error(&q->given, r, "%s", "");
 	else
@@ -24,7 +26,7 @@ static void give_opened(struct question *q, int r, int fd, const struct stat *st
 static void give_root_file(struct site *site, struct question *q, struct span path)
 {
 	struct stat st;
-	int fd = -1, r = root_open_file(site_root(site, q->transport), path, &fd, &st);
+	int fd = -1, r = brought_file_open(site, q, site_root(q->transport), path, &fd, &st);
 
 	give_opened(q, r, fd, &st);
 }
@@ -33,7 +35,7 @@ static void give_root_file(struct site *site, struct question *q, struct span pa
 static void give_web_file(struct site *site, struct question *q, const struct file_ref *ref)
 {
 	struct stat st;
-	int fd = -1, r = root_open_file(&site->http_root, span_str(ref->path), &fd, &st);
+	int fd = -1, r = brought_file_open(site, q, DISK_HTTP_ROOT, span_str(ref->path), &fd, &st);
 
 	give_opened(q, r, fd, &st);
 }
@@ -121,7 +123,7 @@ static void give_beside_loader(struct site *site, struct question *q, const stru
 	site_loader_path(site->cfg, l->path, path, sizeof(path));
 	n = (size_t)(locate_file_name(path) - path);
 	(void)snprintf(path + n, sizeof(path) - n, "%.*s", (int)name.n, (const char *)name.p);
-	r = files_open_path(path, &fd, &st);
+	r = brought_file_open(site, q, DISK_LOADERS, span_str(path), &fd, &st);
 	give_opened(q, r, fd, &st);
 }
 

@@ -10,7 +10,8 @@
 #include "app/question.h"
 #include "app/site.h"
 
-/* Answers, now or later. */
+/* Answers, now or later: then it is called once more, when a file is there that the answer takes
+ * (app/brought_file.h). */
 void virtual_files_answer(struct site *site, struct question *q);
-/* Fills q->given, when the boot API was asked for it and has spoken. */
+/* Fills q->given, when the boot API was asked for it and has spoken; or it answers later. */
 void virtual_files_told(struct site *site, struct question *q, struct mac mac, const struct boot_api_word *word);

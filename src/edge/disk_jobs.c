@@ -46,6 +46,11 @@ void disk_jobs_add(struct disk_jobs *line, struct disk_job *job)
 	begin_next(line);
 }
 
+bool disk_jobs_are_done(const struct disk_jobs *line)
+{
+	return line->n_running == 0 && !line->waiting;
+}
+
 bool disk_jobs_drop(struct disk_job *job)
 {
 	struct disk_job *waiting;

@@ -30,5 +30,7 @@ struct disk_jobs {
 
 /* The line outlives its jobs. */
 void disk_jobs_add(struct disk_jobs *line, struct disk_job *job);
+/* None is at work or waits: from within done(), not counting its own. */
+bool disk_jobs_are_done(const struct disk_jobs *line);
 /* True: it had not begun, and never does.  False: done() comes. */
 bool disk_jobs_drop(struct disk_job *job) WARN_UNUSED;

@@ -32,6 +32,8 @@ struct fetcher {
 	struct fetch *fetches;
 	struct disk_jobs disk;
 	unsigned refs; /* its owner's, and one of each fetch that is not freed yet */
+	void (*closed)(void *ctx);
+	void *closed_ctx;
 };
 
 struct fetch {
@@ -49,7 +51,8 @@ struct fetch {
 	unsigned stall_s, tries;
 	/* on a worker: the partial is the job's then */
 	struct disk_job job;
-	bool is_at_disk, is_cancelled;
+	bool is_at_disk;
+	bool is_cancelled; /* atomic: a worker may be at it */
 	int job_result;
 	struct sha256 got;
 	/* this attempt */
@@ -93,12 +96,16 @@ static void fetcher_unref(struct fetcher *f)
 {
 	if (--f->refs > 0)
 		return;
+	if (f->closed)
+		f->closed(f->closed_ctx);
 	free(f->ca);
 	free(f);
 }
 
-void fetcher_close(struct fetcher *f)
+void fetcher_close(struct fetcher *f, void (*closed)(void *ctx), void *ctx)
 {
+	f->closed = closed;
+	f->closed_ctx = ctx;
 	while (f->fetches)
 		fetch_cancel(f->fetches);
 	fetch_loop_close(f->loop);
@@ -145,7 +152,7 @@ void fetch_cancel(struct fetch *f)
 	if (!f->is_at_disk || disk_jobs_drop(&f->job))
 		let_go(f);
 	else
-		f->is_cancelled = true; /* what a worker has is let go when it has done */
+		__atomic_store_n(&f->is_cancelled, true, __ATOMIC_RELAXED); /* what a worker has is let go when it has done */
 }
 
 static void PRINTF(4, 5) finish_at(struct fetch *f, int result, const char *path, const char *fmt, ...)
@@ -489,14 +496,14 @@ static bool is_in_place(const struct fetch *f)
 {
 	struct sha256 got;
 
-	return f->may_be_there && f->has_sha256 && partial_sha256_of(f->path, &got) == 0 && sha256_eq(got, f->sha256);
+	return f->may_be_there && f->has_sha256 && partial_sha256_of(f->path, &f->is_cancelled, &got) == 0 && sha256_eq(got, f->sha256);
 }
 
 static void open_partial(struct disk_job *job)
 {
 	struct fetch *f = fetch_of(job);
 
-	f->job_result = is_in_place(f) ? -EEXIST : partial_open(f->path, f->url, f->keep_note, &f->partial);
+	f->job_result = is_in_place(f) ? -EEXIST : partial_open(f->path, f->url, f->keep_note, &f->is_cancelled, &f->partial);
 }
 
 static void on_partial_open(struct disk_job *job)

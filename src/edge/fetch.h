@@ -21,8 +21,9 @@ struct fetch;
 
 /* ca: a file of certificates to trust instead of the system's, or NULL. */
 int fetcher_new(uv_loop_t *loop, const char *ca, struct fetcher **ret) WARN_UNUSED;
-/* Ends all fetches without a word; frees it when the loop has let go. */
-void fetcher_close(struct fetcher *f);
+/* Ends all fetches without a word; frees it when the loop has let go.  closed (NULL: nobody asks)
+ * comes when no worker is at work for it any more, which a disk that hangs can delay for ever. */
+void fetcher_close(struct fetcher *f, void (*closed)(void *ctx), void *ctx);
 
 struct fetch_request {
 	const char *url;

@@ -37,7 +37,7 @@ static int digest_end(EVP_MD_CTX *d, struct sha256 *ret)
 }
 
 /* The whole file from its beginning; *ret_n: how long it is. */
-static int digest_file(EVP_MD_CTX *d, int fd, uint64_t *ret_n)
+static int digest_file(EVP_MD_CTX *d, int fd, const bool *cancelled, uint64_t *ret_n)
 {
 	uint8_t *piece = malloc(PIECE);
 	ssize_t n = 0;
@@ -47,6 +47,8 @@ static int digest_file(EVP_MD_CTX *d, int fd, uint64_t *ret_n)
 	while (r == 0 && (n = pread(fd, piece, PIECE, (off_t)at)) > 0) {
 		at += (uint64_t)n;
 		r = EVP_DigestUpdate(d, piece, (size_t)n) == 1 ? 0 : -EIO;
+		if (cancelled && __atomic_load_n(cancelled, __ATOMIC_RELAXED))
+			r = -ECANCELED;
 	}
 	if (r == 0 && n < 0)
 		r = -errno;
@@ -55,7 +57,7 @@ static int digest_file(EVP_MD_CTX *d, int fd, uint64_t *ret_n)
 	return r;
 }
 
-int partial_sha256_of(const char *path, struct sha256 *ret)
+int partial_sha256_of(const char *path, const bool *cancelled, struct sha256 *ret)
 {
 	EVP_MD_CTX *d = EVP_MD_CTX_new();
 	struct stat st;
@@ -63,7 +65,7 @@ int partial_sha256_of(const char *path, struct sha256 *ret)
 	int fd = -1, r = d ? files_open_path(path, &fd, &st) : -ENOMEM;
 
 	if (r == 0)
-		r = digest_file(d, fd, &size);
+		r = digest_file(d, fd, cancelled, &size);
 	if (r == 0)
 		r = digest_end(d, ret);
 	if (fd >= 0)
@@ -151,7 +153,7 @@ static int write_note(const struct partial *p)
 
 /* --- opening --- */
 
-static int open_beginning(struct partial *p)
+static int open_beginning(struct partial *p, const bool *cancelled)
 {
 	int r;
 
@@ -160,7 +162,7 @@ static int open_beginning(struct partial *p)
 	p->fd = openat(p->dirfd, p->part_name, O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
 	if (p->fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	r = digest_file(p->digest, p->fd, &p->n);
+	r = digest_file(p->digest, p->fd, cancelled, &p->n);
 	return r;
 }
 
@@ -187,7 +189,7 @@ static int set_names(struct partial *p, const char *path, const char *url)
 	return n < (int)sizeof(p->part_name) ? 0 : -ENAMETOOLONG;
 }
 
-int partial_open(const char *path, const char *url, bool keep_note, struct partial **ret)
+int partial_open(const char *path, const char *url, bool keep_note, const bool *cancelled, struct partial **ret)
 {
 	struct partial *p = calloc(1, sizeof(*p));
 	int r;
@@ -205,7 +207,7 @@ int partial_open(const char *path, const char *url, bool keep_note, struct parti
 	if (r == 0)
 		r = read_kept(p);
 	if (r == 0)
-		r = open_beginning(p);
+		r = open_beginning(p, cancelled);
 	if (r < 0) {
 		partial_close(p);
 		return r;

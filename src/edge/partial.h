@@ -17,8 +17,10 @@ struct partial;
 
 /* The beginning that is there, of this URL; its directory must exist.  keep_note: DIR/NAME.of
  * is to say of the whole file what DIR/.NAME.of says of its beginning.  -EBUSY: another
- * process is at it; or -errno. */
-int partial_open(const char *path, const char *url, bool keep_note, struct partial **ret) WARN_UNUSED;
+ * process is at it; or -errno. *cancelled (atomic; NULL: never): -ECANCELED, since a digest of what
+ * is there takes long. */
+int partial_open(const char *path, const char *url, bool keep_note, const bool *cancelled,
+	struct partial **ret) WARN_UNUSED;
 /* Of which version the whole file is that is in place, where a note was kept; else empty. */
 struct span partial_in_place(const struct partial *p);
 /* How much there is, and of which version: the validator that partial_start() got. */
@@ -38,5 +40,5 @@ void partial_discard(struct partial *p);
 /* What was gathered stays, for the next partial_open().  NULL is no partial. */
 void partial_close(struct partial *p);
 
-/* The digest of a file that is there.  -errno. */
-int partial_sha256_of(const char *path, struct sha256 *ret) WARN_UNUSED;
+/* The digest of a file that is there.  -errno; cancelled as above. */
+int partial_sha256_of(const char *path, const bool *cancelled, struct sha256 *ret) WARN_UNUSED;

@@ -3,15 +3,19 @@
  * What writes or syncs a database waits; whatever else does is let through.  The way of
  * SQLite: fdatasync, fsync, pwrite64 on descriptors of files that end in .db or .db-wal.
  * Where HANG_DISK_END says how other files end, those are meant instead, and opening
- * (open) and reading (read, pread) them waits too.
+ * (open, openat2) and reading (read, pread) them waits too; openat2 with RESOLVE_CACHED
+ * fails with EAGAIN, as it does where a file is not in memory.
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -80,6 +84,30 @@ int open(const char *path, int flags, ...)
 	if (getenv("HANG_DISK_END"))
 		wait_for_path(path);
 	return ((int (*)(const char *, int, mode_t))dlsym(RTLD_NEXT, "open64"))(path, flags, mode);
+}
+
+/* The C library has no function for openat2. */
+long syscall(long number, ...)
+{
+	const struct open_how *how;
+	const char *path, *file = getenv("HANG_DISK");
+	va_list ap;
+	long a[6];
+
+	va_start(ap, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	if (number == SYS_openat2 && getenv("HANG_DISK_END")) {
+		path = (const char *)a[1];
+		how = (const struct open_how *)a[2];
+		if ((how->resolve & RESOLVE_CACHED) && file && access(file, F_OK) == 0 && is_meant(path)) {
+			errno = EAGAIN;
+			return -1;
+		}
+		wait_for_path(path);
+	}
+	return ((long (*)(long, ...))dlsym(RTLD_NEXT, "syscall"))(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 ssize_t read(int fd, void *p, size_t n)
