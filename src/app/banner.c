@@ -20,8 +20,9 @@ static void say_served(struct log *log, const struct served *s)
 	bool proxy = s->cfg->dhcp == DHCP_PROXY;
 	struct text t = { 0 };
 
-	text_addf(&t, "%s: %s %s/%u", s->cfg->name, proxy ? "proxyDHCP beside the DHCP server of" : "serving",
-		ip4_str(s->subnet).s, s->prefix_len);
+	text_addf(&t, "%s: %s %s/%u", s->cfg->name,
+		proxy ? "proxyDHCP beside the DHCP server of" : "serving", ip4_str(s->subnet).s,
+		s->prefix_len);
 	if (s->server.v)
 		text_addf(&t, " as %s", ip4_str(s->server).s);
 	else
@@ -55,25 +56,31 @@ static enum network_state state_of(const struct network *net, const struct serve
 	return NETWORK_NO_INTERFACE;
 }
 
-static void say_waiting(struct log *log, const struct network *net, enum network_state state, bool was_served)
+static void say_waiting(
+	struct log *log, const struct network *net, enum network_state state, bool was_served)
 {
 	const char *lost = was_served ? " (it was served until now)" : "";
 
 	switch (state) {
 	case NETWORK_NO_INTERFACE:
-		log_say(log, LOG_WARNING, "net", "%s: there is no such interface%s: waiting for it; `ip link` lists those there are",
+		log_say(log, LOG_WARNING, "net",
+			"%s: there is no such interface%s: waiting for it; `ip link` lists those there are",
 			net->interface, lost);
 		break;
 	case NETWORK_DOWN:
-		log_say(log, LOG_WARNING, "net", "%s is down%s: waiting for it to come up (`ip link set %s up`)",
+		log_say(log, LOG_WARNING, "net",
+			"%s is down%s: waiting for it to come up (`ip link set %s up`)",
 			net->interface, lost, net->interface);
 		break;
 	case NETWORK_NO_ADDRESS:
 		if (net->has_subnet)
-			log_say(log, LOG_WARNING, "net", "%s has no address in %s/%u%s: waiting for one (`ip addr add … dev %s`)",
-				net->interface, ip4_str(net->subnet).s, net->prefix_len, lost, net->interface);
+			log_say(log, LOG_WARNING, "net",
+				"%s has no address in %s/%u%s: waiting for one (`ip addr add … dev %s`)",
+				net->interface, ip4_str(net->subnet).s, net->prefix_len, lost,
+				net->interface);
 		else
-			log_say(log, LOG_WARNING, "net", "%s has no IPv4 address%s: waiting for one (`ip addr add … dev %s`)",
+			log_say(log, LOG_WARNING, "net",
+				"%s has no IPv4 address%s: waiting for one (`ip addr add … dev %s`)",
 				net->interface, lost, net->interface);
 		break;
 	case NETWORK_OFF:
@@ -141,7 +148,8 @@ static void say_loaders(struct site *site, enum loader_family f)
 				arch_name(a), path);
 	}
 	if (found.n)
-		log_say(site->log, LOG_INFO, "files", "loaders, %s: %s", loader_family_name(f), text_str(&found));
+		log_say(site->log, LOG_INFO, "files", "loaders, %s: %s", loader_family_name(f),
+			text_str(&found));
 	text_free(&found);
 }
 
@@ -150,8 +158,10 @@ static const char *https_clients_text(const struct config *cfg)
 	bool http_boot = (cfg->https_clients & 1u << CLIENT_HTTP) != 0;
 	bool ipxe = (cfg->https_clients & 1u << CLIENT_IPXE) != 0;
 
-	return http_boot && ipxe ? "UEFI HTTP Boot and iPXE" : http_boot ? "UEFI HTTP Boot" : ipxe ? "iPXE" :
-		"whoever asks there";
+	return http_boot && ipxe ? "UEFI HTTP Boot and iPXE"
+		: http_boot      ? "UEFI HTTP Boot"
+		: ipxe           ? "iPXE"
+				 : "whoever asks there";
 }
 
 static void say_try(struct site *site)
@@ -161,11 +171,15 @@ static void say_try(struct site *site)
 
 		if (!s->server.v)
 			continue;
-		log_say(site->log, LOG_INFO, "files", "files and scripts are at %s/ (try: curl %s/boot.ipxe)",
-			locate_http_url(site->cfg, s->server).s, locate_http_url(site->cfg, s->server).s);
+		log_say(site->log, LOG_INFO, "files",
+			"files and scripts are at %s/ (try: curl %s/boot.ipxe)",
+			locate_http_url(site->cfg, s->server).s,
+			locate_http_url(site->cfg, s->server).s);
 		if (site->now->files->tls)
-			log_say(site->log, LOG_INFO, "files", "and by HTTPS at %s/ for %s (try: curl --cacert CA.pem %s/boot.ipxe)",
-				locate_https_url(site->cfg, s->server).s, https_clients_text(site->cfg),
+			log_say(site->log, LOG_INFO, "files",
+				"and by HTTPS at %s/ for %s (try: curl --cacert CA.pem %s/boot.ipxe)",
+				locate_https_url(site->cfg, s->server).s,
+				https_clients_text(site->cfg),
 				locate_https_url(site->cfg, s->server).s);
 		return;
 	}
@@ -183,9 +197,11 @@ void banner_say(struct site *site)
 {
 	const struct config *cfg = site->cfg;
 
-	log_say(site->log, LOG_INFO, "config", "%s: networks %zu, profiles %zu, machines %zu, rules %zu, default profile %s",
-		cfg->file ? cfg->file : "no configuration file", cfg->n_networks, cfg->n_profiles, cfg->n_machines,
-		cfg->n_rules, cfg->default_profile ? cfg->default_profile->name : "none");
+	log_say(site->log, LOG_INFO, "config",
+		"%s: networks %zu, profiles %zu, machines %zu, rules %zu, default profile %s",
+		cfg->file ? cfg->file : "no configuration file", cfg->n_networks, cfg->n_profiles,
+		cfg->n_machines, cfg->n_rules,
+		cfg->default_profile ? cfg->default_profile->name : "none");
 	say_root(site, "HTTP", cfg->http_root);
 	say_root(site, "TFTP", cfg->tftp_root);
 	for (enum loader_family f = 0; f < FAMILY_COUNT; f++)

@@ -12,12 +12,12 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#define MACHINES_MAX  4096u          /* answers that are kept; what was not asked for longest makes room */
-#define ASKS_MAX      256u           /* at one time: anybody may ask for made-up machines */
-#define WAITERS_MAX   4096u          /* questions that wait for all of them */
-#define OCTETS_MAX    (256u << 10)   /* of an answer */
-#define FAILED_S      1              /* a failure holds for so long, or a room of machines would ask in turn */
-#define WHY_MAX       256
+#define MACHINES_MAX 4096u /* answers that are kept; what was not asked for longest makes room */
+#define ASKS_MAX     256u  /* at one time: anybody may ask for made-up machines */
+#define WAITERS_MAX  4096u /* questions that wait for all of them */
+#define OCTETS_MAX   (256u << 10) /* of an answer */
+#define FAILED_S     1 /* a failure holds for so long, or a room of machines would ask in turn */
+#define WHY_MAX      256
 
 struct waiter {
 	struct waiter *next, *prev;
@@ -124,19 +124,24 @@ static bool is_in_force(const struct entry *e)
  * we do not ask it, they never do: what it would have said may be something else. */
 static enum boot_api_verdict verdict_of(const struct boot_api *api, const struct entry *e)
 {
-	return e->verdict != BOOT_API_WAIT || api->is_closed || api->site->cfg->boot_api.waits ? e->verdict : BOOT_API_RULES;
+	return e->verdict != BOOT_API_WAIT || api->is_closed || api->site->cfg->boot_api.waits
+		? e->verdict
+		: BOOT_API_RULES;
 }
 
 static void tell(struct boot_api *api, struct question *q, const struct entry *e)
 {
-	const struct boot_api_word word = { .verdict = verdict_of(api, e), .answer = &e->answer, .why = e->why };
+	const struct boot_api_word word = {
+		.verdict = verdict_of(api, e), .answer = &e->answer, .why = e->why
+	};
 
 	api->told(api->site, q, e->mac, &word);
 }
 
 static void tell_to_wait(struct boot_api *api, struct question *q, struct mac mac, const char *why)
 {
-	api->told(api->site, q, mac, &(struct boot_api_word){ .verdict = BOOT_API_WAIT, .why = why });
+	api->told(
+		api->site, q, mac, &(struct boot_api_word){ .verdict = BOOT_API_WAIT, .why = why });
 }
 
 static void tell_waiters(struct entry *e)
@@ -165,7 +170,8 @@ static void say_failure(struct entry *e, const char *fmt, const char *detail)
 	escape_log(&shown, span_str(detail), 160);
 	(void)snprintf(e->why, sizeof(e->why), fmt, text_str(&shown));
 	text_free(&shown);
-	log_event(e->api->site->log, LOG_WARNING, "api", fields, ARRAY_LEN(fields), "%s: %s", mac.s, e->why);
+	log_event(e->api->site->log, LOG_WARNING, "api", fields, ARRAY_LEN(fields), "%s: %s", mac.s,
+		e->why);
 }
 
 static void take_answer(struct entry *e, struct span body)
@@ -174,7 +180,8 @@ static void take_answer(struct entry *e, struct span body)
 	struct boot_api_answer answer;
 
 	(void)snprintf(prefix, sizeof(prefix), "machines/%s", mac_str_dashed(e->mac).s);
-	if (boot_api_answer_read(body, e->url, e->api->site->cfg->http_root, prefix, &answer, why) < 0) {
+	if (boot_api_answer_read(body, e->url, e->api->site->cfg->http_root, prefix, &answer, why) <
+		0) {
 		say_failure(e, "the boot API's answer is none: %s", why);
 		return;
 	}
@@ -202,8 +209,11 @@ static void on_answered(void *ctx, unsigned status, struct span body, const char
 	} else {
 		say_failure(e, "the boot API gives no answer: %s", why);
 	}
-	e->until_ms = clock_mono_ms() + 1000 * (int64_t)(e->verdict == BOOT_API_WAIT ? FAILED_S :
-								  e->api->site->cfg->boot_api.cache_s);
+	e->until_ms = clock_mono_ms() +
+		1000 *
+			(int64_t)(e->verdict == BOOT_API_WAIT
+					? FAILED_S
+					: e->api->site->cfg->boot_api.cache_s);
 	tell_waiters(e);
 }
 
@@ -259,7 +269,8 @@ static struct entry *known_or_asked(struct boot_api *api, struct mac mac)
 	e->url = url;
 	HASH_DEL(api->entries, e); /* to the end of their order */
 	HASH_ADD(hh, api->entries, mac, sizeof(e->mac), e);
-	if (ask_begin(api->loop, url, 1000 * api->site->cfg->boot_api.timeout_s, OCTETS_MAX, on_answered, e, &e->ask) < 0) {
+	if (ask_begin(api->loop, url, 1000 * api->site->cfg->boot_api.timeout_s, OCTETS_MAX,
+		    on_answered, e, &e->ask) < 0) {
 		say_failure(e, "%s", strerror(ENOMEM));
 		tell_waiters(e); /* who waited for the API that was in force before */
 		return NULL;
@@ -279,8 +290,10 @@ void boot_api_ask(struct boot_api *api, struct question *q, struct mac mac)
 	}
 	w = e && api->n_waiters < WAITERS_MAX ? malloc(sizeof(*w)) : NULL;
 	if (!w) {
-		tell_to_wait(api, q, mac, api->is_closed ? "the server stops" :
-			"the boot API is asked for too many machines at this moment");
+		tell_to_wait(api, q, mac,
+			api->is_closed
+				? "the server stops"
+				: "the boot API is asked for too many machines at this moment");
 		return;
 	}
 	api->n_waiters++;
@@ -289,12 +302,15 @@ void boot_api_ask(struct boot_api *api, struct question *q, struct mac mac)
 	DL_APPEND(e->waiters, w);
 }
 
-const struct file_ref *boot_api_file(struct boot_api *api, struct mac mac, struct span part, bool *ret_private)
+const struct file_ref *boot_api_file(
+	struct boot_api *api, struct mac mac, struct span part, bool *ret_private)
 {
 	struct entry *e;
 
 	HASH_FIND(hh, api->entries, &mac, sizeof(mac), e);
-	return e && e->has_answer && is_in_force(e) ? boot_api_answer_file(&e->answer, part, ret_private) : NULL;
+	return e && e->has_answer && is_in_force(e)
+		? boot_api_answer_file(&e->answer, part, ret_private)
+		: NULL;
 }
 
 void boot_api_close(struct boot_api *api)

@@ -59,13 +59,15 @@ static int keep(struct reading *r, struct span s, const char **ret)
 /* file:///srv/http/debian/linux: a path below the root, which iPXE asks us for. */
 static int read_file_url(struct reading *r, struct span path, struct file_ref *ret)
 {
-	struct span below = span_has_prefix(path, r->http_root) ? span_skip(path, r->http_root.n) : SPAN_NONE;
+	struct span below = span_has_prefix(path, r->http_root) ? span_skip(path, r->http_root.n)
+								: SPAN_NONE;
 	bool in_root = below.n > 0 && below.p[0] == '/' && !memmem(below.p, below.n, "/..", 3);
 
 	while (below.n > 0 && below.p[0] == '/')
 		below = span_skip(below, 1);
 	if (!in_root || below.n == 0)
-		return refuse_text(r, "the file", path, "is not below http.root, and nothing else is served");
+		return refuse_text(
+			r, "the file", path, "is not below http.root, and nothing else is served");
 	*ret = (struct file_ref){ 0 };
 	return keep(r, below, &ret->path);
 }
@@ -79,11 +81,15 @@ static int read_url(struct reading *r, struct span s, const char *part, struct f
 
 	if (span_has_prefix(s, file))
 		return read_file_url(r, span_skip(s, file.n), ret);
-	*ret = (struct file_ref){ .path = arena_printf(&r->answer->arena, "%s/%s", r->prefix, part) };
+	*ret = (struct file_ref){ .path = arena_printf(
+					  &r->answer->arena, "%s/%s", r->prefix, part) };
 	if (!ret->path)
 		return -ENOMEM;
 	if (!url_resolve(r->api, s, &url))
-		e = url.failed ? -ENOMEM : refuse_text(r, "the URL", s, "is none of http, https or file, nor a path of the API's server");
+		e = url.failed
+			? -ENOMEM
+			: refuse_text(r, "the URL", s,
+				  "is none of http, https or file, nor a path of the API's server");
 	else
 		e = keep(r, text_span(&url), &ret->upstream);
 	text_free(&url);
@@ -93,7 +99,8 @@ static int read_url(struct reading *r, struct span s, const char *part, struct f
 static int read_kernel(struct reading *r, const json_t *j)
 {
 	if (!json_is_string(j))
-		return refuse(r, "\"kernel\" is %s: it must be the URL of a kernel", j ? "no text" : "missing");
+		return refuse(r, "\"kernel\" is %s: it must be the URL of a kernel",
+			j ? "no text" : "missing");
 	return read_url(r, string_of(j), "kernel", &r->answer->profile.kernel);
 }
 
@@ -116,8 +123,11 @@ static int read_initrds(struct reading *r, const json_t *j)
 		char part[32];
 
 		(void)snprintf(part, sizeof(part), "initrd%zu", i);
-		e = json_is_string(item) ? read_url(r, string_of(item), part, &list[i])
-					 : refuse(r, "\"initrd\" must be a list of URLs, and its item %zu is no text", i);
+		e = json_is_string(item)
+			? read_url(r, string_of(item), part, &list[i])
+			: refuse(r,
+				  "\"initrd\" must be a list of URLs, and its item %zu is no text",
+				  i);
 	}
 	p->initrds = list;
 	p->n_initrds = n;
@@ -170,10 +180,12 @@ static int add_action(struct reading *r, struct span action, struct text *out)
 	if (span_has_prefix(s, word)) {
 		argument = trim(span_skip(s, word.n));
 		if (argument.n >= 2 && argument.p[0] == '"' && argument.p[argument.n - 1] == '"' &&
-			!memchr(argument.p + 1, '"', argument.n - 2) && !memchr(argument.p, '\\', argument.n))
+			!memchr(argument.p + 1, '"', argument.n - 2) &&
+			!memchr(argument.p, '\\', argument.n))
 			return add_url(r, (struct span){ argument.p + 1, argument.n - 2 }, out);
 	}
-	return refuse_text(r, "in \"cmdline\",", action, "is no {{ URL \"...\" }}, and of templates only that is known");
+	return refuse_text(r, "in \"cmdline\",", action,
+		"is no {{ URL \"...\" }}, and of templates only that is known");
 }
 
 /* Where needle begins in s, or s.n. */
@@ -227,14 +239,16 @@ static int add_parameter(struct reading *r, const char *key, const json_t *value
 		return add_literal(r, string_of(value), out);
 	if (json_is_string(url))
 		return add_url(r, string_of(url), out);
-	return refuse(r, "a value in \"cmdline\" is neither a text, nor true, nor {\"url\": \"...\"}");
+	return refuse(
+		r, "a value in \"cmdline\" is neither a text, nor true, nor {\"url\": \"...\"}");
 }
 
 static int keep_cmdline(struct reading *r, struct span line)
 {
 	for (size_t i = 0; i < line.n; i++)
 		if (line.p[i] < ' ' || line.p[i] == 0x7f)
-			return refuse(r, "\"cmdline\" has a control character, and a command line is one line");
+			return refuse(r,
+				"\"cmdline\" has a control character, and a command line is one line");
 	return keep(r, line, &r->answer->profile.cmdline);
 }
 
@@ -248,9 +262,8 @@ static int read_cmdline(struct reading *r, json_t *j)
 	if (json_is_string(j)) {
 		e = add_template(r, string_of(j), &line);
 	} else if (json_is_object(j)) {
-		json_object_foreach(j, key, value)
-			if (e == 0)
-				e = add_parameter(r, key, value, &line);
+		json_object_foreach(j, key, value) if (e == 0)
+			e = add_parameter(r, key, value, &line);
 	} else if (j && !json_is_null(j)) {
 		e = refuse(r, "\"cmdline\" is neither a text nor an object");
 	}
@@ -288,11 +301,16 @@ static int read_answer(struct reading *r, json_t *j)
 	return e == 0 ? read_message(r, json_object_get(j, "message")) : e;
 }
 
-int boot_api_answer_read(struct span json, const char *api, const char *http_root, const char *prefix,
-	struct boot_api_answer *ret, char ret_why[static BOOT_API_WHY_MAX])
+int boot_api_answer_read(struct span json, const char *api, const char *http_root,
+	const char *prefix, struct boot_api_answer *ret, char ret_why[static BOOT_API_WHY_MAX])
 {
-	struct boot_api_answer answer = { .profile = { .name = "boot_api", .kind = PROFILE_KERNEL, .cmdline = "" } };
-	struct reading r = { .api = span_str(api), .http_root = span_str(http_root), .prefix = prefix, .answer = &answer,
+	struct boot_api_answer answer = {
+		.profile = { .name = "boot_api", .kind = PROFILE_KERNEL, .cmdline = "" }
+	};
+	struct reading r = { .api = span_str(api),
+		.http_root = span_str(http_root),
+		.prefix = prefix,
+		.answer = &answer,
 		.why = ret_why };
 	json_error_t error;
 	json_t *j = json_loadb((const char *)json.p, json.n, JSON_REJECT_DUPLICATES, &error);
@@ -303,7 +321,8 @@ int boot_api_answer_read(struct span json, const char *api, const char *http_roo
 	if (!answer.urls)
 		e = -ENOMEM;
 	else
-		e = j ? read_answer(&r, j) : refuse_text(&r, "it is no JSON:", span_str(error.text), "");
+		e = j ? read_answer(&r, j)
+		      : refuse_text(&r, "it is no JSON:", span_str(error.text), "");
 	json_decref(j);
 	if (e < 0) {
 		arena_free(&answer.arena);
@@ -319,7 +338,8 @@ void boot_api_answer_free(struct boot_api_answer *a)
 	*a = (struct boot_api_answer){ .script = NULL };
 }
 
-static const struct file_ref *numbered(const struct file_ref *list, size_t n, const char *name, struct span part)
+static const struct file_ref *numbered(
+	const struct file_ref *list, size_t n, const char *name, struct span part)
 {
 	char own[32];
 
@@ -331,11 +351,13 @@ static const struct file_ref *numbered(const struct file_ref *list, size_t n, co
 	return NULL;
 }
 
-const struct file_ref *boot_api_answer_file(const struct boot_api_answer *a, struct span part, bool *ret_private)
+const struct file_ref *boot_api_answer_file(
+	const struct boot_api_answer *a, struct span part, bool *ret_private)
 {
 	const struct file_ref *url = numbered(a->urls, a->n_urls, "url", part);
-	const struct file_ref *f = span_eq(part, SPAN_LIT("kernel")) ? &a->profile.kernel :
-		numbered(a->profile.initrds, a->profile.n_initrds, "initrd", part);
+	const struct file_ref *f = span_eq(part, SPAN_LIT("kernel"))
+		? &a->profile.kernel
+		: numbered(a->profile.initrds, a->profile.n_initrds, "initrd", part);
 
 	*ret_private = url != NULL;
 	return url ? url : f && f->path ? f : NULL;

@@ -66,7 +66,8 @@ static int check_kernel(struct assembly *a)
 	int r = 0;
 
 	if (a->of->profile->secure_boot && !efi_file_check(f->fd, &f->st, &wanted, &head, &wrong))
-		r = boot_part_refuse(a->of->cfg->http_root, &a->of->profile->kernel, text_str(&wrong), a->why);
+		r = boot_part_refuse(
+			a->of->cfg->http_root, &a->of->profile->kernel, text_str(&wrong), a->why);
 	text_free(&wrong);
 	return r;
 }
@@ -77,7 +78,8 @@ static int open_profile(struct assembly *a, struct root *root)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && (f = boot_part(a->of->profile, i)); i++) {
-		r = boot_part_open(root, f, &a->of->fetched[i], &a->parts->files[DISK_KERNEL + i], a->why);
+		r = boot_part_open(
+			root, f, &a->of->fetched[i], &a->parts->files[DISK_KERNEL + i], a->why);
 		if (r == 0 && i == 0)
 			r = check_kernel(a);
 		if (r == 0 && i == 0)
@@ -131,8 +133,8 @@ static int lay_out(struct assembly *a)
 	int r;
 
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
-		a->files[a->n_files++] =
-			(struct fat_file){ .path = places[i], .octets = a->of->text };
+		a->files[a->n_files++] = (struct fat_file){ .path = places[i],
+			.octets = a->of->text };
 	r = fat_image_layout(a->files, a->n_files, &a->parts->pieces, &reason);
 	if (r == -EINVAL) {
 		text_adds(a->why, reason);

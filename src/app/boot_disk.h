@@ -12,4 +12,5 @@
 
 /* Opens the files and lays them out; what was fetched moves.  of->files are not NULL.
  * -EBADMSG with a sentence in *why when they make no disk; -ENOMEM.  May wait for a disk. */
-int boot_disk_assemble(const struct boot_parts *of, struct http_parts **ret, struct text *why) WARN_UNUSED;
+int boot_disk_assemble(
+	const struct boot_parts *of, struct http_parts **ret, struct text *why) WARN_UNUSED;

@@ -12,7 +12,8 @@ const struct file_ref *boot_part(const struct profile *p, size_t i)
 	return i == 0 ? &p->kernel : &p->initrds[i - 1];
 }
 
-int boot_part_refuse(const char *http_root, const struct file_ref *f, const char *reason, struct text *why)
+int boot_part_refuse(
+	const char *http_root, const struct file_ref *f, const char *reason, struct text *why)
 {
 	if (f->upstream)
 		url_show(span_str(f->upstream), why);
@@ -31,7 +32,8 @@ int boot_part_open(struct root *http_root, const struct file_ref *f, struct sour
 	int r = 0;
 
 	if (f->is_url)
-		return boot_part_refuse(http_root->path, f, "is no URL of http or https: nothing else can be fetched", why);
+		return boot_part_refuse(http_root->path, f,
+			"is no URL of http or https: nothing else can be fetched", why);
 	if (f->upstream && (!fetched || fetched->fd < 0))
 		return -ENODATA;
 	if (f->upstream) {

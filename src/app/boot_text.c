@@ -43,14 +43,17 @@ static void take_report(struct site *site, const struct question *q, struct mac 
 	uint8_t serial[CLIENT_TEXT_MAX], asset[CLIENT_TEXT_MAX];
 
 	machines_reported(site, q, mac);
-	clients_report(site->clients, mac, url_query_value(q->query, SPAN_LIT("serial"), serial, sizeof(serial)),
+	clients_report(site->clients, mac,
+		url_query_value(q->query, SPAN_LIT("serial"), serial, sizeof(serial)),
 		url_query_value(q->query, SPAN_LIT("asset"), asset, sizeof(asset)));
 }
 
 static void script_request_init(struct script_request *r, struct site *site, struct question *q,
 	const struct facts *facts, struct ip4 address, const char *path)
 {
-	*r = (struct script_request){ .site = site, .question = q, .facts = *facts, .given = &q->given };
+	*r = (struct script_request){
+		.site = site, .question = q, .facts = *facts, .given = &q->given
+	};
 	/* Whoever asks for a script runs iPXE, whatever it was when DHCP last heard it. */
 	r->facts.client = CLIENT_IPXE;
 	r->facts.transport = TRANSPORT_HTTP;
@@ -73,7 +76,8 @@ static void give_reason(struct script_request *r, const char *reason)
 	give_text(r, &script);
 }
 
-static void give_template_error(struct script_request *r, const char *file, const struct template_error *e)
+static void give_template_error(
+	struct script_request *r, const char *file, const struct template_error *e)
 {
 	char reason[320];
 
@@ -86,15 +90,18 @@ static void give_script_file(struct script_request *r, const struct profile *p)
 	struct text source = { 0 }, script = { 0 };
 	struct template_error error = { 0 };
 	char reason[320];
-	int e = brought_file_read(r->site, r->question, DISK_HTTP_ROOT, span_str(p->script.path), CONFIG_SCRIPT_MAX, &source);
+	int e = brought_file_read(r->site, r->question, DISK_HTTP_ROOT, span_str(p->script.path),
+		CONFIG_SCRIPT_MAX, &source);
 
 	if (e == -EINPROGRESS)
 		return;
 	if (e < 0) {
-		(void)snprintf(reason, sizeof(reason), "the script %s of profile %s cannot be read: %s",
-			p->script.path, p->name, strerror(-e));
+		(void)snprintf(reason, sizeof(reason),
+			"the script %s of profile %s cannot be read: %s", p->script.path, p->name,
+			strerror(-e));
 		give_reason(r, reason);
-	} else if (machine_vars_render(text_span(&source), &r->vars, escape_ipxe, &script, &error) == -EINVAL) {
+	} else if (machine_vars_render(
+			   text_span(&source), &r->vars, escape_ipxe, &script, &error) == -EINVAL) {
 		give_template_error(r, p->script.path, &error);
 	} else {
 		give_boot(r, &script);
@@ -143,7 +150,8 @@ static void give_site_script(struct script_request *r)
 		return;
 	}
 	(void)snprintf(reason, sizeof(reason),
-		"no profile applies to this machine and there is no readable %.200s/boot.ipxe", r->site->cfg->http_root);
+		"no profile applies to this machine and there is no readable %.200s/boot.ipxe",
+		r->site->cfg->http_root);
 	give_reason(r, reason);
 }
 
@@ -208,7 +216,8 @@ static void give_script(struct script_request *r)
 }
 
 /* The script that machines/MAC/boot.ipxe stands for. */
-static void request_of_machine(struct script_request *r, struct site *site, struct question *q, struct mac mac)
+static void request_of_machine(
+	struct script_request *r, struct site *site, struct question *q, struct mac mac)
 {
 	struct facts facts;
 	struct ip4 address = site_facts_of_mac(site, mac, q->peer, &facts);
@@ -228,7 +237,8 @@ void boot_text_of_machine(struct site *site, struct question *q, struct mac mac)
 	give_script(&r);
 }
 
-void boot_text_told(struct site *site, struct question *q, struct mac mac, const struct boot_api_word *word)
+void boot_text_told(
+	struct site *site, struct question *q, struct mac mac, const struct boot_api_word *word)
 {
 	struct script_request r;
 	struct text script = { 0 };

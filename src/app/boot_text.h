@@ -14,6 +14,7 @@
 /* machines/MAC/boot.ipxe; the query is what iPXE reports of itself in the URL. */
 void boot_text_of_machine(struct site *site, struct question *q, struct mac mac);
 /* The same when the boot API was asked, and has spoken. */
-void boot_text_told(struct site *site, struct question *q, struct mac mac, const struct boot_api_word *word);
+void boot_text_told(
+	struct site *site, struct question *q, struct mac mac, const struct boot_api_word *word);
 /* boot.ipxe: the root's file, byte for byte, else what the machine that asks is to run. */
 void boot_text_of_site(struct site *site, struct question *q);

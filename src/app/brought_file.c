@@ -91,7 +91,8 @@ static void give(struct disk_answer *disk)
 	virtual_files_answer(disk->site, q);
 }
 
-static int begin(struct site *site, struct question *q, enum site_disk place, struct span path, size_t max)
+static int begin(
+	struct site *site, struct question *q, enum site_disk place, struct span path, size_t max)
 {
 	struct brought_file *b = calloc(1, sizeof(*b) + path.n + 1);
 
@@ -111,7 +112,8 @@ static int begin(struct site *site, struct question *q, enum site_disk place, st
 	return -EINPROGRESS;
 }
 
-static struct brought_file *find(const struct question *q, enum site_disk place, struct span path, size_t max)
+static struct brought_file *find(
+	const struct question *q, enum site_disk place, struct span path, size_t max)
 {
 	struct brought_file *b;
 
@@ -128,8 +130,8 @@ static void leave(struct question *q, struct brought_file *b)
 	free_one(b);
 }
 
-int brought_file_open(struct site *site, struct question *q, enum site_disk disk, struct span path, int *ret_fd,
-	struct stat *ret_st)
+int brought_file_open(struct site *site, struct question *q, enum site_disk disk, struct span path,
+	int *ret_fd, struct stat *ret_st)
 {
 	struct brought_file *b = find(q, disk, path, 0);
 
@@ -144,8 +146,8 @@ int brought_file_open(struct site *site, struct question *q, enum site_disk disk
 	return 0;
 }
 
-int brought_file_read(struct site *site, struct question *q, enum site_disk disk, struct span path, size_t max,
-	struct text *ret)
+int brought_file_read(struct site *site, struct question *q, enum site_disk disk, struct span path,
+	size_t max, struct text *ret)
 {
 	struct brought_file *b = find(q, disk, path, max);
 

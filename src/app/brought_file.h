@@ -13,11 +13,11 @@
 
 /* A file below http.root (DISK_HTTP_ROOT) or tftp.root (DISK_TFTP_ROOT), or of this path
  * (DISK_LOADERS).  0; -ENOENT, …; or -EINPROGRESS: q->given is GIVEN_LATER. */
-int brought_file_open(struct site *site, struct question *q, enum site_disk disk, struct span path, int *ret_fd,
-	struct stat *ret_st) WARN_UNUSED;
+int brought_file_open(struct site *site, struct question *q, enum site_disk disk, struct span path,
+	int *ret_fd, struct stat *ret_st) WARN_UNUSED;
 /* The same; all its octets, if they are no more than max (> 0).  -EFBIG. */
-int brought_file_read(struct site *site, struct question *q, enum site_disk disk, struct span path, size_t max,
-	struct text *ret) WARN_UNUSED;
+int brought_file_read(struct site *site, struct question *q, enum site_disk disk, struct span path,
+	size_t max, struct text *ret) WARN_UNUSED;
 
 /* Lets go of what was brought and not taken; NULL is fine. */
 void brought_files_free(struct brought_file *list);

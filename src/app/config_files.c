@@ -167,7 +167,8 @@ static void check_http_file(
 }
 
 /* What would fail on the machine's screen tonight is better said now. */
-static void check_script(const struct root *http, const struct file_ref *f, struct config_errors *errs)
+static void check_script(
+	const struct root *http, const struct file_ref *f, struct config_errors *errs)
 {
 	struct template_error error;
 	struct text source = { 0 };
@@ -177,11 +178,12 @@ static void check_script(const struct root *http, const struct file_ref *f, stru
 	if (!f->path || http->fd < 0 || files_open_below(http->fd, span_str(f->path), &fd, &st) < 0)
 		return; /* said already */
 	if (files_read_all(fd, CONFIG_SCRIPT_MAX, &source) < 0)
-		config_error_add(errs, f->pos, "%s/%s cannot be read, or is larger than %u KiB: this is no script",
+		config_error_add(errs, f->pos,
+			"%s/%s cannot be read, or is larger than %u KiB: this is no script",
 			http->path, f->path, CONFIG_SCRIPT_MAX >> 10);
 	else if (machine_vars_check(text_span(&source), &error) == -EINVAL)
-		config_error_add(errs, f->pos, "%s/%s, line %u: %s: correct the script", http->path, f->path,
-			error.line, error.message);
+		config_error_add(errs, f->pos, "%s/%s, line %u: %s: correct the script", http->path,
+			f->path, error.line, error.message);
 	(void)close(fd);
 	text_free(&source);
 }
@@ -190,8 +192,9 @@ static void check_script(const struct root *http, const struct file_ref *f, stru
 #define MACHINES_NAMED_MAX 20u
 
 /* Does each machine that has this profile by name have what the template asks for? */
-static void check_machines(const struct config *cfg, const struct profile *p, const struct profile_file *f,
-	struct span source, const struct template_sink *sink, struct config_errors *errs)
+static void check_machines(const struct config *cfg, const struct profile *p,
+	const struct profile_file *f, struct span source, const struct template_sink *sink,
+	struct config_errors *errs)
 {
 	const struct facts facts = { .client = CLIENT_IPXE };
 	struct text out = { 0 };
@@ -208,18 +211,21 @@ static void check_machines(const struct config *cfg, const struct profile *p, co
 		if (machine_vars_render_as(source, &vars, sink, &out, &error) != -EINVAL)
 			continue;
 		n++;
-		config_error_add(errs, m->pos, "the file %s cannot be rendered for %s: %s, line %u: %s", f->name, m->name,
-			error.partial[0] ? error.partial : f->source.path, error.line, error.message);
+		config_error_add(errs, m->pos,
+			"the file %s cannot be rendered for %s: %s, line %u: %s", f->name, m->name,
+			error.partial[0] ? error.partial : f->source.path, error.line,
+			error.message);
 	}
 	text_free(&out);
 }
 
-static void check_template(const struct config *cfg, const struct root *templates, const struct profile *p,
-	const struct profile_file *f, struct config_errors *errs)
+static void check_template(const struct config *cfg, const struct root *templates,
+	const struct profile *p, const struct profile_file *f, struct config_errors *errs)
 {
 	const struct text_kind *kind = text_kind_of(span_str(f->name));
 	struct template_files files = { .dirfd = templates->fd };
-	const struct template_sink sink = { kind->stranger, kind->own, template_files_read, &files };
+	const struct template_sink sink = { kind->stranger, kind->own, template_files_read,
+		&files };
 	struct template_error error;
 	struct span source;
 	int r;
@@ -228,11 +234,13 @@ static void check_template(const struct config *cfg, const struct root *template
 		return;
 	r = template_files_read(&files, span_str(f->source.path), &source);
 	if (r < 0)
-		config_error_add(errs, f->source.pos, "%s/%s %s: put the template there, or correct the path",
-			templates->path, f->source.path, why_not(r));
+		config_error_add(errs, f->source.pos,
+			"%s/%s %s: put the template there, or correct the path", templates->path,
+			f->source.path, why_not(r));
 	else if (machine_vars_check_as(source, cfg, &sink, &error) == -EINVAL)
-		config_error_add(errs, f->source.pos, "%s/%s, line %u: %s: correct the template", templates->path,
-			error.partial[0] ? error.partial : f->source.path, error.line, error.message);
+		config_error_add(errs, f->source.pos, "%s/%s, line %u: %s: correct the template",
+			templates->path, error.partial[0] ? error.partial : f->source.path,
+			error.line, error.message);
 	else
 		check_machines(cfg, p, f, source, &sink, errs);
 	template_files_free(&files);
@@ -240,11 +248,13 @@ static void check_template(const struct config *cfg, const struct root *template
 
 static void check_templates(const struct config *cfg, struct config_errors *errs)
 {
-	struct root templates = root_open(cfg->templates_root, "templates.root", cfg->templates_root_pos, errs);
+	struct root templates = root_open(
+		cfg->templates_root, "templates.root", cfg->templates_root_pos, errs);
 
 	for (size_t i = 0; i < cfg->n_profiles; i++)
 		for (size_t j = 0; j < cfg->profiles[i].n_files; j++)
-			check_template(cfg, &templates, &cfg->profiles[i], &cfg->profiles[i].files[j], errs);
+			check_template(cfg, &templates, &cfg->profiles[i],
+				&cfg->profiles[i].files[j], errs);
 	root_close(&templates);
 }
 
@@ -296,8 +306,8 @@ static void check_profiles(const struct config *cfg, const struct root *tftp,
 	}
 }
 
-static void check_loader(const struct loaders *loaders, const struct root *dir, enum loader_family f, enum arch a,
-	struct config_errors *errs)
+static void check_loader(const struct loaders *loaders, const struct root *dir,
+	enum loader_family f, enum arch a, struct config_errors *errs)
 {
 	const struct loader_file *l = &loaders->file[f][a];
 	struct text path = { 0 };
@@ -306,13 +316,16 @@ static void check_loader(const struct loaders *loaders, const struct root *dir, 
 
 	if (l->pos.line == 0 || (l->path[0] != '/' && dir->reported))
 		return;
-	text_addf(&path, "%s%s%s", l->path[0] == '/' ? "" : loaders->dir, l->path[0] == '/' ? "" : "/", l->path);
+	text_addf(&path, "%s%s%s", l->path[0] == '/' ? "" : loaders->dir,
+		l->path[0] == '/' ? "" : "/", l->path);
 	r = path.failed ? -ENOMEM : files_open_path(text_str(&path), &fd, &st);
 	if (r == 0)
 		(void)close(fd);
 	else
-		config_error_add(errs, l->pos, "%s for %s, %s, %s: install it%s, or correct the path",
-			loader_family_name(f), arch_name(a), text_str(&path), why_not(r), package_hint(l->path));
+		config_error_add(errs, l->pos,
+			"%s for %s, %s, %s: install it%s, or correct the path",
+			loader_family_name(f), arch_name(a), text_str(&path), why_not(r),
+			package_hint(l->path));
 	text_free(&path);
 }
 
@@ -337,8 +350,8 @@ static void check_https(const struct config *cfg, struct config_errors *errs)
 		const struct https_pair *pair = &cfg->https_pairs[p->pair];
 
 		if (!p->warning)
-			config_error_add(errs, p->of_key ? pair->key_pos : pair->certificate_pos, "%s",
-				text_str(&p->sentence));
+			config_error_add(errs, p->of_key ? pair->key_pos : pair->certificate_pos,
+				"%s", text_str(&p->sentence));
 	}
 	if (r == -ENOMEM)
 		errs->failed = true;
@@ -351,10 +364,12 @@ static void check_images_ca(const struct images_config *images, struct config_er
 	int r = images->ca ? ca_file_check(images->ca) : 0;
 
 	if (r == -EBADMSG)
-		config_error_add(errs, images->ca_pos, "images.ca: %s holds no certificate in PEM (-----BEGIN CERTIFICATE-----)",
+		config_error_add(errs, images->ca_pos,
+			"images.ca: %s holds no certificate in PEM (-----BEGIN CERTIFICATE-----)",
 			images->ca);
 	else if (r < 0)
-		config_error_add(errs, images->ca_pos, "images.ca: %s %s: put the certificates there, or correct the path",
+		config_error_add(errs, images->ca_pos,
+			"images.ca: %s %s: put the certificates there, or correct the path",
 			images->ca, r == -EFBIG ? "is larger than 16 MiB" : why_not(r));
 }
 

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define TRIES_MAX 3u  /* addresses in use, one after the other, before the client has to ask again */
-#define TURN_MAX  64  /* packets heard or fed in one turn of the loop, so that others get theirs */
+#define TRIES_MAX 3u /* addresses in use, one after the other, before the client has to ask again */
+#define TURN_MAX  64 /* packets heard or fed in one turn of the loop, so that others get theirs */
 #define LINES_MAX 10u /* about conflicts, a second */
 #define HANDLES   3u  /* timer, ICMP, the ports as a whole */
 
@@ -48,8 +48,8 @@ static void say_dropped(struct conflict *c, enum drop why, const struct held *h)
 		FIELD_SOME("hidden", hidden),
 	};
 
-	log_event(c->site->log, LOG_WARNING, "dhcp", fields, ARRAY_LEN(fields), "%s: %s, %s: %s", mac.s, address.s,
-		drop_id(why), drop_sentence(why));
+	log_event(c->site->log, LOG_WARNING, "dhcp", fields, ARRAY_LEN(fields), "%s: %s, %s: %s",
+		mac.s, address.s, drop_id(why), drop_sentence(why));
 }
 
 /* who: NULL when ICMP does not tell. */
@@ -57,7 +57,8 @@ static void say_conflict(struct conflict *c, const struct held *h, const struct 
 {
 	const struct served *net = served_by_address(c->site->nets, h->address);
 	const struct ip4_text address = ip4_str(h->address);
-	const struct mac_text user = mac_str(who ? *who : (struct mac){ 0 }), client = mac_str(h->client);
+	const struct mac_text user = mac_str(who ? *who : (struct mac){ 0 }),
+			      client = mac_str(h->client);
 	int64_t now_ms = clock_mono_ms();
 
 	if (now_ms - c->second_ms >= 1000) {
@@ -118,7 +119,8 @@ static void on_unused(struct conflict *c, struct held *h)
 static void on_declined(void *ctx, int result)
 {
 	if (result < 0)
-		log_say(ctx, LOG_WARNING, "dhcp", "an address that is in use could not be stored as such (%s): a restart forgets it",
+		log_say(ctx, LOG_WARNING, "dhcp",
+			"an address that is in use could not be stored as such (%s): a restart forgets it",
 			strerror(-result));
 }
 
@@ -142,7 +144,8 @@ static bool decline(struct conflict *c, const struct held *h, const struct mac *
 
 static void on_used(struct conflict *c, struct held *h, const struct mac *who)
 {
-	if (decline(c, h, who) && who && probing_answered(c->probing, h->ifindex, *who, clock_mono_ms()))
+	if (decline(c, h, who) && who &&
+		probing_answered(c->probing, h->ifindex, *who, clock_mono_ms()))
 		say_proxy(c, h, *who);
 	probing_take(c->probing, h);
 	h->tries++;
@@ -242,8 +245,12 @@ static int ask(struct conflict *c, const struct served *net, struct ip4 address)
 bool conflict_hold(struct conflict *c, const struct dhcp4_plan *plan, const struct dhcp4_rx *rx,
 	struct span packet, unsigned tries)
 {
-	const struct held h = { .address = plan->lease->address, .ifindex = plan->net->ifindex,
-		.client = plan->facts.mac, .tries = tries, .rx = *rx, .packet = packet };
+	const struct held h = { .address = plan->lease->address,
+		.ifindex = plan->net->ifindex,
+		.client = plan->facts.mac,
+		.tries = tries,
+		.rx = *rx,
+		.packet = packet };
 	bool asked;
 	int r;
 
@@ -306,16 +313,23 @@ static void on_handle_closed(uv_handle_t *h)
 	closed_one(h->data);
 }
 
-int conflict_new(uv_loop_t *loop, struct site *site, conflict_feed feed, void *ctx, struct conflict **ret)
+int conflict_new(
+	uv_loop_t *loop, struct site *site, conflict_feed feed, void *ctx, struct conflict **ret)
 {
 	struct conflict *c = calloc(1, sizeof(*c));
 	int r;
 
 	if (!c)
 		return -ENOMEM;
-	*c = (struct conflict){ .site = site, .feed = feed, .ctx = ctx, .icmp_fd = -1, .open_handles = HANDLES };
-	c->arp = (struct ports){ .loop = loop, .ctx = c, .open = open_arp, .readable = on_arp_readable,
-		.closed = on_ports_closed, .wants = wants_arp };
+	*c = (struct conflict){
+		.site = site, .feed = feed, .ctx = ctx, .icmp_fd = -1, .open_handles = HANDLES
+	};
+	c->arp = (struct ports){ .loop = loop,
+		.ctx = c,
+		.open = open_arp,
+		.readable = on_arp_readable,
+		.closed = on_ports_closed,
+		.wants = wants_arp };
 	r = icmp_socket_open(&c->icmp_fd, &c->cookie);
 	if (r == 0)
 		r = probing_new(&c->probing);

@@ -97,7 +97,8 @@ static void start(struct site *site, struct control_conn *c, const json_t *reque
 	const char *verb = json_string_value(json_object_get(request, "verb"));
 
 	if (!json_is_integer(version) || json_integer_value(version) != CONTROL_VERSION) {
-		control_say_error(c, "this daemon speaks version %d: a request begins {\"v\": %d, \"verb\": …",
+		control_say_error(c,
+			"this daemon speaks version %d: a request begins {\"v\": %d, \"verb\": …",
 			CONTROL_VERSION, CONTROL_VERSION);
 		return;
 	}
@@ -154,20 +155,23 @@ static void say_why_not(struct log *log, const char *path, int error)
 {
 	if (error == -EADDRINUSE)
 		log_say(log, LOG_WARNING, "control",
-			"another daemon listens on the control socket %s: this one does without; give it another --socket", path);
+			"another daemon listens on the control socket %s: this one does without; give it another --socket",
+			path);
 	else if (error == -EEXIST)
 		log_say(log, LOG_WARNING, "control",
-			"%s is no socket: it is left alone, and there is no control socket; name another with --socket", path);
+			"%s is no socket: it is left alone, and there is no control socket; name another with --socket",
+			path);
 	else
 		log_say(log, LOG_WARNING, "control",
-			"no control socket at %s: %s; the daemon does without, `bootsmith lease` cannot ask it", path,
-			strerror(-error));
+			"no control socket at %s: %s; the daemon does without, `bootsmith lease` cannot ask it",
+			path, strerror(-error));
 }
 
 void control_open(uv_loop_t *loop, struct site *site, struct control **ret)
 {
-	static const struct control_hooks hooks = { .request = on_request, .more = on_more, .gone = on_gone,
-		.refuse = on_refuse };
+	static const struct control_hooks hooks = {
+		.request = on_request, .more = on_more, .gone = on_gone, .refuse = on_refuse
+	};
 	struct control *ctl = calloc(1, sizeof(*ctl));
 	int r = -ENOMEM;
 

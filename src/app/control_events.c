@@ -47,13 +47,15 @@ static bool piece(struct events_answer *a)
 	struct event event;
 	uint64_t missed;
 
-	for (unsigned looked_at = 0, shown = 0; looked_at < PIECE_LOOKED_AT && shown < PIECE_SHOWN; looked_at++) {
+	for (unsigned looked_at = 0, shown = 0; looked_at < PIECE_LOOKED_AT && shown < PIECE_SHOWN;
+		looked_at++) {
 		if (!events_next(a->events, &a->cursor, &event, &missed))
 			return false;
 		if (!a->follow && event.seq > a->last)
 			return false;
 		if (missed)
-			text_addf(&a->out, "{\"v\": 1, \"missed\": %llu}\n", (unsigned long long)missed);
+			text_addf(&a->out, "{\"v\": 1, \"missed\": %llu}\n",
+				(unsigned long long)missed);
 		r = log_record_of(event.record);
 		if (!fits(a, &r))
 			continue;
@@ -83,7 +85,8 @@ static void on_more(struct control_answer *base, struct control_conn *c)
 
 static void on_wake(struct events_watcher *w)
 {
-	struct events_answer *a = (struct events_answer *)((char *)w - offsetof(struct events_answer, watcher));
+	struct events_answer *a = (struct events_answer *)((char *)w -
+		offsetof(struct events_answer, watcher));
 
 	control_pull(a->conn);
 }
@@ -95,7 +98,8 @@ static void on_gone(struct control_answer *base)
 
 void control_events(struct site *site, struct control_conn *c, const json_t *request)
 {
-	const json_t *since = json_object_get(request, "since"), *follow = json_object_get(request, "follow");
+	const json_t *since = json_object_get(request, "since"),
+		     *follow = json_object_get(request, "follow");
 	bool mac_ok;
 	const char *mac_text = control_text(request, "mac", &mac_ok);
 	struct events_answer *a;
@@ -105,8 +109,10 @@ void control_events(struct site *site, struct control_conn *c, const json_t *req
 		control_say_error(c, "\"mac\" is a MAC address, such as 52:54:00:12:34:56");
 		return;
 	}
-	if ((since && (!json_is_integer(since) || json_integer_value(since) < 0)) || (follow && !json_is_boolean(follow))) {
-		control_say_error(c, "\"since\" is the number of an event, and \"follow\" true or false");
+	if ((since && (!json_is_integer(since) || json_integer_value(since) < 0)) ||
+		(follow && !json_is_boolean(follow))) {
+		control_say_error(
+			c, "\"since\" is the number of an event, and \"follow\" true or false");
 		return;
 	}
 	a = calloc(1, sizeof(*a));
@@ -114,9 +120,15 @@ void control_events(struct site *site, struct control_conn *c, const json_t *req
 		control_say_error(c, "the daemon is out of memory");
 		return;
 	}
-	*a = (struct events_answer){ .base = { .more = on_more, .gone = on_gone }, .watcher.wake = on_wake,
-		.events = site->events, .conn = c, .last = events_last(site->events), .follow = json_is_true(follow),
-		.has_mac = mac_text != NULL, .mac = mac_str(mac), .clock.utc = true };
+	*a = (struct events_answer){ .base = { .more = on_more, .gone = on_gone },
+		.watcher.wake = on_wake,
+		.events = site->events,
+		.conn = c,
+		.last = events_last(site->events),
+		.follow = json_is_true(follow),
+		.has_mac = mac_text != NULL,
+		.mac = mac_str(mac),
+		.clock.utc = true };
 	events_begin(a->events, since ? (uint64_t)json_integer_value(since) : 0, &a->cursor);
 	control_begin(c, a, true);
 }

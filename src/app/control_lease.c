@@ -40,7 +40,7 @@ struct lease_answer {
 	bool leases_done;
 	bool all_done;
 	struct lease_walk walk;
-	size_t machine;  /* of the configuration's: the next one to look at */
+	size_t machine; /* of the configuration's: the next one to look at */
 	unsigned found;
 	unsigned pending; /* releases that wait for the store */
 	unsigned failed;  /* that it could not take */
@@ -67,7 +67,8 @@ static bool name_fits(const struct filter *f, const struct lease_view *v)
 {
 	struct span name = span_str(f->text);
 
-	return span_eq_nocase(v->hostname, name) || (v->machine && span_eq_nocase(span_str(v->machine), name));
+	return span_eq_nocase(v->hostname, name) ||
+		(v->machine && span_eq_nocase(span_str(v->machine), name));
 }
 
 static bool fits(const struct filter *f, const struct lease_view *v)
@@ -101,7 +102,8 @@ static void finish(struct lease_answer *a)
 	struct control_conn *c = a->conn;
 
 	if (c && a->failed)
-		control_say_error(c, "%u of %u leases are free now, but the store could not write that: they are back after a restart",
+		control_say_error(c,
+			"%u of %u leases are free now, but the store could not write that: they are back after a restart",
 			a->failed, a->found);
 	else if (c && a->filter.key != KEY_NONE && a->found == 0)
 		control_say_error(c, "%s has no lease here", a->filter.text);
@@ -144,8 +146,8 @@ static void tell_release(const struct lease_answer *a, const struct lease_view *
 	};
 
 	log_event(a->site->log, LOG_INFO, "control", fields, ARRAY_LEN(fields),
-		"%s%s%s: released by the control socket, for user %u", v->has_mac ? mac.s : "", v->has_mac ? " " : "",
-		address.s, (unsigned)a->uid);
+		"%s%s%s: released by the control socket, for user %u", v->has_mac ? mac.s : "",
+		v->has_mac ? " " : "", address.s, (unsigned)a->uid);
 }
 
 static void release_lease(struct lease_answer *a, struct lease *l, const struct lease_view *v)
@@ -191,7 +193,8 @@ static void take_lease(struct lease_answer *a, struct lease *l)
 }
 
 /* The network that serves an address now, if it is reserved in it. */
-static const struct machine *reserved_for(const struct lease_answer *a, struct ip4 address, const struct served **ret_net)
+static const struct machine *reserved_for(
+	const struct lease_answer *a, struct ip4 address, const struct served **ret_net)
 {
 	*ret_net = served_by_address(a->site->nets, address);
 	return *ret_net ? served_reserved_for(*ret_net, address) : NULL;
@@ -316,7 +319,8 @@ static struct lease_answer *answer_new(struct control_conn *c)
 }
 
 /* An answer about what "key" names; NULL: refused. */
-static struct lease_answer *answer_for_key(struct control_conn *c, const json_t *request, const char *wanted)
+static struct lease_answer *answer_for_key(
+	struct control_conn *c, const json_t *request, const char *wanted)
 {
 	bool ok;
 	const char *key = control_text(request, "key", &ok);
@@ -344,7 +348,8 @@ void control_lease_list(struct site *site, struct control_conn *c, const json_t 
 	bool network_ok, state_ok;
 	const char *network = control_text(request, "network", &network_ok);
 	const char *state = control_text(request, "state", &state_ok);
-	struct filter f = { .all = json_is_true(json_object_get(request, "all")), .has_state = state != NULL };
+	struct filter f = { .all = json_is_true(json_object_get(request, "all")),
+		.has_state = state != NULL };
 	struct lease_answer *a;
 
 	if (!network_ok || !state_ok) {
@@ -356,7 +361,9 @@ void control_lease_list(struct site *site, struct control_conn *c, const json_t 
 		return;
 	}
 	if (state && lease_view_state_parse(span_str(state), &f.state) < 0) {
-		control_say_error(c, "\"%.64s\" is no state: it is offered, bound, declined, reserved or free", state);
+		control_say_error(c,
+			"\"%.64s\" is no state: it is offered, bound, declined, reserved or free",
+			state);
 		return;
 	}
 	a = answer_new(c);
@@ -376,7 +383,8 @@ void control_lease_list(struct site *site, struct control_conn *c, const json_t 
 
 void control_lease_show(struct site *site, struct control_conn *c, const json_t *request)
 {
-	struct lease_answer *a = answer_for_key(c, request, "an address, a MAC, a hostname or a machine's name");
+	struct lease_answer *a = answer_for_key(
+		c, request, "an address, a MAC, a hostname or a machine's name");
 
 	if (!a)
 		return;
@@ -396,7 +404,8 @@ void control_lease_release(struct site *site, struct control_conn *c, const json
 		return;
 	}
 	if (store_is_failing(site->store)) {
-		control_say_error(c, "the lease store cannot write, so nothing is released; the daemon's log says why");
+		control_say_error(c,
+			"the lease store cannot write, so nothing is released; the daemon's log says why");
 		answer_free(a);
 		return;
 	}

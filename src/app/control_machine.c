@@ -14,7 +14,8 @@
 
 #define PIECE 64u /* machines told per turn of the loop */
 
-static void item_text(const struct site *site, const struct machine *m, const struct machine_state *s, struct text *out)
+static void item_text(const struct site *site, const struct machine *m,
+	const struct machine_state *s, struct text *out)
 {
 	text_adds(out, "{\"v\": 1, \"machine\": ");
 	machine_view_json(site->cfg, m, s, out);
@@ -40,7 +41,7 @@ struct list_answer {
 	struct site *site;
 	bool has_state, unknown;
 	enum machine_phase state;
-	size_t machine; /* of the configuration's: the next one to tell */
+	size_t machine;   /* of the configuration's: the next one to tell */
 	struct mac *macs; /* of those that were heard of, when it began */
 	size_t n_macs, mac;
 	struct text out; /* of this piece */
@@ -74,7 +75,8 @@ static bool tell_known(struct list_answer *a)
 static bool tell_unknown(struct list_answer *a)
 {
 	for (unsigned i = 0; i < PIECE && a->mac < a->n_macs; i++, a->mac++) {
-		const struct machine_state *s = machine_table_find(a->site->machines, a->macs[a->mac]);
+		const struct machine_state *s = machine_table_find(
+			a->site->machines, a->macs[a->mac]);
 
 		if (s && !machine_of(a->site, s))
 			tell(a, NULL, s);
@@ -108,7 +110,9 @@ void control_machine_list(struct site *site, struct control_conn *c, const json_
 	enum machine_phase phase = MACHINE_NEW;
 
 	if (!ok || (state && machine_phase_parse(span_str(state), &phase) < 0)) {
-		control_say_error(c, "\"%.64s\" is no state: it is new, installing, installed, hold or local", state ? state : "");
+		control_say_error(c,
+			"\"%.64s\" is no state: it is new, installing, installed, hold or local",
+			state ? state : "");
 		return;
 	}
 	a = calloc(1, sizeof(*a));
@@ -128,7 +132,7 @@ void control_machine_list(struct site *site, struct control_conn *c, const json_
 /* --- whom a request means --- */
 
 struct target {
-	const struct machine *machine; /* of the configuration, or NULL */
+	const struct machine *machine;     /* of the configuration, or NULL */
 	const struct machine_state *state; /* or NULL */
 	bool has_mac;
 	struct mac mac;
@@ -141,13 +145,17 @@ static void say_no_such_machine(const struct site *site, struct control_conn *c,
 	for (size_t i = 0; i < site->cfg->n_machines; i++)
 		suggestion_offer(&near, site->cfg->machines[i].name);
 	if (near.best)
-		control_say_error(c, "no machine is called \"%.64s\": did you mean \"%s\"?", name, near.best);
+		control_say_error(
+			c, "no machine is called \"%.64s\": did you mean \"%s\"?", name, near.best);
 	else
-		control_say_error(c, "no machine is called \"%.64s\": say a name of the configuration, or a MAC", name);
+		control_say_error(c,
+			"no machine is called \"%.64s\": say a name of the configuration, or a MAC",
+			name);
 }
 
 /* By its name or MAC; false: refused. */
-static bool find_target(struct site *site, struct control_conn *c, const json_t *request, struct target *ret)
+static bool find_target(
+	struct site *site, struct control_conn *c, const json_t *request, struct target *ret)
 {
 	bool ok;
 	const char *key = control_text(request, "key", &ok);
@@ -162,7 +170,9 @@ static bool find_target(struct site *site, struct control_conn *c, const json_t 
 	if (ret->machine) {
 		ret->state = state_of(site, ret->machine);
 		ret->has_mac = ret->machine->has_mac || ret->state;
-		ret->mac = ret->machine->has_mac ? ret->machine->mac : ret->state ? ret->state->mac : ret->mac;
+		ret->mac = ret->machine->has_mac ? ret->machine->mac
+			: ret->state             ? ret->state->mac
+						 : ret->mac;
 		return true;
 	}
 	if (mac_parse(span_str(key), &ret->mac) < 0) {
@@ -173,7 +183,8 @@ static bool find_target(struct site *site, struct control_conn *c, const json_t 
 	ret->has_mac = true;
 	ret->mac = site_state_key(site, &f);
 	ret->state = machine_table_find(site->machines, ret->mac);
-	ret->machine = ret->state ? machine_of(site, ret->state) : config_find_machine(site->cfg, &ret->mac, NULL);
+	ret->machine = ret->state ? machine_of(site, ret->state)
+				  : config_find_machine(site->cfg, &ret->mac, NULL);
 	return true;
 }
 
@@ -233,15 +244,17 @@ static void on_ordered(void *ctx, int result)
 	if (a->conn && result == 0)
 		tell_ordered(a);
 	else if (a->conn && result == -ENOSPC)
-		control_say_error(a->conn, "%s: there are as many unknown machines as there is room for: put it under `machines:` of the configuration",
+		control_say_error(a->conn,
+			"%s: there are as many unknown machines as there is room for: put it under `machines:` of the configuration",
 			mac_str(a->mac).s);
 	else if (a->conn)
-		control_say_error(a->conn, "the store could not write it, so nothing has changed; the daemon's log says why");
+		control_say_error(a->conn,
+			"the store could not write it, so nothing has changed; the daemon's log says why");
 	free(a);
 }
 
-static void order(struct site *site, struct control_conn *c, const json_t *request, enum machine_event event,
-	const char *profile)
+static void order(struct site *site, struct control_conn *c, const json_t *request,
+	enum machine_event event, const char *profile)
 {
 	struct order_answer *a;
 	struct target t;
@@ -249,16 +262,19 @@ static void order(struct site *site, struct control_conn *c, const json_t *reque
 	if (!find_target(site, c, request, &t))
 		return;
 	if (!t.has_mac) {
-		control_say_error(c, "%s has no MAC in the configuration and was not heard of yet: say its MAC",
+		control_say_error(c,
+			"%s has no MAC in the configuration and was not heard of yet: say its MAC",
 			t.machine->name);
 		return;
 	}
 	if (t.mac.b[0] & 1) {
-		control_say_error(c, "%s is the address of a group, not of a machine", mac_str(t.mac).s);
+		control_say_error(
+			c, "%s is the address of a group, not of a machine", mac_str(t.mac).s);
 		return;
 	}
 	if (store_is_failing(site->store)) {
-		control_say_error(c, "the store cannot write, so nothing is changed; the daemon's log says why");
+		control_say_error(c,
+			"the store cannot write, so nothing is changed; the daemon's log says why");
 		return;
 	}
 	a = calloc(1, sizeof(*a));
@@ -266,7 +282,10 @@ static void order(struct site *site, struct control_conn *c, const json_t *reque
 		control_say_error(c, "the daemon is out of memory");
 		return;
 	}
-	*a = (struct order_answer){ .base = { .more = on_order_more, .gone = on_order_gone }, .site = site, .conn = c, .mac = t.mac };
+	*a = (struct order_answer){ .base = { .more = on_order_more, .gone = on_order_gone },
+		.site = site,
+		.conn = c,
+		.mac = t.mac };
 	control_begin(c, a, false);
 	machines_order(site, t.mac, event, profile, control_uid(c), on_ordered, a);
 }
@@ -278,9 +297,11 @@ static void say_no_such_profile(const struct site *site, struct control_conn *c,
 	for (size_t i = 0; i < site->cfg->n_profiles; i++)
 		suggestion_offer(&near, site->cfg->profiles[i].name);
 	if (near.best)
-		control_say_error(c, "no profile is called \"%.64s\": did you mean \"%s\"?", name, near.best);
+		control_say_error(
+			c, "no profile is called \"%.64s\": did you mean \"%s\"?", name, near.best);
 	else
-		control_say_error(c, "no profile is called \"%.64s\" in the daemon's configuration", name);
+		control_say_error(
+			c, "no profile is called \"%.64s\" in the daemon's configuration", name);
 }
 
 void control_machine_boot(struct site *site, struct control_conn *c, const json_t *request)
@@ -294,7 +315,8 @@ void control_machine_boot(struct site *site, struct control_conn *c, const json_
 	else if (!p)
 		say_no_such_profile(site, c, name);
 	else if (p->kind == PROFILE_LOCAL)
-		control_say_error(c, "the profile %s boots the machine's own disk, of which nobody sees when it is done: say `bootsmith machine local`",
+		control_say_error(c,
+			"the profile %s boots the machine's own disk, of which nobody sees when it is done: say `bootsmith machine local`",
 			p->name);
 	else
 		order(site, c, request, MACHINE_ORDER_BOOT, p->name);

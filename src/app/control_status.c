@@ -52,17 +52,19 @@ static void on_lease(void *ctx, struct lease *l)
 		if (!v.network || strcmp(v.network, n->network->name) != 0)
 			continue;
 		n->state[v.state]++;
-		n->taken += v.state != LEASE_VIEW_FREE && n->served && served_in_pools(n->served, v.address);
+		n->taken += v.state != LEASE_VIEW_FREE && n->served &&
+			served_in_pools(n->served, v.address);
 	}
 }
 
 static void add_states(json_t *object, const struct count *n)
 {
-	static const enum lease_view_state told[] = { LEASE_VIEW_BOUND, LEASE_VIEW_OFFERED, LEASE_VIEW_DECLINED,
-		LEASE_VIEW_FREE };
+	static const enum lease_view_state told[] = { LEASE_VIEW_BOUND, LEASE_VIEW_OFFERED,
+		LEASE_VIEW_DECLINED, LEASE_VIEW_FREE };
 
 	for (size_t i = 0; i < ARRAY_LEN(told); i++)
-		(void)json_object_set_new(object, lease_view_state_name(told[i]), json_integer((json_int_t)n->state[told[i]]));
+		(void)json_object_set_new(object, lease_view_state_name(told[i]),
+			json_integer((json_int_t)n->state[told[i]]));
 }
 
 static json_t *network_json(const struct count *n)
@@ -73,11 +75,13 @@ static json_t *network_json(const struct count *n)
 	json_t *j;
 
 	if (s)
-		(void)snprintf(subnet, sizeof(subnet), "%s/%u", ip4_str(s->subnet).s, s->prefix_len);
-	j = json_pack("{s:s, s:s?, s:s, s:b, s:s?, s:s?, s:I, s:I}", "network", n->network->name, "interface",
-		n->network->interface, "dhcp", dhcp_mode_name(n->network->dhcp), "served", s != NULL, "subnet", s ? subnet : NULL,
-		"server", s && s->server.v ? server.s : NULL, "pool", (json_int_t)(s ? s->pool_size : 0), "taken",
-		(json_int_t)n->taken);
+		(void)snprintf(
+			subnet, sizeof(subnet), "%s/%u", ip4_str(s->subnet).s, s->prefix_len);
+	j = json_pack("{s:s, s:s?, s:s, s:b, s:s?, s:s?, s:I, s:I}", "network", n->network->name,
+		"interface", n->network->interface, "dhcp", dhcp_mode_name(n->network->dhcp),
+		"served", s != NULL, "subnet", s ? subnet : NULL, "server",
+		s && s->server.v ? server.s : NULL, "pool", (json_int_t)(s ? s->pool_size : 0),
+		"taken", (json_int_t)n->taken);
 	add_states(j, n);
 	return j;
 }
@@ -105,8 +109,10 @@ static json_t *drops_json(const struct log *log)
 
 	for (enum drop why = DROP_NONE + 1; why < DROP_COUNT; why++)
 		if (log_drop_count(log, why))
-			(void)json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "drop", drop_id(why), "times",
-				(json_int_t)log_drop_count(log, why), "why", drop_sentence(why)));
+			(void)json_array_append_new(list,
+				json_pack("{s:s, s:I, s:s}", "drop", drop_id(why), "times",
+					(json_int_t)log_drop_count(log, why), "why",
+					drop_sentence(why)));
 	return list;
 }
 
@@ -123,8 +129,10 @@ static json_t *running_json(const struct site *site)
 
 	for (size_t i = 0; i < site->n_threads; i++) {
 		const struct serving_thread *t = site->threads[i];
-		struct serving_load load = serving_thread_load(t), *sum = strcmp(t->kind->protocol, "http") == 0 ? &http : &tftp;
-		json_t *j = json_pack("{s:s, s:s}", "thread", t->name, "protocol", t->kind->protocol);
+		struct serving_load load = serving_thread_load(t),
+				    *sum = strcmp(t->kind->protocol, "http") == 0 ? &http : &tftp;
+		json_t *j = json_pack(
+			"{s:s, s:s}", "thread", t->name, "protocol", t->kind->protocol);
 
 		sum->connections += load.connections;
 		sum->transfers += load.transfers;
@@ -144,13 +152,15 @@ static json_t *status_json(const struct status_answer *a)
 {
 	const struct site *site = a->site;
 	int64_t uptime_s = (clock_mono_us() - site->start_us) / 1000000;
-	const struct http_date_text started = http_date_str_rfc3339(clock_wall_ms() / 1000 - uptime_s);
+	const struct http_date_text started = http_date_str_rfc3339(
+		clock_wall_ms() / 1000 - uptime_s);
 
-	return json_pack("{s:i, s:{s:s, s:i, s:s, s:I, s:s?, s:b, s:I, s:o, s:o, s:o, s:o}}", "v", CONTROL_VERSION, "status",
-		"version", BOOTSMITH_VERSION, "pid", (int)getpid(), "started", started.s, "uptime_s", (json_int_t)uptime_s,
-		"config", a->now->cfg->file, "store_failing", store_is_failing(site->store), "events",
-		(json_int_t)events_last(site->events), "running", running_json(site), "networks", networks_json(a), "leases", leases_json(a), "drops",
-		drops_json(site->log));
+	return json_pack("{s:i, s:{s:s, s:i, s:s, s:I, s:s?, s:b, s:I, s:o, s:o, s:o, s:o}}", "v",
+		CONTROL_VERSION, "status", "version", BOOTSMITH_VERSION, "pid", (int)getpid(),
+		"started", started.s, "uptime_s", (json_int_t)uptime_s, "config", a->now->cfg->file,
+		"store_failing", store_is_failing(site->store), "events",
+		(json_int_t)events_last(site->events), "running", running_json(site), "networks",
+		networks_json(a), "leases", leases_json(a), "drops", drops_json(site->log));
 }
 
 static void finish(struct status_answer *a, struct control_conn *c)
@@ -193,8 +203,10 @@ void control_status(struct site *site, struct control_conn *c, const json_t *req
 		control_say_error(c, "the daemon is out of memory");
 		return;
 	}
-	*a = (struct status_answer){ .base = { .more = on_more, .gone = on_gone }, .site = site,
-		.now = snapshot_ref(site->now), .n_counts = cfg->n_networks };
+	*a = (struct status_answer){ .base = { .more = on_more, .gone = on_gone },
+		.site = site,
+		.now = snapshot_ref(site->now),
+		.n_counts = cfg->n_networks };
 	for (size_t i = 0; i < cfg->n_networks; i++)
 		a->counts[i].network = &cfg->networks[i];
 	for (size_t i = 0; i < site->nets->n; i++)

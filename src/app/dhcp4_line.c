@@ -125,7 +125,8 @@ void dhcp4_line_of_plan(struct site *site, const struct dhcp4_msg *msg, const st
 		FIELD_TEXT("vendor_class", p->facts.vendor_class),
 	};
 
-	log_compose(level_of(p), "dhcp", fields, ARRAY_LEN(fields), text_span(&sentence), ret_record);
+	log_compose(
+		level_of(p), "dhcp", fields, ARRAY_LEN(fields), text_span(&sentence), ret_record);
 	text_free(&sentence);
 }
 
@@ -138,7 +139,8 @@ void dhcp4_say_plan(struct site *site, const struct dhcp4_msg *msg, const struct
 	text_free(&line);
 }
 
-void dhcp4_say_undecoded(struct log *log, const struct dhcp4_packet *p, const struct dhcp4_msg *msg, enum drop why)
+void dhcp4_say_undecoded(
+	struct log *log, const struct dhcp4_packet *p, const struct dhcp4_msg *msg, enum drop why)
 {
 	unsigned long hidden;
 	struct ip4_text source = ip4_str(p->source);
@@ -156,14 +158,16 @@ void dhcp4_say_undecoded(struct log *log, const struct dhcp4_packet *p, const st
 		FIELD_NUMBER("hidden", hidden),
 	};
 
-	log_event(log, LOG_WARNING, "dhcp", fields, ARRAY_LEN(fields), "%s: a packet of %zu octets from %s dropped, %s: %s",
-		mac_str(mac).s, p->data.n, source.s, drop_id(why), drop_sentence(why));
+	log_event(log, LOG_WARNING, "dhcp", fields, ARRAY_LEN(fields),
+		"%s: a packet of %zu octets from %s dropped, %s: %s", mac_str(mac).s, p->data.n,
+		source.s, drop_id(why), drop_sentence(why));
 }
 
 void dhcp4_say_form_changed(struct log *log, const struct dhcp4_plan *p)
 {
 	const struct mac_text mac = mac_str(p->facts.mac);
-	const struct log_field fields[] = { FIELD_STR("mac", mac.s), FIELD_STR("form", form_name(p->form.form)) };
+	const struct log_field fields[] = { FIELD_STR("mac", mac.s),
+		FIELD_STR("form", form_name(p->form.form)) };
 
 	log_event(log, LOG_INFO, "dhcp", fields, ARRAY_LEN(fields),
 		"%s came back without having fetched anything: its firmware (%s) gets the form \"%s\" now instead of \"%s\"",
@@ -173,11 +177,13 @@ void dhcp4_say_form_changed(struct log *log, const struct dhcp4_plan *p)
 void dhcp4_say_overflow(struct log *log, uint32_t n)
 {
 	log_say(log, LOG_WARNING, "dhcp",
-		"the kernel dropped %u requests that came faster than they were read; their clients will ask again", n);
+		"the kernel dropped %u requests that came faster than they were read; their clients will ask again",
+		n);
 }
 
 void dhcp4_say_clock_step(struct log *log, int64_t by_s)
 {
-	log_say(log, LOG_WARNING, "dhcp", "the clock was set %s by %lld s: leases last as long as they were promised to",
+	log_say(log, LOG_WARNING, "dhcp",
+		"the clock was set %s by %lld s: leases last as long as they were promised to",
 		by_s > 0 ? "forward" : "back", (long long)(by_s > 0 ? by_s : -by_s));
 }

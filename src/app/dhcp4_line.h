@@ -8,11 +8,12 @@
 /* A plan (answered or dropped) of a decoded message; nothing when it is one of too many
  * drops.  Where the line waits for its reply, its record is wanted instead. */
 void dhcp4_say_plan(struct site *site, const struct dhcp4_msg *msg, const struct dhcp4_plan *plan);
-void dhcp4_line_of_plan(struct site *site, const struct dhcp4_msg *msg, const struct dhcp4_plan *plan,
-	struct text *ret_record);
+void dhcp4_line_of_plan(struct site *site, const struct dhcp4_msg *msg,
+	const struct dhcp4_plan *plan, struct text *ret_record);
 
 /* msg: as far as it was read. */
-void dhcp4_say_undecoded(struct log *log, const struct dhcp4_packet *p, const struct dhcp4_msg *msg, enum drop why);
+void dhcp4_say_undecoded(
+	struct log *log, const struct dhcp4_packet *p, const struct dhcp4_msg *msg, enum drop why);
 void dhcp4_say_form_changed(struct log *log, const struct dhcp4_plan *p);
 /* The kernel had no room for n more packets. */
 void dhcp4_say_overflow(struct log *log, uint32_t n);

@@ -11,8 +11,10 @@ struct disk_answer {
 	struct disk_job job;
 	struct site *site;
 	struct snapshot *now;
-	void (*read)(struct disk_answer *a); /* on a worker's thread: changes only what is a's own */
-	void (*give)(struct disk_answer *a); /* after that, on the main thread: answers, and frees a */
+	void (*read)(
+		struct disk_answer *a); /* on a worker's thread: changes only what is a's own */
+	void (*give)(
+		struct disk_answer *a); /* after that, on the main thread: answers, and frees a */
 };
 
 /* read and give are set.  line: of those that read the same disk; a disk that hangs has two

@@ -18,7 +18,8 @@ static bool read_head(int fd, struct efi_head *ret, struct text *why)
 {
 	ret->n = 0;
 	while (ret->n < sizeof(ret->octets)) {
-		ssize_t n = pread(fd, ret->octets + ret->n, sizeof(ret->octets) - ret->n, (off_t)ret->n);
+		ssize_t n = pread(
+			fd, ret->octets + ret->n, sizeof(ret->octets) - ret->n, (off_t)ret->n);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -31,11 +32,11 @@ static bool read_head(int fd, struct efi_head *ret, struct text *why)
 	return true;
 }
 
-bool efi_file_check(int fd, const struct stat *st, const struct efi_wanted *wanted, struct efi_head *ret,
-	struct text *why)
+bool efi_file_check(int fd, const struct stat *st, const struct efi_wanted *wanted,
+	struct efi_head *ret, struct text *why)
 {
 	return read_head(fd, ret, why) &&
-	       efi_check(head_of(ret), (uint64_t)st->st_size, wanted, &ret->pe, why);
+		efi_check(head_of(ret), (uint64_t)st->st_size, wanted, &ret->pe, why);
 }
 
 /* --- loaders --- */
@@ -56,7 +57,8 @@ static bool suits_bios(int fd, const struct stat *st, struct text *why)
 }
 
 /* What the configuration names; of the usual places nothing is promised. */
-static void check_loader(const struct config *cfg, enum loader_family f, enum arch a, struct config_errors *errs)
+static void check_loader(
+	const struct config *cfg, enum loader_family f, enum arch a, struct config_errors *errs)
 {
 	const struct loader_file *l = &cfg->loaders.file[f][a];
 	const struct efi_wanted wanted = { .arch = a };
@@ -74,8 +76,8 @@ static void check_loader(const struct config *cfg, enum loader_family f, enum ar
 	else if (pe_machine_of(a) != 0)
 		good = efi_file_check(fd, &st, &wanted, &head, &why);
 	if (!good)
-		config_error_add(errs, l->pos, "%s for %s, %s, %s: name another file", loader_family_name(f),
-			arch_name(a), path, text_str(&why));
+		config_error_add(errs, l->pos, "%s for %s, %s, %s: name another file",
+			loader_family_name(f), arch_name(a), path, text_str(&why));
 	text_free(&why);
 	(void)close(fd);
 }
@@ -83,8 +85,8 @@ static void check_loader(const struct config *cfg, enum loader_family f, enum ar
 /* --- profiles --- */
 
 /* Firmware with Secure Boot loads a signed shim only, which loads a signed GRUB. */
-static void check_secure_loader(const struct config *cfg, const struct profile *p, enum loader_family f, enum arch a,
-	struct config_errors *errs)
+static void check_secure_loader(const struct config *cfg, const struct profile *p,
+	enum loader_family f, enum arch a, struct config_errors *errs)
 {
 	const struct efi_wanted wanted = { .arch = a, .is_signed = true };
 	struct efi_head head;
@@ -96,14 +98,16 @@ static void check_secure_loader(const struct config *cfg, const struct profile *
 	if (site_loader_open(cfg, f, a, &path, &fd, &st) < 0)
 		return; /* boot_decide() says what is missing, and for whom */
 	if (!efi_file_check(fd, &st, &wanted, &head, &why))
-		config_error_add(errs, p->pos, "secure_boot: %s for %s, %s, %s: install a distribution's signed one",
+		config_error_add(errs, p->pos,
+			"secure_boot: %s for %s, %s, %s: install a distribution's signed one",
 			loader_family_name(f), arch_name(a), path, text_str(&why));
 	text_free(&why);
 	(void)close(fd);
 }
 
 /* And that a signed kernel, which tells what machines the profile is for. */
-static void check_secure(const struct config *cfg, const struct profile *p, int http_root, struct config_errors *errs)
+static void check_secure(const struct config *cfg, const struct profile *p, int http_root,
+	struct config_errors *errs)
 {
 	const struct efi_wanted wanted = { .is_signed = true };
 	struct efi_head head;
@@ -111,13 +115,15 @@ static void check_secure(const struct config *cfg, const struct profile *p, int 
 	struct stat st;
 	int fd;
 
-	if (p->kernel.is_url || p->kernel.upstream || files_open_below(http_root, span_str(p->kernel.path), &fd, &st) < 0)
+	if (p->kernel.is_url || p->kernel.upstream ||
+		files_open_below(http_root, span_str(p->kernel.path), &fd, &st) < 0)
 		return;
 	if (efi_file_check(fd, &st, &wanted, &head, &why)) {
 		check_secure_loader(cfg, p, FAMILY_SHIM, pe_arch_of(head.pe.machine), errs);
 		check_secure_loader(cfg, p, FAMILY_GRUB, pe_arch_of(head.pe.machine), errs);
 	} else {
-		config_error_add(errs, p->kernel.pos, "%s/%s %s: use a distribution's signed kernel, or no secure_boot",
+		config_error_add(errs, p->kernel.pos,
+			"%s/%s %s: use a distribution's signed kernel, or no secure_boot",
 			cfg->http_root, p->kernel.path, text_str(&why));
 	}
 	text_free(&why);
@@ -144,9 +150,12 @@ static bool has_all_files(const struct profile *p, int http_root)
 
 /* As it will be made for a machine, but for its command line; of what lies elsewhere nothing
  * is known yet. */
-static void check_image(const struct config *cfg, const struct profile *p, int http_root, struct config_errors *errs)
+static void check_image(const struct config *cfg, const struct profile *p, int http_root,
+	struct config_errors *errs)
 {
-	const struct boot_parts of = { .cfg = cfg, .profile = p, .family = FAMILY_STUB, .arch = ARCH_UNKNOWN };
+	const struct boot_parts of = {
+		.cfg = cfg, .profile = p, .family = FAMILY_STUB, .arch = ARCH_UNKNOWN
+	};
 	struct http_parts *parts = NULL;
 	struct text why = { 0 };
 	int r;
@@ -155,7 +164,8 @@ static void check_image(const struct config *cfg, const struct profile *p, int h
 		return;
 	r = unified_image_assemble(&of, &parts, &why);
 	if (r < 0 && r != -ENODATA)
-		config_error_add(errs, p->kernel.pos, "loader: uki makes no image of this: %s", text_str(&why));
+		config_error_add(errs, p->kernel.pos, "loader: uki makes no image of this: %s",
+			text_str(&why));
 	http_parts_free(parts);
 	text_free(&why);
 }

@@ -20,8 +20,8 @@ struct efi_head {
 
 /* Reads and judges an open file.  Else what is wrong with it is appended to *why, to
  * stand after its name. */
-bool efi_file_check(int fd, const struct stat *st, const struct efi_wanted *wanted, struct efi_head *ret,
-	struct text *why) WARN_UNUSED;
+bool efi_file_check(int fd, const struct stat *st, const struct efi_wanted *wanted,
+	struct efi_head *ret, struct text *why) WARN_UNUSED;
 
 /* The loaders that the configuration names, and what its profiles are to boot without
  * a loader or by Secure Boot: every mistake in errs.  http_root: the directory, or -1.

@@ -179,14 +179,16 @@ static bool peek(const struct ring *r, struct events_cursor *c, size_t i, struct
 	return false;
 }
 
-bool events_next(const struct events *e, struct events_cursor *c, struct event *ret, uint64_t *ret_missed)
+bool events_next(
+	const struct events *e, struct events_cursor *c, struct event *ret, uint64_t *ret_missed)
 {
 	size_t best = EVENTS_KINDS;
 	struct entry entry, found = { 0 };
 	const struct ring *r;
 
 	for (size_t i = 0; i < EVENTS_KINDS; i++) {
-		if (peek(&e->ring[i], c, i, &entry) && (best == EVENTS_KINDS || entry.seq < found.seq)) {
+		if (peek(&e->ring[i], c, i, &entry) &&
+			(best == EVENTS_KINDS || entry.seq < found.seq)) {
 			best = i;
 			found = entry;
 		}
@@ -195,7 +197,8 @@ bool events_next(const struct events *e, struct events_cursor *c, struct event *
 		return false;
 	r = &e->ring[best];
 	ret->seq = found.seq;
-	ret->record = (struct span){ r->p + c->ring[best].position % r->cap + sizeof(found), found.record_n };
+	ret->record = (struct span){ r->p + c->ring[best].position % r->cap + sizeof(found),
+		found.record_n };
 	c->ring[best].position += found.size;
 	c->ring[best].ordinal++;
 	*ret_missed = c->missed;

@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 
 enum events_kind {
-	EVENTS_SAID,     /* lines of the log */
+	EVENTS_SAID, /* lines of the log */
 	EVENTS_PROGRESS,
 	EVENTS_KINDS,
 };
@@ -23,7 +23,8 @@ struct events;
 
 /* Waits for the next record; belongs to a list while it waits. */
 struct events_watcher {
-	void (*wake)(struct events_watcher *w); /* once, from within events_add(): not to read there */
+	void (*wake)(
+		struct events_watcher *w); /* once, from within events_add(): not to read there */
 	struct events_watcher *prev, *next;
 };
 
@@ -36,7 +37,7 @@ struct events_cursor {
 };
 
 struct event {
-	uint64_t seq;     /* from 1, one more with each record of either kind */
+	uint64_t seq;       /* from 1, one more with each record of either kind */
 	struct span record; /* app/log_record.h; valid until the next events_add() */
 };
 
@@ -55,7 +56,8 @@ void events_begin(const struct events *e, uint64_t after, struct events_cursor *
 /* The next record.  *ret_missed: how many were gone before this one could be read.
  * After events_begin() with `after`, some of those may have been below it.  False:
  * there is none yet, and nothing was missed. */
-bool events_next(const struct events *e, struct events_cursor *c, struct event *ret, uint64_t *ret_missed) WARN_UNUSED;
+bool events_next(const struct events *e, struct events_cursor *c, struct event *ret,
+	uint64_t *ret_missed) WARN_UNUSED;
 
 void events_watch(struct events *e, struct events_watcher *w);
 /* Also when it does not wait. */

@@ -24,8 +24,12 @@ static void build_message(const struct explain_question *q, struct explanation *
 	struct dhcp4_msg *m = &e->msg;
 	char class[64];
 
-	*m = (struct dhcp4_msg){ .op = DHCP4_BOOTREQUEST, .htype = DHCP4_HTYPE_ETHERNET, .hlen = 6, .xid = 1,
-		.giaddr = q->giaddr, .type = DHCP4_DISCOVER };
+	*m = (struct dhcp4_msg){ .op = DHCP4_BOOTREQUEST,
+		.htype = DHCP4_HTYPE_ETHERNET,
+		.hlen = 6,
+		.xid = 1,
+		.giaddr = q->giaddr,
+		.type = DHCP4_DISCOVER };
 	if (q->has_mac)
 		memcpy(m->chaddr, q->mac.b, sizeof(q->mac.b));
 	else
@@ -114,7 +118,9 @@ struct brought {
 
 static struct brought brought_by(struct explainer *x, const struct dhcp4_msg *m)
 {
-	struct lease_client c = { .client_id = m->opt[OPT_CLIENT_ID], .htype = m->htype, .hlen = m->hlen };
+	struct lease_client c = {
+		.client_id = m->opt[OPT_CLIENT_ID], .htype = m->htype, .hlen = m->hlen
+	};
 	struct brought b = { .wanted = m->ciaddr };
 	struct facts f;
 
@@ -148,25 +154,30 @@ static void tell_address(struct explanation *e, const struct brought *b)
 	else if (ip4_eq(b->leased, a))
 		text_adds(&e->address_why, "this client has it already");
 	else if (ip4_eq(b->booted, a))
-		text_adds(&e->address_why, "the machine was given it at an earlier stage of its boot");
+		text_adds(&e->address_why,
+			"the machine was given it at an earlier stage of its boot");
 	else if (ip4_eq(b->wanted, a))
 		text_adds(&e->address_why, "the client asks for it, and it is free");
 	else
-		text_adds(&e->address_why, "from the pool: the first free one, leases of a running daemon not counted");
+		text_adds(&e->address_why,
+			"from the pool: the first free one, leases of a running daemon not counted");
 	if (m && m->address.v && !ip4_eq(m->address, a))
-		text_addf(&e->address_why, "; %s, which is reserved for %s, is not to be had here", ip4_str(m->address).s,
-			m->name);
+		text_addf(&e->address_why, "; %s, which is reserved for %s, is not to be had here",
+			ip4_str(m->address).s, m->name);
 }
 
 static int explain_message(struct explainer *x, const struct dhcp4_rx *rx, struct explanation *e)
 {
-	const struct dhcp4_server srv = { .cfg = x->cfg, .nets = x->nets, .leases = x->leases, .clients = x->clients };
+	const struct dhcp4_server srv = {
+		.cfg = x->cfg, .nets = x->nets, .leases = x->leases, .clients = x->clients
+	};
 	const struct brought b = brought_by(x, &e->msg);
 	struct dhcp4_plan *p = &e->plan;
 
 	dhcp4_plan(&srv, &e->msg, rx, 0, &e->arena, p);
 	if (p->drop == DROP_NONE && (p->reply_type == DHCP4_OFFER || p->reply_type == DHCP4_ACK))
-		clients_remember(x->clients, &p->facts, p->reply_type == DHCP4_ACK ? p->out.yiaddr : (struct ip4){ 0 }, 0);
+		clients_remember(x->clients, &p->facts,
+			p->reply_type == DHCP4_ACK ? p->out.yiaddr : (struct ip4){ 0 }, 0);
 	if (!p->net && e->msg.giaddr.v == 0)
 		decide_only(x, e);
 	else
@@ -204,15 +215,17 @@ static bool find_request(struct span packet, struct frame4 *ret)
 {
 	/* Sums are not looked at: a capture on the sender's machine has none yet. */
 	return frame4_decode(pcap_without_tags(packet), false, ret) == DROP_NONE &&
-		(ret->dst_port == DHCP4_SERVER_PORT || ret->dst_port == DHCP4_PXE_PORT) && ret->payload.n > 0 &&
-		ret->payload.p[0] == DHCP4_BOOTREQUEST;
+		(ret->dst_port == DHCP4_SERVER_PORT || ret->dst_port == DHCP4_PXE_PORT) &&
+		ret->payload.n > 0 && ret->payload.p[0] == DHCP4_BOOTREQUEST;
 }
 
-static int explain_packet(struct explainer *x, const struct pcap_packet *packet, const struct frame4 *f,
-	struct explanation *e)
+static int explain_packet(struct explainer *x, const struct pcap_packet *packet,
+	const struct frame4 *f, struct explanation *e)
 {
-	const struct dhcp4_rx rx = { .ifindex = x->ifindex, .source = f->src,
-		.local.v = f->dst.v == UINT32_MAX ? 0 : f->dst.v, .on_pxe_port = f->dst_port == DHCP4_PXE_PORT };
+	const struct dhcp4_rx rx = { .ifindex = x->ifindex,
+		.source = f->src,
+		.local.v = f->dst.v == UINT32_MAX ? 0 : f->dst.v,
+		.on_pxe_port = f->dst_port == DHCP4_PXE_PORT };
 	enum drop why;
 
 	explanation_begin(x, e);
@@ -224,7 +237,8 @@ static int explain_packet(struct explainer *x, const struct pcap_packet *packet,
 	return 0;
 }
 
-int explain_capture(struct explainer *x, struct span file, explain_each each, void *ctx, struct explain_capture *ret)
+int explain_capture(struct explainer *x, struct span file, explain_each each, void *ctx,
+	struct explain_capture *ret)
 {
 	struct explain_capture found = { 0 };
 	struct pcap_packet packet;

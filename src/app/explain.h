@@ -17,7 +17,7 @@ struct explain_question {
 	uint16_t arch;
 	const char *vendor_class, *user_class; /* or NULL */
 	bool has_uuid;
-	struct uuid uuid; /* as written, in text order */
+	struct uuid uuid;  /* as written, in text order */
 	struct ip4 giaddr; /* 0: on the first network of an interface */
 };
 
@@ -35,7 +35,7 @@ struct explanation {
 	unsigned packet; /* of the capture; 0: of none */
 	struct dhcp4_msg msg;
 	struct dhcp4_plan plan;
-	bool not_here;    /* the network's interface has no address here: server is 0.0.0.0 */
+	bool not_here; /* the network's interface has no address here: server is 0.0.0.0 */
 	struct text bootfile;
 	struct ip4 address;      /* that it would get; 0: none */
 	struct text address_why; /* or why none; empty: there is nothing to say */
@@ -51,7 +51,8 @@ void explainer_close(struct explainer *x);
 
 /* What a client that sends a DHCPDISCOVER would be told.  -ENOMEM.
  * explanation_free() in any case. */
-int explain_question(struct explainer *x, const struct explain_question *q, struct explanation *ret) WARN_UNUSED;
+int explain_question(
+	struct explainer *x, const struct explain_question *q, struct explanation *ret) WARN_UNUSED;
 void explanation_free(struct explanation *e);
 
 struct explain_capture {

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define TARGET_SHOWN_MAX    1024u
-#define AGENT_SHOWN_MAX     256u
-#define METHOD_SHOWN_MAX    32u
+#define TARGET_SHOWN_MAX 1024u
+#define AGENT_SHOWN_MAX  256u
+#define METHOD_SHOWN_MAX 32u
 
 struct http_thread {
 	struct serving_thread serving;
@@ -93,7 +93,8 @@ static bool may_be_a_boot(const struct snapshot *now, const struct letter *lette
 {
 	const struct http_report *r = (const struct http_report *)letter;
 
-	return http_report_is_whole_file(r) && machines_may_boot_by(now->cfg, TRANSPORT_HTTP, r->target);
+	return http_report_is_whole_file(r) &&
+		machines_may_boot_by(now->cfg, TRANSPORT_HTTP, r->target);
 }
 
 static struct span shown(struct span s, size_t max)
@@ -113,7 +114,8 @@ static struct span keep(uint8_t **at, struct span s)
 
 static void report(struct http_thread *t, const struct http_access *a, bool is_running)
 {
-	struct span method = shown(a->method, METHOD_SHOWN_MAX), target = shown(a->target, TARGET_SHOWN_MAX),
+	struct span method = shown(a->method, METHOD_SHOWN_MAX),
+		    target = shown(a->target, TARGET_SHOWN_MAX),
 		    agent = shown(a->user_agent, AGENT_SHOWN_MAX);
 	struct http_report *r = malloc(sizeof(*r) + method.n + target.n + agent.n);
 	uint8_t *at;
@@ -191,7 +193,8 @@ static void give_hot(struct http_target *t, const struct hot_file *hot)
 	t->octets = hot->octets;
 }
 
-static void on_opened(struct serving_thread *t, void *asker, int error, int fd, const struct stat *st)
+static void on_opened(
+	struct serving_thread *t, void *asker, int error, int fd, const struct stat *st)
 {
 	struct http_target target = { 0 };
 
@@ -245,8 +248,9 @@ static void asked(struct serving_thread *t, struct question *q)
 	of_serving(t)->hooks->question(t->ctx, q);
 }
 
-static bool resolve(void *ctx, struct http_conn *conn, const struct http_peer *peer, const struct http_request *req,
-	struct span path, struct http_target *ret_target, void **ret_later)
+static bool resolve(void *ctx, struct http_conn *conn, const struct http_peer *peer,
+	const struct http_request *req, struct span path, struct http_target *ret_target,
+	void **ret_later)
 {
 	struct http_thread *t = ctx;
 	uint64_t now_ms = uv_now(worker_loop(t->serving.worker));
@@ -266,7 +270,8 @@ static bool resolve(void *ctx, struct http_conn *conn, const struct http_peer *p
 		return false;
 	}
 	if (r == -ENOTUNIQ) {
-		q = question_ask(&t->serving, conn, TRANSPORT_HTTP, peer->addr, peer->local_addr, path, req->query);
+		q = question_ask(&t->serving, conn, TRANSPORT_HTTP, peer->addr, peer->local_addr,
+			path, req->query);
 		if (q) {
 			*ret_later = &q->asker;
 			return false;
@@ -289,8 +294,12 @@ static void on_gone(void *ctx, void *later)
 	*asker = NULL;
 }
 
-static const struct http_hooks server_hooks = { .resolve = resolve, .gone = on_gone, .progress = on_progress,
-	.done = on_done, .refused = on_refused, .starved = on_starved };
+static const struct http_hooks server_hooks = { .resolve = resolve,
+	.gone = on_gone,
+	.progress = on_progress,
+	.done = on_done,
+	.refused = on_refused,
+	.starved = on_starved };
 
 /* --- the server on its thread --- */
 
@@ -347,11 +356,20 @@ static struct serving_load load(struct serving_thread *t)
 	return l;
 }
 
-static const struct serving_kind kind = { .protocol = "http", .load = load, .root = root_of, .adopted = adopted, .listen = listen_on,
-	.unlisten = unlisten, .close = close_server, .answered = answered, .asked = asked, .starved = starved, .closed = closed };
+static const struct serving_kind kind = { .protocol = "http",
+	.load = load,
+	.root = root_of,
+	.adopted = adopted,
+	.listen = listen_on,
+	.unlisten = unlisten,
+	.close = close_server,
+	.answered = answered,
+	.asked = asked,
+	.starved = starved,
+	.closed = closed };
 
-int http_thread_new(struct mailbox *home, const struct http_thread_hooks *hooks, void *ctx, unsigned number,
-	struct http_limits limits, struct snapshot *now, struct http_thread **ret)
+int http_thread_new(struct mailbox *home, const struct http_thread_hooks *hooks, void *ctx,
+	unsigned number, struct http_limits limits, struct snapshot *now, struct http_thread **ret)
 {
 	struct http_thread *t = calloc(1, sizeof(*t));
 	char name[16];
@@ -364,7 +382,8 @@ int http_thread_new(struct mailbox *home, const struct http_thread_hooks *hooks,
 	(void)snprintf(name, sizeof(name), "http%u", number);
 	r = serving_thread_init(&t->serving, now);
 	if (r == 0)
-		r = http_server_new(worker_loop(t->serving.worker), &server_hooks, t, limits, &t->server);
+		r = http_server_new(
+			worker_loop(t->serving.worker), &server_hooks, t, limits, &t->server);
 	if (r == 0)
 		r = hot_files_new(&t->hot);
 	if (r == 0)

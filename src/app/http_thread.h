@@ -40,8 +40,9 @@ struct http_thread_hooks {
 
 /* All functions are the main thread's.  home: its mailbox; number: for the name.
  * The thread takes a reference of its own. */
-int http_thread_new(struct mailbox *home, const struct http_thread_hooks *hooks, void *ctx, unsigned number,
-	struct http_limits limits, struct snapshot *now, struct http_thread **ret) WARN_UNUSED;
+int http_thread_new(struct mailbox *home, const struct http_thread_hooks *hooks, void *ctx,
+	unsigned number, struct http_limits limits, struct snapshot *now,
+	struct http_thread **ret) WARN_UNUSED;
 /* For what is the same for every protocol (adopt, listen, unlisten, close). */
 struct serving_thread *http_thread_serving(struct http_thread *t);
 void http_thread_join(struct http_thread *t);

@@ -3,7 +3,8 @@
 
 #include <assert.h>
 
-int https_files_open(const struct config *cfg, struct tls_report *report, struct ssl_ctx_st **ret_context)
+int https_files_open(
+	const struct config *cfg, struct tls_report *report, struct ssl_ctx_st **ret_context)
 {
 	struct tls_pair pairs[TLS_PAIRS_MAX];
 	size_t n = cfg->n_https_pairs;
@@ -14,6 +15,7 @@ int https_files_open(const struct config *cfg, struct tls_report *report, struct
 		return 0;
 	}
 	for (size_t i = 0; i < n; i++)
-		pairs[i] = (struct tls_pair){ cfg->https_pairs[i].certificate, cfg->https_pairs[i].key };
+		pairs[i] = (struct tls_pair){ cfg->https_pairs[i].certificate,
+			cfg->https_pairs[i].key };
 	return tls_context_new(pairs, n, report, ret_context);
 }

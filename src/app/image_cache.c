@@ -15,10 +15,10 @@
 #include <utlist.h>
 
 #define REFRESH_US     INT64_C(60000000) /* between two questions whether there is a newer one */
-#define USED_US	       INT64_C(1000000)  /* how exactly a use is noted */
+#define USED_US        INT64_C(1000000)  /* how exactly a use is noted */
 #define IMAGE_PATH_MAX (PATH_MAX + 80)
-#define WAITING_MAX    20000u	       /* for one image */
-#define FETCHING_MAX   512u	       /* new ones at one time: each has a connection and four files */
+#define WAITING_MAX    20000u /* for one image */
+#define FETCHING_MAX   512u   /* new ones at one time: each has a connection and four files */
 
 struct image_cache {
 	uv_loop_t *loop;
@@ -40,7 +40,8 @@ static const char *directory(const struct image_cache *c, char ret[static PATH_M
 	return ret;
 }
 
-static void path_of(const struct image_cache *c, const struct image *i, char ret[static IMAGE_PATH_MAX])
+static void path_of(
+	const struct image_cache *c, const struct image *i, char ret[static IMAGE_PATH_MAX])
 {
 	char buf[PATH_MAX];
 
@@ -85,7 +86,8 @@ static void give_failure(const struct image *i, struct image_waiter *w)
 {
 	struct given g = { 0 };
 
-	given_error(&g, -EHOSTUNREACH, "%s", i->has_failed ? i->sentence : "this file could not be fetched: try again");
+	given_error(&g, -EHOSTUNREACH, "%s",
+		i->has_failed ? i->sentence : "this file could not be fetched: try again");
 	w->answered(w, &g);
 }
 
@@ -255,15 +257,18 @@ static void say_done(struct image_cache *c, struct image *i, const struct image_
 	const char *at = end->path[0] ? ": " : "";
 
 	if (end->result == 0 && end->is_there)
-		log_say(log, LOG_INFO, "image", "%s is here: %llu octets%s", text_str(&i->shown), (unsigned long long)end->size,
-			i->has_sha256 ? ", verified" : "");
+		log_say(log, LOG_INFO, "image", "%s is here: %llu octets%s", text_str(&i->shown),
+			(unsigned long long)end->size, i->has_sha256 ? ", verified" : "");
 	else if ((end->result == 0 || end->result == -EALREADY) && !end->is_there)
-		log_say(log, LOG_WARNING, "image", "%s was here, and its copy is gone: who waits has it fetched again",
+		log_say(log, LOG_WARNING, "image",
+			"%s was here, and its copy is gone: who waits has it fetched again",
 			text_str(&i->shown));
 	else if (end->result != -EALREADY && i->is_present)
-		log_say(log, LOG_WARNING, "image", "%s%s%s; the copy that is here serves", end->sentence, at, end->path);
+		log_say(log, LOG_WARNING, "image", "%s%s%s; the copy that is here serves",
+			end->sentence, at, end->path);
 	else if (end->result != -EALREADY)
-		log_say(log, LOG_WARNING, "image", "%s%s%s; machines that wait for it try again", end->sentence, at, end->path);
+		log_say(log, LOG_WARNING, "image", "%s%s%s; machines that wait for it try again",
+			end->sentence, at, end->path);
 }
 
 static void on_done(void *ctx, void *image, const struct image_end *end)
@@ -291,8 +296,10 @@ static void on_gone(void *ctx, const char *name)
 
 	if (i)
 		i->is_present = false;
-	log_say(c->site->log, LOG_INFO, "image", "%s goes: it was not used for longest, and images may have %llu MiB",
-		i ? text_str(&i->shown) : name, (unsigned long long)(c->site->cfg->images.limit >> 20));
+	log_say(c->site->log, LOG_INFO, "image",
+		"%s goes: it was not used for longest, and images may have %llu MiB",
+		i ? text_str(&i->shown) : name,
+		(unsigned long long)(c->site->cfg->images.limit >> 20));
 }
 
 static int start_worker(struct image_cache *c)
@@ -300,12 +307,16 @@ static int start_worker(struct image_cache *c)
 	static const struct image_worker_hooks hooks = { on_grows, on_done, on_gone };
 	char buf[PATH_MAX];
 
-	return c->worker ? 0 : image_worker_new(c->loop, directory(c, buf), c->site->cfg->images.ca, &hooks, c, &c->worker);
+	return c->worker ? 0
+			 : image_worker_new(c->loop, directory(c, buf), c->site->cfg->images.ca,
+				   &hooks, c, &c->worker);
 }
 
 static int start_fetch(struct image_cache *c, struct image *i)
 {
-	struct image_order order = { .url = i->url, .name = i->name, .sha256 = i->has_sha256 ? &i->sha256 : NULL,
+	struct image_order order = { .url = i->url,
+		.name = i->name,
+		.sha256 = i->has_sha256 ? &i->sha256 : NULL,
 		.limit = c->site->cfg->images.limit };
 	int r = start_worker(c);
 
@@ -361,7 +372,9 @@ void image_cache_get(struct image_cache *c, const struct file_ref *ref, struct i
 
 	w->has_begun_again = false;
 	if (r < 0)
-		refuse(w, r == -ENOSPC ? "too many files are asked for: try again" : "the server is out of memory");
+		refuse(w,
+			r == -ENOSPC ? "too many files are asked for: try again"
+				     : "the server is out of memory");
 	else
 		get(c, i, w);
 }
@@ -392,7 +405,8 @@ void image_cache_answer(struct image_cache *c, struct question *q, const struct 
 		return;
 	}
 	/* TFTP must know the end before it can begin: its clients would send the same request again. */
-	*a = (struct asking){ .waiter = { .wants_all = q->transport != TRANSPORT_HTTP, .answered = on_answered },
+	*a = (struct asking){ .waiter = { .wants_all = q->transport != TRANSPORT_HTTP,
+				      .answered = on_answered },
 		.question = q };
 	image_cache_get(c, ref, &a->waiter);
 }
@@ -404,7 +418,8 @@ static void expect(struct image_cache *c, const struct file_ref *ref)
 {
 	struct image *i;
 
-	if (!ref->upstream || c->is_stopped || image_table_get(&c->table, ref, clock_mono_us(), &i) < 0)
+	if (!ref->upstream || c->is_stopped ||
+		image_table_get(&c->table, ref, clock_mono_us(), &i) < 0)
 		return;
 	if (!i->is_fetching && !is_fresh(i) && !has_just_failed(i) && has_room(c, i))
 		(void)start_fetch(c, i);

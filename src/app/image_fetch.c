@@ -18,7 +18,7 @@
 
 #define SUMS_SIZE_MAX ((uint64_t)16 << 20)
 #define FILE_SIZE_MAX ((uint64_t)64 << 30)
-#define TRIES	      5u
+#define TRIES         5u
 
 struct job {
 	const struct catalogue_image *image;
@@ -77,15 +77,21 @@ static void on_done(void *ctx, const struct fetch_end *end)
 	j->result = end->result;
 	j->ended = true;
 	if (end->result < 0)
-		(void)fail(j, end->result, "%s%s%s%s", end->sentence, end->path ? " (" : "", end->path ? end->path : "",
-			end->path ? ")" : "");
+		(void)fail(j, end->result, "%s%s%s%s", end->sentence, end->path ? " (" : "",
+			end->path ? end->path : "", end->path ? ")" : "");
 }
 
-static int fetch_to(struct job *j, const char *url, const char *path, const struct sha256 *sha256, uint64_t size_max)
+static int fetch_to(struct job *j, const char *url, const char *path, const struct sha256 *sha256,
+	uint64_t size_max)
 {
 	static const struct fetch_events events = { .progress = on_progress, .done = on_done };
-	struct fetch_request request = { .url = url, .path = path, .sha256 = sha256, .size_max = size_max,
-		.stall_s = j->options->stall_s, .tries = TRIES, .resume = true };
+	struct fetch_request request = { .url = url,
+		.path = path,
+		.sha256 = sha256,
+		.size_max = size_max,
+		.stall_s = j->options->stall_s,
+		.tries = TRIES,
+		.resume = true };
 	struct fetch *fetch;
 
 	j->url = url;
@@ -141,14 +147,16 @@ static int check_signature(struct job *j, const char *list)
 	if (r == 0 && image->signature)
 		r = fetch_to(j, image->signature, text_str(&signature), NULL, SUMS_SIZE_MAX);
 	if (r == 0) {
-		r = gpgv_check(&j->loop, image->keyring, list, image->signature ? text_str(&signature) : NULL,
-			text_str(&output), &said);
+		r = gpgv_check(&j->loop, image->keyring, list,
+			image->signature ? text_str(&signature) : NULL, text_str(&output), &said);
 		words = last_line(&said);
 		if (r == -EKEYREJECTED)
-			(void)fail(j, r, "the signature of %s is not good: %.*s (keyring %s)", image->sums[0],
-				(int)(words.n < 200 ? words.n : 200), words.n ? (const char *)words.p : "", image->keyring);
+			(void)fail(j, r, "the signature of %s is not good: %.*s (keyring %s)",
+				image->sums[0], (int)(words.n < 200 ? words.n : 200),
+				words.n ? (const char *)words.p : "", image->keyring);
 		else if (r < 0)
-			(void)fail(j, r, "cannot run gpgv: %s; it is in Debian's package gpgv", strerror(-r));
+			(void)fail(j, r, "cannot run gpgv: %s; it is in Debian's package gpgv",
+				strerror(-r));
 	}
 	if (r == 0)
 		r = read_list(j, image->signature ? list : text_str(&output));
@@ -166,7 +174,8 @@ static int check_signature(struct job *j, const char *list)
 static int find_digest(struct job *j, const char *list_url, const char *url, struct sha256 *ret)
 {
 	struct span name = SPAN_NONE;
-	int r = sums_name_of(list_url, url, &name) ? sums_find(text_span(&j->sums), name, ret) : -ENOENT;
+	int r = sums_name_of(list_url, url, &name) ? sums_find(text_span(&j->sums), name, ret)
+						   : -ENOENT;
 
 	if (r == -EEXIST)
 		return fail(j, r, "%s has two SHA-256 for %s", list_url, url);
@@ -187,7 +196,8 @@ static int prove_lists(struct job *j)
 
 		r = i > 0 ? find_digest(j, image->sums[i - 1], image->sums[i], &digest) : 0;
 		if (r == 0)
-			r = fetch_to(j, image->sums[i], text_str(&path), i > 0 ? &digest : NULL, SUMS_SIZE_MAX);
+			r = fetch_to(j, image->sums[i], text_str(&path), i > 0 ? &digest : NULL,
+				SUMS_SIZE_MAX);
 		if (r == 0 && i == 0 && image->keyring)
 			r = check_signature(j, text_str(&path));
 		else if (r == 0)
@@ -220,7 +230,9 @@ static int fetch_file(struct job *j, const struct catalogue_file *file)
 	const struct catalogue_image *image = j->image;
 	struct sha256 digest = file->sha256;
 	struct text path = { 0 };
-	int r = file->has_sha256 ? 0 : find_digest(j, image->sums[image->n_sums - 1], file->url, &digest);
+	int r = file->has_sha256
+		? 0
+		: find_digest(j, image->sums[image->n_sums - 1], file->url, &digest);
 
 	if (r == 0)
 		r = join(j, &j->dir, file->name, &path);
@@ -282,8 +294,9 @@ static int fetch_files(struct job *j)
 
 static int make_dir(struct job *j, const char *path)
 {
-	return mkdir(path, 0755) < 0 && errno != EEXIST ?
-		fail(j, -errno, "cannot make the directory %s: %s", path, strerror(errno)) : 0;
+	return mkdir(path, 0755) < 0 && errno != EEXIST
+		? fail(j, -errno, "cannot make the directory %s: %s", path, strerror(errno))
+		: 0;
 }
 
 static int make_dirs(struct job *j)

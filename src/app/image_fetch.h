@@ -18,8 +18,8 @@ struct image_watcher {
 };
 
 struct image_options {
-	const char *dir;   /* the image's files go to dir/NAME */
-	const char *ca;    /* or NULL, as in fetcher_new() */
+	const char *dir; /* the image's files go to dir/NAME */
+	const char *ca;  /* or NULL, as in fetcher_new() */
 	unsigned stall_s;
 };
 

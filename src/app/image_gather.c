@@ -101,7 +101,8 @@ static void on_answered(struct image_waiter *w, struct given *given)
 static void ask(struct slot *s)
 {
 	s->wanted->given.kind = GIVEN_LATER;
-	s->waiter = (struct image_waiter){ .wants_all = s->of->terms.wants_all, .answered = on_answered };
+	s->waiter = (struct image_waiter){ .wants_all = s->of->terms.wants_all,
+		.answered = on_answered };
 	image_cache_get(s->of->site->images, s->wanted->ref, &s->waiter);
 }
 
@@ -114,7 +115,8 @@ static void time_is_up(struct gathering *g)
 		i++;
 	given_free(&g->list[i].given);
 	url_show(span_str(g->list[i].ref->upstream), &url);
-	given_error(&g->list[i].given, -EHOSTUNREACH, "%s is still being fetched: try again", text_str(&url));
+	given_error(&g->list[i].given, -EHOSTUNREACH, "%s is still being fetched: try again",
+		text_str(&url));
 	text_free(&url);
 	finish(g, &g->list[i]);
 }
@@ -156,8 +158,8 @@ static struct gathering *gathering_new(struct site *site, size_t n)
 	return g;
 }
 
-int image_gather(struct site *site, const struct image_wanted *list, size_t n, const struct image_gather_terms *terms,
-	image_gather_over over, void *ctx)
+int image_gather(struct site *site, const struct image_wanted *list, size_t n,
+	const struct image_gather_terms *terms, image_gather_over over, void *ctx)
 {
 	struct gathering *g = gathering_new(site, n);
 

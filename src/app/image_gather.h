@@ -11,8 +11,8 @@
 
 struct image_wanted {
 	const struct file_ref *ref; /* with an upstream; must outlive the waiting */
-	uint64_t head;              /* so many of its first octets, or all of a smaller one, must have come */
-	struct given given;         /* what became of it; GIVEN_LATER: nothing yet */
+	uint64_t head; /* so many of its first octets, or all of a smaller one, must have come */
+	struct given given; /* what became of it; GIVEN_LATER: nothing yet */
 };
 
 struct image_gather_terms {
@@ -22,11 +22,12 @@ struct image_gather_terms {
 
 /* Once.  failed: NULL when all are there; else one of the list, whose `given` is the error.
  * What the hook does not take is let go of. */
-typedef void (*image_gather_over)(void *ctx, struct image_wanted *list, size_t n, const struct image_wanted *failed);
+typedef void (*image_gather_over)(
+	void *ctx, struct image_wanted *list, size_t n, const struct image_wanted *failed);
 
 /* over() is called now or later.  The list, of at least one, is copied.  -ENOMEM, and nothing is called. */
-int image_gather(struct site *site, const struct image_wanted *list, size_t n, const struct image_gather_terms *terms,
-	image_gather_over over, void *ctx) WARN_UNUSED;
+int image_gather(struct site *site, const struct image_wanted *list, size_t n,
+	const struct image_gather_terms *terms, image_gather_over over, void *ctx) WARN_UNUSED;
 
 /* The file, in the hook; it moves.  -errno, and it stays. */
 int image_wanted_take(struct image_wanted *w, struct source_file *ret) WARN_UNUSED;

@@ -16,7 +16,7 @@
 
 #define NAME_LENGTH (2 * SUMS_SHA256_SIZE)
 #define PATH_SIZE   (PATH_MAX + NAME_LENGTH + 8)
-#define USED_S	    60 /* how exactly a use is noted on disk */
+#define USED_S      60 /* how exactly a use is noted on disk */
 
 struct shelf_file {
 	UT_hash_handle hh; /* in the order of use: who was not used for longest is the first */
@@ -69,13 +69,14 @@ static void set_octets(struct image_shelf *s, uint64_t *of_file, uint64_t octets
 	*of_file = octets;
 }
 
-static void path_of(const struct image_shelf *s, const char *before, const char *name, const char *after,
-	char ret[static PATH_SIZE])
+static void path_of(const struct image_shelf *s, const char *before, const char *name,
+	const char *after, char ret[static PATH_SIZE])
 {
 	(void)snprintf(ret, PATH_SIZE, "%s/%s%s%s", s->dir, before, name, after);
 }
 
-static void unlink_one(const struct image_shelf *s, const char *before, const char *name, const char *after)
+static void unlink_one(
+	const struct image_shelf *s, const char *before, const char *name, const char *after)
 {
 	char path[PATH_SIZE];
 
@@ -165,7 +166,8 @@ static bool make_room(struct image_shelf *s, uint64_t more)
  * there are so many files that none may come. */
 static bool shrink(struct image_shelf *s, unsigned files)
 {
-	while ((s->octets > s->limit || HASH_COUNT(s->files) + files > IMAGE_SHELF_FILES_MAX) && drop_something(s))
+	while ((s->octets > s->limit || HASH_COUNT(s->files) + files > IMAGE_SHELF_FILES_MAX) &&
+		drop_something(s))
 		;
 	return HASH_COUNT(s->files) + files <= IMAGE_SHELF_FILES_MAX;
 }
@@ -210,8 +212,8 @@ void image_shelf_hold(struct image_shelf *s, const char *name, bool is_held)
 
 /* --- what is there --- */
 
-static uint64_t size_of(const struct image_shelf *s, const char *before, const char *name, const char *after,
-	bool *ret_is_there)
+static uint64_t size_of(const struct image_shelf *s, const char *before, const char *name,
+	const char *after, bool *ret_is_there)
 {
 	char path[PATH_SIZE];
 	struct stat st;
@@ -277,8 +279,10 @@ static bool is_name(struct span s)
 /* As edge/partial.c calls a beginning and its note: nobody else's hidden files. */
 static bool is_beginning(const char *s)
 {
-	return s[0] == '.' && strlen(s) > NAME_LENGTH + 1 && is_name((struct span){ (const uint8_t *)s + 1, NAME_LENGTH }) &&
-	       (strcmp(s + 1 + NAME_LENGTH, ".part") == 0 || strcmp(s + 1 + NAME_LENGTH, ".of") == 0);
+	return s[0] == '.' && strlen(s) > NAME_LENGTH + 1 &&
+		is_name((struct span){ (const uint8_t *)s + 1, NAME_LENGTH }) &&
+		(strcmp(s + 1 + NAME_LENGTH, ".part") == 0 ||
+			strcmp(s + 1 + NAME_LENGTH, ".of") == 0);
 }
 
 static int take_in(struct image_shelf *s, const char *name)

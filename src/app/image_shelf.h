@@ -22,7 +22,8 @@ typedef void (*image_shelf_gone)(void *ctx, const char *name);
 
 /* Of dir, which image_shelf_begin() makes where there is none.  Beginnings that lie there go: whether their
  * last octets reached the disk nobody knows.  -ENOMEM. */
-int image_shelf_open(const char *dir, image_shelf_gone gone, void *ctx, struct image_shelf **ret) WARN_UNUSED;
+int image_shelf_open(
+	const char *dir, image_shelf_gone gone, void *ctx, struct image_shelf **ret) WARN_UNUSED;
 void image_shelf_free(struct image_shelf *s); /* NULL is fine */
 
 /* A file of this name (64 hexadecimal digits) is to be fetched; until image_shelf_end()

@@ -17,7 +17,8 @@ static int name_of(const struct file_ref *ref, struct sha256_text *ret)
 	int r = 0;
 
 	text_addf(&key, "%s\n%s", ref->upstream, ref->has_sha256 ? sha256_str(ref->sha256).s : "");
-	if (key.failed || EVP_Digest(text_str(&key), key.n, digest.b, NULL, EVP_sha256(), NULL) != 1)
+	if (key.failed ||
+		EVP_Digest(text_str(&key), key.n, digest.b, NULL, EVP_sha256(), NULL) != 1)
 		r = -ENOMEM;
 	else
 		*ret = sha256_str(digest);
@@ -54,7 +55,8 @@ static void sweep(struct image_table *t, int64_t now_us)
 	t->sweep_at = HASH_COUNT(t->images) + SWEEP_EVERY;
 }
 
-static int add(struct image_table *t, const char *name, const struct file_ref *ref, int64_t now_us, struct image **ret)
+static int add(struct image_table *t, const char *name, const struct file_ref *ref, int64_t now_us,
+	struct image **ret)
 {
 	struct image *i;
 
@@ -86,7 +88,8 @@ struct image *image_table_find(const struct image_table *t, const char *name)
 	return i;
 }
 
-int image_table_get(struct image_table *t, const struct file_ref *ref, int64_t now_us, struct image **ret)
+int image_table_get(
+	struct image_table *t, const struct file_ref *ref, int64_t now_us, struct image **ret)
 {
 	struct sha256_text name;
 	struct image *i;

@@ -44,6 +44,7 @@ struct image_table {
 struct image *image_table_find(const struct image_table *t, const char *name);
 /* The image that ref (which has an upstream) means, a new one perhaps.  -ENOSPC: there
  * are IMAGE_TABLE_MAX, and all of them are needed; -ENOMEM. */
-int image_table_get(struct image_table *t, const struct file_ref *ref, int64_t now_us, struct image **ret) WARN_UNUSED;
+int image_table_get(struct image_table *t, const struct file_ref *ref, int64_t now_us,
+	struct image **ret) WARN_UNUSED;
 /* All of them. */
 void image_table_free(struct image_table *t);

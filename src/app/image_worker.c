@@ -13,11 +13,11 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#define HOLD_OCTETS    (UINT64_C(1) << 20) /* of a file whose digest is not known yet */
-#define STALL_S	       10u
-#define STALL_COPY_S   4u
-#define TRIES	       4u
-#define SENTENCE_MAX   512u
+#define HOLD_OCTETS  (UINT64_C(1) << 20) /* of a file whose digest is not known yet */
+#define STALL_S      10u
+#define STALL_COPY_S 4u
+#define TRIES        4u
+#define SENTENCE_MAX 512u
 
 struct image_worker {
 	struct worker *thread;
@@ -44,7 +44,7 @@ struct download {
 	struct download *prev, *next;
 	struct growing *growing;
 	bool is_doubtful; /* its server named two lengths */
-	unsigned file; /* that grows, as in struct fetch_progress */
+	unsigned file;    /* that grows, as in struct fetch_progress */
 };
 
 struct news {
@@ -188,13 +188,18 @@ static void on_done(void *ctx, const struct fetch_end *end)
 
 static int begin(struct download *d)
 {
-	static const struct fetch_events events = { .has_room = has_room, .at_disk = on_disk, .progress = on_progress,
-		.done = on_done };
+	static const struct fetch_events events = {
+		.has_room = has_room, .at_disk = on_disk, .progress = on_progress, .done = on_done
+	};
 	struct image_worker *w = d->worker;
 	/* An old copy will do when its server is away. */
 	bool has_copy = !d->has_sha256 && image_shelf_has(w->shelf, d->name);
-	struct fetch_request request = { .url = d->url, .sha256 = d->has_sha256 ? &d->sha256 : NULL, .size_max = d->limit,
-		.stall_s = has_copy ? STALL_COPY_S : STALL_S, .tries = has_copy ? 1 : TRIES, .keep_note = !d->has_sha256,
+	struct fetch_request request = { .url = d->url,
+		.sha256 = d->has_sha256 ? &d->sha256 : NULL,
+		.size_max = d->limit,
+		.stall_s = has_copy ? STALL_COPY_S : STALL_S,
+		.tries = has_copy ? 1 : TRIES,
+		.keep_note = !d->has_sha256,
 		.resume = true, /* beginnings of earlier runs are not there any more */
 		.may_be_there = true };
 	struct text path = { 0 };
@@ -221,8 +226,11 @@ static void read_fetch(struct letter *l)
 	if (r == 0)
 		r = begin(d);
 	if (r < 0)
-		on_done(d, &(struct fetch_end){
-				   r, r == -ENOSPC ? "there is no room for one more file" : "out of memory", NULL });
+		on_done(d,
+			&(struct fetch_end){ r,
+				r == -ENOSPC ? "there is no room for one more file"
+					     : "out of memory",
+				NULL });
 }
 
 static void read_use(struct letter *l)
@@ -286,7 +294,8 @@ static void read_close(struct letter *l)
 
 /* --- the main thread --- */
 
-static int post(struct image_worker *w, void (*read)(struct letter *l), void *image, const struct image_order *order)
+static int post(struct image_worker *w, void (*read)(struct letter *l), void *image,
+	const struct image_order *order)
 {
 	struct download *d = calloc(1, sizeof(*d));
 
@@ -329,8 +338,8 @@ void image_worker_close(struct image_worker *w)
 		abort();
 }
 
-int image_worker_new(uv_loop_t *loop, const char *dir, const char *ca, const struct image_worker_hooks *hooks, void *ctx,
-	struct image_worker **ret)
+int image_worker_new(uv_loop_t *loop, const char *dir, const char *ca,
+	const struct image_worker_hooks *hooks, void *ctx, struct image_worker **ret)
 {
 	struct image_worker *w = calloc(1, sizeof(*w));
 	int r = w ? worker_new(&w->thread) : -ENOMEM;

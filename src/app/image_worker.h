@@ -41,10 +41,11 @@ struct image_order {
 };
 
 /* dir: of the images, which is made where there is none.  ca: as in fetcher_new(). */
-int image_worker_new(uv_loop_t *loop, const char *dir, const char *ca, const struct image_worker_hooks *hooks, void *ctx,
-	struct image_worker **ret) WARN_UNUSED;
+int image_worker_new(uv_loop_t *loop, const char *dir, const char *ca,
+	const struct image_worker_hooks *hooks, void *ctx, struct image_worker **ret) WARN_UNUSED;
 /* Everything is copied.  -ENOMEM. */
-int image_worker_fetch(struct image_worker *w, void *image, const struct image_order *order) WARN_UNUSED;
+int image_worker_fetch(
+	struct image_worker *w, void *image, const struct image_order *order) WARN_UNUSED;
 /* Somebody has this file: it goes later than others. */
 void image_worker_use(struct image_worker *w, const char *name);
 /* Ends everything, without more hooks; gone when the loop has let go. */

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #define PATIENCE_MS 8000 /* files under way have five seconds, a disk these */
-#define LAST_S	    13u	 /* then nothing more is done, whatever hangs */
+#define LAST_S      13u  /* then nothing more is done, whatever hangs */
 
 static void on_alarm(int signum)
 {
@@ -18,7 +18,8 @@ static void on_patience_over(uv_timer_t *timer)
 {
 	struct last_resort *l = timer->data;
 
-	log_say(l->site->log, LOG_WARNING, "serve", "stopped, without waiting for a disk that does not answer");
+	log_say(l->site->log, LOG_WARNING, "serve",
+		"stopped, without waiting for a disk that does not answer");
 	store_close(l->site->store);
 	_exit(0);
 }

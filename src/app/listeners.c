@@ -16,8 +16,8 @@ static void explain_error(struct listeners *l, struct ip4 addr, uint16_t port, i
 			"%s %u on %s may not be opened: run bootsmith as root, or with CAP_NET_BIND_SERVICE and CAP_NET_RAW",
 			l->what, port, a.s);
 	else
-		log_say(l->log, LOG_ERROR, l->topic, "%s %u on %s: %s; trying again every 5 s", l->what, port,
-			a.s, strerror(-r));
+		log_say(l->log, LOG_ERROR, l->topic, "%s %u on %s: %s; trying again every 5 s",
+			l->what, port, a.s, strerror(-r));
 }
 
 static bool is_among(struct ip4 a, const struct ip4 *addrs, size_t n)

@@ -10,7 +10,7 @@
 
 struct listener {
 	struct ip4 addr;
-	int id;    /* the server's; valid while open */
+	int id; /* the server's; valid while open */
 	bool open;
 	int error; /* the error that has had its line */
 };

@@ -28,7 +28,8 @@ struct language {
 	void (*add_url)(const struct request *r, struct text *out);
 	int (*profile)(const struct profile *p, const struct machine_vars *vars, struct text *out,
 		struct template_error *ret_error);
-	void (*retry)(const char *reason, const struct profile *p, const struct machine_vars *vars, struct text *out);
+	void (*retry)(const char *reason, const struct profile *p, const struct machine_vars *vars,
+		struct text *out);
 };
 
 /* "(tftp,172.24.0.1)/grub/grub.cfg" */
@@ -51,18 +52,20 @@ static void add_pxelinux_url(const struct request *r, struct text *out)
 	text_add(out, r->question->path);
 }
 
-static void retry_grub(const char *reason, const struct profile *p, const struct machine_vars *vars, struct text *out)
+static void retry_grub(const char *reason, const struct profile *p, const struct machine_vars *vars,
+	struct text *out)
 {
 	(void)p;
 	grub_cfg_retry(reason, vars->url, out);
 }
 
 static const struct language grub = { "GRUB", add_grub_url, grub_cfg_profile, retry_grub };
-static const struct language pxelinux = { "PXELINUX", add_pxelinux_url, pxelinux_cfg_profile, pxelinux_cfg_retry };
+static const struct language pxelinux = { "PXELINUX", add_pxelinux_url, pxelinux_cfg_profile,
+	pxelinux_cfg_retry };
 
 /* Whoever asks boots from the network, also where the DHCP of its loader did not say so (GRUB's own says nothing). */
-static struct ip4 find_machine(struct site *site, const struct question *q, const struct virtual_name *name,
-	struct facts *ret)
+static struct ip4 find_machine(struct site *site, const struct question *q,
+	const struct virtual_name *name, struct facts *ret)
 {
 	struct ip4 address = q->peer;
 
@@ -80,11 +83,13 @@ static struct ip4 find_machine(struct site *site, const struct question *q, cons
 	return address;
 }
 
-static void init(struct request *r, struct site *site, struct question *q, const struct virtual_name *name)
+static void init(
+	struct request *r, struct site *site, struct question *q, const struct virtual_name *name)
 {
 	struct ip4 address;
 
-	*r = (struct request){ .site = site, .question = q,
+	*r = (struct request){ .site = site,
+		.question = q,
 		.language = name->kind == VIRTUAL_GRUB_CFG ? &grub : &pxelinux };
 	address = find_machine(site, q, name, &r->facts);
 	r->facts.api_is_silent = q->api_is_silent;
@@ -103,8 +108,8 @@ static void give_reason(struct request *r, const char *reason)
 {
 	struct text text = { 0 };
 
-	site_say_nothing_to_run(r->site, r->question->transport == TRANSPORT_HTTP ? "http" : "tftp", &r->facts,
-		r->question->peer, reason);
+	site_say_nothing_to_run(r->site, r->question->transport == TRANSPORT_HTTP ? "http" : "tftp",
+		&r->facts, r->question->peer, reason);
 	r->language->retry(reason, r->answer.profile, &r->vars, &text);
 	given_text(&r->question->given, &text, TEXT_TYPE);
 }
@@ -117,13 +122,15 @@ static void give_profile(struct request *r, const struct profile *p)
 
 	if (r->language->profile(p, &r->vars, &text, &error) == -EINVAL) {
 		text_free(&text);
-		(void)snprintf(reason, sizeof(reason), "the command line of profile %s, line %u: %s", p->name, error.line,
+		(void)snprintf(reason, sizeof(reason),
+			"the command line of profile %s, line %u: %s", p->name, error.line,
 			error.message);
 		give_reason(r, reason);
 		return;
 	}
 	given_text(&r->question->given, &text, TEXT_TYPE);
-	if (r->question->given.kind == GIVEN_TEXT && p->kind == PROFILE_LOCAL) /* else its kernel counts */
+	if (r->question->given.kind == GIVEN_TEXT &&
+		p->kind == PROFILE_LOCAL) /* else its kernel counts */
 		machines_given(r->site, r->question, &r->facts, &r->answer);
 }
 
@@ -146,7 +153,9 @@ static bool give_root_file(struct request *r)
 /* On hold, or unknown where such are ignored: not even the site's own file. */
 static bool stays_away(const struct answer *a)
 {
-	return !a->profile && (a->rule_kind == RULE_STATE || (a->rule_kind == RULE_UNKNOWN && a->unknown == UNKNOWN_IGNORE));
+	return !a->profile &&
+		(a->rule_kind == RULE_STATE ||
+			(a->rule_kind == RULE_UNKNOWN && a->unknown == UNKNOWN_IGNORE));
 }
 
 /* Nothing that this loader could boot: the site's own file, or the reason why. */
@@ -161,10 +170,12 @@ static void give_no_profile(struct request *r, const struct virtual_name *name)
 	char reason[160] = "no profile applies to this machine";
 
 	if (r->answer.rule_kind == RULE_UNKNOWN && r->facts.has_mac)
-		(void)snprintf(reason, sizeof(reason), "this machine is not in the configuration and waits for: bootsmith machine boot %s PROFILE",
+		(void)snprintf(reason, sizeof(reason),
+			"this machine is not in the configuration and waits for: bootsmith machine boot %s PROFILE",
 			mac_str(r->facts.mac).s);
 	else if (r->answer.rule_kind == RULE_UNKNOWN)
-		(void)snprintf(reason, sizeof(reason), "this machine is not in the configuration, and its MAC is not known");
+		(void)snprintf(reason, sizeof(reason),
+			"this machine is not in the configuration, and its MAC is not known");
 	give_own_file(r, name, reason);
 }
 
@@ -188,14 +199,16 @@ static void give_decided(struct request *r, const struct virtual_name *name)
 	} else if (p->kind == PROFILE_BOOTFILE) {
 		(void)give_root_file(r);
 	} else {
-		(void)snprintf(reason, sizeof(reason), "profile %s is an iPXE script, which %s cannot run", p->name,
+		(void)snprintf(reason, sizeof(reason),
+			"profile %s is an iPXE script, which %s cannot run", p->name,
 			r->language->loader);
 		give_own_file(r, name, reason);
 	}
 }
 
 /* What the boot API has said, unless something else was ordered meanwhile. */
-static void give_told(struct request *r, const struct virtual_name *name, const struct boot_api_word *word)
+static void give_told(
+	struct request *r, const struct virtual_name *name, const struct boot_api_word *word)
 {
 	char reason[160];
 
@@ -204,7 +217,8 @@ static void give_told(struct request *r, const struct virtual_name *name, const 
 	} else if (word->verdict == BOOT_API_WAIT) {
 		give_reason(r, word->why);
 	} else if (word->answer->script) {
-		(void)snprintf(reason, sizeof(reason), "the boot API answers with an iPXE script, which %s cannot run",
+		(void)snprintf(reason, sizeof(reason),
+			"the boot API answers with an iPXE script, which %s cannot run",
 			r->language->loader);
 		give_own_file(r, name, reason);
 	} else {
@@ -225,8 +239,8 @@ void loader_text_give(struct site *site, struct question *q, const struct virtua
 	text_free(&r.url);
 }
 
-void loader_text_told(struct site *site, struct question *q, const struct virtual_name *name, struct mac mac,
-	const struct boot_api_word *word)
+void loader_text_told(struct site *site, struct question *q, const struct virtual_name *name,
+	struct mac mac, const struct boot_api_word *word)
 {
 	struct virtual_name told = *name;
 	struct request r;

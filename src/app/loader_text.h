@@ -15,5 +15,5 @@
 /* Answers, now or later.  name: VIRTUAL_GRUB_CFG or VIRTUAL_PXELINUX_CFG. */
 void loader_text_give(struct site *site, struct question *q, const struct virtual_name *name);
 /* The same when the boot API was asked about this machine, and has spoken. */
-void loader_text_told(struct site *site, struct question *q, const struct virtual_name *name, struct mac mac,
-	const struct boot_api_word *word);
+void loader_text_told(struct site *site, struct question *q, const struct virtual_name *name,
+	struct mac mac, const struct boot_api_word *word);

@@ -95,7 +95,8 @@ static void say_lost(struct log *l)
 {
 	struct text sentence = { 0 }, record = { 0 }, line = { 0 };
 
-	text_addf(&sentence, "%lu lines are missing here: the reader of this log stood still", l->lost);
+	text_addf(&sentence, "%lu lines are missing here: the reader of this log stood still",
+		l->lost);
 	l->lost = 0;
 	log_compose(LOG_WARNING, "serve", NULL, 0, text_span(&sentence), &record);
 	if (!record.failed)
@@ -177,8 +178,8 @@ void log_compose(enum log_level level, const char *topic, const struct log_field
 	log_record_pack(clock_wall_ms(), level, topic, fields, n_fields, sentence, ret_record);
 }
 
-static void emit(struct log *l, enum log_level level, const char *topic, const struct log_field *fields,
-	size_t n, const char *fmt, va_list ap)
+static void emit(struct log *l, enum log_level level, const char *topic,
+	const struct log_field *fields, size_t n, const char *fmt, va_list ap)
 {
 	text_reset(&l->record);
 	text_reset(&l->sentence);
@@ -187,8 +188,8 @@ static void emit(struct log *l, enum log_level level, const char *topic, const s
 	log_write(l, &l->record);
 }
 
-void log_event(struct log *l, enum log_level level, const char *topic, const struct log_field *fields,
-	size_t n_fields, const char *fmt, ...)
+void log_event(struct log *l, enum log_level level, const char *topic,
+	const struct log_field *fields, size_t n_fields, const char *fmt, ...)
 {
 	va_list ap;
 

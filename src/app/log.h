@@ -12,12 +12,14 @@
 #include "app/log_record.h"
 #include "base/drop.h"
 
-#define FIELD_TEXT(k, s)   ((struct log_field){ .key = (k), .text = (s) })
-#define FIELD_STR(k, s)    ((struct log_field){ .key = (k), .text = span_str(s) })
-#define FIELD_NUMBER(k, v) ((struct log_field){ .key = (k), .is_number = true, .number = (int64_t)(v) })
+#define FIELD_TEXT(k, s) ((struct log_field){ .key = (k), .text = (s) })
+#define FIELD_STR(k, s)  ((struct log_field){ .key = (k), .text = span_str(s) })
+#define FIELD_NUMBER(k, v)                                                                         \
+	((struct log_field){ .key = (k), .is_number = true, .number = (int64_t)(v) })
 
 /* A number that is left out when it is zero. */
-#define FIELD_SOME(k, v)   ((struct log_field){ .key = (k), .is_number = (v) != 0, .number = (int64_t)(v) })
+#define FIELD_SOME(k, v)                                                                           \
+	((struct log_field){ .key = (k), .is_number = (v) != 0, .number = (int64_t)(v) })
 
 struct log;
 
@@ -26,8 +28,8 @@ int log_new(int fd, bool json, struct log **ret) WARN_UNUSED;
 void log_free(struct log *l);
 
 /* One line.  topic: "dhcp", "tftp", "http", "net", "config", "serve". */
-void log_event(struct log *l, enum log_level level, const char *topic, const struct log_field *fields,
-	size_t n_fields, const char *fmt, ...) PRINTF(6, 7);
+void log_event(struct log *l, enum log_level level, const char *topic,
+	const struct log_field *fields, size_t n_fields, const char *fmt, ...) PRINTF(6, 7);
 /* The same in two steps, for a line that waits until its event is over: packs its
  * record (app/log_record.h), with the time of now. */
 void log_compose(enum log_level level, const char *topic, const struct log_field *fields,
@@ -41,7 +43,8 @@ void log_release(struct log *l);
 typedef void (*log_observer)(void *ctx, struct span record);
 void log_set_observer(struct log *l, log_observer observer, void *ctx);
 /* A line without fields. */
-void log_say(struct log *l, enum log_level level, const char *topic, const char *fmt, ...) PRINTF(4, 5);
+void log_say(struct log *l, enum log_level level, const char *topic, const char *fmt, ...)
+	PRINTF(4, 5);
 
 /* Counts a dropped packet; true when it deserves a line: each reason gets one a
  * second, so that a flood of bad packets is not a flood of lines.  *ret_hidden:

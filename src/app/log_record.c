@@ -23,8 +23,8 @@ static void put(struct text *out, const void *p, size_t n)
 	text_add(out, (struct span){ p, n });
 }
 
-void log_record_pack(int64_t wall_ms, enum log_level level, const char *topic, const struct log_field *fields,
-	size_t n_fields, struct span sentence, struct text *out)
+void log_record_pack(int64_t wall_ms, enum log_level level, const char *topic,
+	const struct log_field *fields, size_t n_fields, struct span sentence, struct text *out)
 {
 	const struct packed_head head = { wall_ms, topic, (uint32_t)sentence.n, level };
 	size_t size = sizeof(head) + sentence.n;
@@ -36,7 +36,8 @@ void log_record_pack(int64_t wall_ms, enum log_level level, const char *topic, c
 	text_add(out, sentence);
 	for (size_t i = 0; i < n_fields; i++) {
 		const struct log_field *f = &fields[i];
-		const struct packed_field packed = { f->key, f->is_number ? f->number : (int64_t)f->text.n, f->is_number };
+		const struct packed_field packed = { f->key,
+			f->is_number ? f->number : (int64_t)f->text.n, f->is_number };
 
 		if (!f->is_number && f->text.n == 0)
 			continue;
@@ -52,8 +53,8 @@ struct log_record log_record_of(struct span octets)
 
 	memcpy(&head, octets.p, sizeof(head));
 	octets = span_skip(octets, sizeof(head));
-	return (struct log_record){ head.wall_ms, head.topic, head.level, { octets.p, head.sentence_n },
-		span_skip(octets, head.sentence_n) };
+	return (struct log_record){ head.wall_ms, head.topic, head.level,
+		{ octets.p, head.sentence_n }, span_skip(octets, head.sentence_n) };
 }
 
 bool log_record_next(struct log_record *r, struct log_field *ret)
@@ -92,7 +93,8 @@ static void add_time(struct log_clock *c, int64_t ms, struct text *t)
 	if (s != c->s) {
 		c->s = s;
 		if (c->utc)
-			(void)strftime(c->text, sizeof(c->text), "%Y-%m-%dT%H:%M:%S", gmtime_r(&s, &tm));
+			(void)strftime(
+				c->text, sizeof(c->text), "%Y-%m-%dT%H:%M:%S", gmtime_r(&s, &tm));
 		else
 			(void)strftime(c->text, sizeof(c->text), "%H:%M:%S", localtime_r(&s, &tm));
 	}

@@ -39,8 +39,8 @@ struct log_clock {
 };
 
 /* Appends a whole record to *out, which is marked failed when memory is short. */
-void log_record_pack(int64_t wall_ms, enum log_level level, const char *topic, const struct log_field *fields,
-	size_t n_fields, struct span sentence, struct text *out);
+void log_record_pack(int64_t wall_ms, enum log_level level, const char *topic,
+	const struct log_field *fields, size_t n_fields, struct span sentence, struct text *out);
 /* The record borrows from the octets. */
 struct log_record log_record_of(struct span octets);
 /* The next field, in the order of packing. */

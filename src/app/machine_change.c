@@ -48,8 +48,9 @@ static void tell_full(struct site *site, const struct machine_state *s)
 	unsigned long hidden;
 
 	if (log_drop_due(site->log, DROP_MACHINES_FULL, &hidden))
-		log_say(site->log, LOG_WARNING, "machine", "%s is not remembered, %s: %s (and %lu more like this)",
-			mac_str(s->mac).s, drop_id(DROP_MACHINES_FULL), drop_sentence(DROP_MACHINES_FULL), hidden);
+		log_say(site->log, LOG_WARNING, "machine",
+			"%s is not remembered, %s: %s (and %lu more like this)", mac_str(s->mac).s,
+			drop_id(DROP_MACHINES_FULL), drop_sentence(DROP_MACHINES_FULL), hidden);
 }
 
 int machine_change_move(struct site *site, const struct machine_state *s, struct machine_move *m)
@@ -89,7 +90,8 @@ static void on_stored(void *ctx, int result)
 	free(w);
 }
 
-static int store(struct site *site, const struct machine_state *s, uint64_t version, store_done done, void *ctx)
+static int store(struct site *site, const struct machine_state *s, uint64_t version,
+	store_done done, void *ctx)
 {
 	struct storing *w = malloc(sizeof(*w));
 	int r = -ENOMEM;
@@ -107,7 +109,8 @@ static int store(struct site *site, const struct machine_state *s, uint64_t vers
 	return r;
 }
 
-int machine_change_store(struct site *site, const struct machine_move *m, store_done done, void *ctx)
+int machine_change_store(
+	struct site *site, const struct machine_move *m, store_done done, void *ctx)
 {
 	return store(site, &m->after, m->version, done, ctx);
 }
@@ -132,7 +135,8 @@ void machine_change_take_back(struct site *site, const struct machine_move *m)
 	uint64_t version;
 
 	if (machine_table_take_back(site->machines, m, &version))
-		(void)store(site, machine_table_find(site->machines, m->after.mac), version, NULL, NULL);
+		(void)store(site, machine_table_find(site->machines, m->after.mac), version, NULL,
+			NULL);
 }
 
 static void on_unstored(void *ctx, const struct machine_state *s, uint64_t version)
@@ -171,11 +175,14 @@ static void add_state(const struct machine_state *s, struct text *out)
 		text_addf(out, ", and %s once", s->boot_once);
 }
 
-void machine_change_tell(struct site *site, const struct machine_state *before, const struct machine_state *after,
-	const char *because, int64_t uid)
+void machine_change_tell(struct site *site, const struct machine_state *before,
+	const struct machine_state *after, const char *because, int64_t uid)
 {
-	const struct facts f = { .has_mac = true, .mac = after->mac, .has_uuid = after->has_uuid, .uuid = after->uuid };
-	const struct machine *m = config_find_machine(site->cfg, &after->mac, after->has_uuid ? &after->uuid : NULL);
+	const struct facts f = {
+		.has_mac = true, .mac = after->mac, .has_uuid = after->has_uuid, .uuid = after->uuid
+	};
+	const struct machine *m = config_find_machine(
+		site->cfg, &after->mac, after->has_uuid ? &after->uuid : NULL);
 	struct text sentence = { 0 }, line = { 0 };
 	struct mac_text mac = mac_str(after->mac);
 
@@ -203,7 +210,8 @@ void machine_change_tell(struct site *site, const struct machine_state *before, 
 	text_free(&line);
 }
 
-void machine_change_tell_refused(struct site *site, const struct facts *f, struct ip4 peer, const char *what)
+void machine_change_tell_refused(
+	struct site *site, const struct facts *f, struct ip4 peer, const char *what)
 {
 	struct text who = { 0 };
 	struct ip4_text from = ip4_str(peer);
@@ -211,19 +219,21 @@ void machine_change_tell_refused(struct site *site, const struct facts *f, struc
 	const struct log_field fields[] = { FIELD_STR("mac", mac.s), FIELD_STR("peer", from.s) };
 
 	site_machine_text(site, f, peer, &who);
-	log_event(site->log, LOG_WARNING, "machine", fields, ARRAY_LEN(fields), "%s: %s", text_str(&who), what);
+	log_event(site->log, LOG_WARNING, "machine", fields, ARRAY_LEN(fields), "%s: %s",
+		text_str(&who), what);
 	text_free(&who);
 }
 
-void machine_change_tell_step(struct site *site, const struct machine_state *before, const struct machine_state *after,
-	struct ip4 from)
+void machine_change_tell_step(struct site *site, const struct machine_state *before,
+	const struct machine_state *after, struct ip4 from)
 {
 	char because[MACHINE_PROFILE_MAX + 64];
 
 	if (after->token_use == MACHINE_TOKEN_USED && before->token_use == MACHINE_TOKEN_FRESH)
 		(void)snprintf(because, sizeof(because), "it phoned home from %s", ip4_str(from).s);
 	else if (before->phase != after->phase || strcmp(before->boot_once, after->boot_once) != 0)
-		(void)snprintf(because, sizeof(because), "it was given the profile %s", after->given);
+		(void)snprintf(
+			because, sizeof(because), "it was given the profile %s", after->given);
 	else
 		return;
 	machine_change_tell(site, before, after, because, -1);

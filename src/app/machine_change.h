@@ -15,9 +15,11 @@ struct machine_state machine_change_begin(const struct site *site, struct mac ma
 int machine_change_put(struct site *site, const struct machine_state *s, bool has_happened);
 
 /* Puts what somebody waits for (m: zeroed, or what the same one put before).  -ENOSPC, -ENOMEM. */
-int machine_change_move(struct site *site, const struct machine_state *s, struct machine_move *m) WARN_UNUSED;
+int machine_change_move(
+	struct site *site, const struct machine_state *s, struct machine_move *m) WARN_UNUSED;
 /* Stores it.  Negative: it is not even on its way, and done is not called. */
-int machine_change_store(struct site *site, const struct machine_move *m, store_done done, void *ctx) WARN_UNUSED;
+int machine_change_store(
+	struct site *site, const struct machine_move *m, store_done done, void *ctx) WARN_UNUSED;
 /* It could not be stored: it is as it was before, unless others rely on it. */
 void machine_change_take_back(struct site *site, const struct machine_move *m);
 
@@ -32,9 +34,10 @@ void machine_change_sort(struct site *site);
 void machine_change_store_again(struct site *site);
 
 /* The lines of the log.  because: why, a clause; uid: who ordered it, or -1. */
-void machine_change_tell(struct site *site, const struct machine_state *before, const struct machine_state *after,
-	const char *because, int64_t uid);
+void machine_change_tell(struct site *site, const struct machine_state *before,
+	const struct machine_state *after, const char *because, int64_t uid);
 /* What it did by itself: it was given something, or phoned home (from that address). */
 void machine_change_tell_step(struct site *site, const struct machine_state *before,
 	const struct machine_state *after, struct ip4 from);
-void machine_change_tell_refused(struct site *site, const struct facts *f, struct ip4 peer, const char *what);
+void machine_change_tell_refused(
+	struct site *site, const struct facts *f, struct ip4 peer, const char *what);

@@ -38,8 +38,8 @@ static void refuse(struct file_request *r, int error, const char *fmt, ...)
 	text_addv(&sentence, fmt, ap);
 	va_end(ap);
 	site_machine_text(r->site, &r->facts, r->question->peer, &who);
-	log_event(r->site->log, LOG_WARNING, protocol(r->question), fields, ARRAY_LEN(fields), "%s: %s", text_str(&who),
-		text_str(&sentence));
+	log_event(r->site->log, LOG_WARNING, protocol(r->question), fields, ARRAY_LEN(fields),
+		"%s: %s", text_str(&who), text_str(&sentence));
 	given_error(&r->question->given, error, "%s", text_str(&sentence));
 	text_free(&who);
 	text_free(&sentence);
@@ -101,19 +101,21 @@ static void render_file(struct disk_answer *disk)
 	const struct text_kind *kind = text_kind_of(span_str(f->name));
 	struct root root = root_open(cfg->templates_root);
 	struct template_files files = { .dirfd = root.fd };
-	const struct template_sink sink = { kind->stranger, kind->own, template_files_read, &files };
-	struct machine_vars vars = machine_vars_of(&r->facts, &r->answer, r->question->peer, r->question->local,
-		locate_http_url(cfg, r->question->local));
+	const struct template_sink sink = { kind->stranger, kind->own, template_files_read,
+		&files };
+	struct machine_vars vars = machine_vars_of(&r->facts, &r->answer, r->question->peer,
+		r->question->local, locate_http_url(cfg, r->question->local));
 	struct template_error error = { 0 };
 	struct span source;
 	int e = template_files_read(&files, span_str(f->source.path), &source);
 
 	vars.installed_url = r->installed_url;
 	if (e < 0)
-		text_addf(&r->refusal, "the template %s of profile %s cannot be read: %s", f->source.path,
-			r->answer.profile->name, strerror(-e));
+		text_addf(&r->refusal, "the template %s of profile %s cannot be read: %s",
+			f->source.path, r->answer.profile->name, strerror(-e));
 	else if (machine_vars_render_as(source, &vars, &sink, &r->out, &error) == -EINVAL)
-		text_addf(&r->refusal, "%s, line %u: %s", error.partial[0] ? error.partial : f->source.path, error.line,
+		text_addf(&r->refusal, "%s, line %u: %s",
+			error.partial[0] ? error.partial : f->source.path, error.line,
 			error.message);
 	template_files_free(&files);
 	root_close(&root);
@@ -122,12 +124,15 @@ static void render_file(struct disk_answer *disk)
 static void give_rendered(struct disk_answer *disk)
 {
 	struct rendering *r = (struct rendering *)disk;
-	struct file_request request = { .site = disk->site, .question = r->question, .facts = r->facts };
+	struct file_request request = {
+		.site = disk->site, .question = r->question, .facts = r->facts
+	};
 
 	if (r->refusal.n)
 		refuse(&request, -EBADMSG, "%s", text_str(&r->refusal));
 	else
-		given_text(&r->question->given, &r->out, text_kind_of(span_str(r->file->name))->content_type);
+		given_text(&r->question->given, &r->out,
+			text_kind_of(span_str(r->file->name))->content_type);
 	machines_answer(disk->site, r->question);
 	text_free(&r->hostname);
 	text_free(&r->out);
@@ -135,7 +140,8 @@ static void give_rendered(struct disk_answer *disk)
 	free(r);
 }
 
-static void begin_rendering(struct file_request *request, const struct answer *answer, const struct profile_file *f)
+static void begin_rendering(
+	struct file_request *request, const struct answer *answer, const struct profile_file *f)
 {
 	const struct facts *facts = &request->facts;
 	struct rendering *r = calloc(1, sizeof(*r));
@@ -148,9 +154,16 @@ static void begin_rendering(struct file_request *request, const struct answer *a
 		return;
 	}
 	/* Others may learn something of the machine, or forget it, while the worker reads. */
-	r->facts = (struct facts){ .client = facts->client, .transport = facts->transport, .has_arch = facts->has_arch,
-		.arch_number = facts->arch_number, .arch = facts->arch, .has_mac = facts->has_mac, .mac = facts->mac,
-		.has_uuid = facts->has_uuid, .uuid = facts->uuid, .hostname = text_span(&r->hostname) };
+	r->facts = (struct facts){ .client = facts->client,
+		.transport = facts->transport,
+		.has_arch = facts->has_arch,
+		.arch_number = facts->arch_number,
+		.arch = facts->arch,
+		.has_mac = facts->has_mac,
+		.mac = facts->mac,
+		.has_uuid = facts->has_uuid,
+		.uuid = facts->uuid,
+		.hostname = text_span(&r->hostname) };
 	memcpy(r->installed_url, request->installed_url, sizeof(r->installed_url));
 	r->answer = *answer;
 	r->file = f;
@@ -162,7 +175,8 @@ static void begin_rendering(struct file_request *request, const struct answer *a
 }
 
 /* False: refused. */
-static bool init(struct file_request *r, struct site *site, struct question *q, const struct virtual_name *name)
+static bool init(struct file_request *r, struct site *site, struct question *q,
+	const struct virtual_name *name)
 {
 	*r = (struct file_request){ .site = site, .question = q };
 	r->machine = name->has_mac ? config_find_machine(site->cfg, &name->mac, NULL)
@@ -170,7 +184,8 @@ static bool init(struct file_request *r, struct site *site, struct question *q, 
 	(void)site_facts_of_address(site, q->peer, &r->facts);
 	if (is_the_machines_own(r, name))
 		return true;
-	refuse(r, -EACCES, "this is another machine's file: only that machine may have it, known by its address");
+	refuse(r, -EACCES,
+		"this is another machine's file: only that machine may have it, known by its address");
 	return false;
 }
 
@@ -201,13 +216,15 @@ void machine_files_give(struct site *site, struct question *q, const struct virt
 	f = file_of(p, name->file);
 	machines_installed_url(site, q, &r.facts, &answer, r.installed_url);
 	if (!f) {
-		refuse(&r, -ENOENT, "no such file: %s%s", p ? "it is none of profile " : "no profile applies to this machine",
+		refuse(&r, -ENOENT, "no such file: %s%s",
+			p ? "it is none of profile " : "no profile applies to this machine",
 			p ? p->name : "");
 		return;
 	}
 	/* Without it the installer could not tell that it is done, and would run again. */
 	if (p->install && r.installed_url[0] == '\0') {
-		refuse(&r, -EBUSY, "the machine's state cannot be stored just now, so it is not installed: try again");
+		refuse(&r, -EBUSY,
+			"the machine's state cannot be stored just now, so it is not installed: try again");
 		return;
 	}
 	answer.machine = answer.machine ? answer.machine : r.machine;

@@ -13,7 +13,8 @@
 
 #define SEEN_STORED_S 3600 /* that it was seen is written so often, unless there is other news */
 #define TEXT_TYPE     "text/plain; charset=utf-8"
-#define SAME_UUID_MAX 8u /* interfaces of one machine: of its UUID, anybody can have any number of MACs */
+#define SAME_UUID_MAX                                                                              \
+	8u /* interfaces of one machine: of its UUID, anybody can have any number of MACs */
 
 static int64_t now_s(void)
 {
@@ -23,7 +24,8 @@ static int64_t now_s(void)
 /* --- what is heard --- */
 
 /* Puts what was heard, and writes it down when it is news, or now and then. */
-static void put_heard(struct site *site, const struct machine_state *s, int64_t seen_before_s, bool news)
+static void put_heard(
+	struct site *site, const struct machine_state *s, int64_t seen_before_s, bool news)
 {
 	if (!news && s->last_seen_s / SEEN_STORED_S == seen_before_s / SEEN_STORED_S)
 		machine_table_touch(site->machines, s->mac, s->last_seen_s);
@@ -40,7 +42,8 @@ static bool keeps_uuid(const struct site *site, const struct machine_state *s)
 }
 
 /* Adds to the state that is kept by that MAC. */
-static void hear(struct site *site, struct mac mac, const struct facts *f, struct ip4 address, bool may_add)
+static void hear(
+	struct site *site, struct mac mac, const struct facts *f, struct ip4 address, bool may_add)
 {
 	struct machine_state s = machine_change_begin(site, mac);
 	int64_t seen_before_s = s.last_seen_s;
@@ -50,7 +53,8 @@ static void hear(struct site *site, struct mac mac, const struct facts *f, struc
 	if (keeps_uuid(site, &s))
 		heard.has_uuid = false;
 	news = machine_state_hear(&s, &heard, address, now_s());
-	if (machine_table_find(site->machines, mac) || (may_add && (f->client != CLIENT_DHCP || machine_change_is_known(site, &s))))
+	if (machine_table_find(site->machines, mac) ||
+		(may_add && (f->client != CLIENT_DHCP || machine_change_is_known(site, &s))))
 		put_heard(site, &s, seen_before_s, news);
 }
 
@@ -80,8 +84,8 @@ void machines_heard(struct site *site, const struct facts *f, struct ip4 address
 
 void machines_reported(struct site *site, const struct question *q, struct mac mac)
 {
-	static const enum machine_said told[] = { MACHINE_SAID_SERIAL, MACHINE_SAID_ASSET, MACHINE_SAID_MANUFACTURER,
-		MACHINE_SAID_PRODUCT };
+	static const enum machine_said told[] = { MACHINE_SAID_SERIAL, MACHINE_SAID_ASSET,
+		MACHINE_SAID_MANUFACTURER, MACHINE_SAID_PRODUCT };
 	const struct machine_state *known;
 	uint8_t buf[MACHINE_TEXT_MAX];
 	struct machine_state s;
@@ -96,8 +100,11 @@ void machines_reported(struct site *site, const struct question *q, struct mac m
 	s = *known;
 	for (size_t i = 0; i < ARRAY_LEN(told); i++)
 		news |= machine_state_say(&s, told[i],
-			url_query_value(q->query, span_str(machine_said_name(told[i])), buf, sizeof(buf)));
-	if (!s.has_uuid && uuid_parse(url_query_value(q->query, SPAN_LIT("uuid"), buf, sizeof(buf)), &uuid) == 0 &&
+			url_query_value(
+				q->query, span_str(machine_said_name(told[i])), buf, sizeof(buf)));
+	if (!s.has_uuid &&
+		uuid_parse(url_query_value(q->query, SPAN_LIT("uuid"), buf, sizeof(buf)), &uuid) ==
+			0 &&
 		!uuid_is_default(uuid)) {
 		s.has_uuid = true;
 		s.uuid = uuid;
@@ -116,12 +123,14 @@ static bool is_change(const struct answer *a)
 
 const char *machines_refuse(const struct site *site, const struct answer *a)
 {
-	return is_change(a) && store_is_failing(site->store) ?
-		"the store cannot write, so that it was given this could be forgotten: it waits until the store can" : NULL;
+	return is_change(a) && store_is_failing(site->store)
+		? "the store cannot write, so that it was given this could be forgotten: it waits until the store can"
+		: NULL;
 }
 
 /* What q changes is put in the table now, and stored before the answer leaves. */
-static int change_with_answer(struct site *site, struct question *q, const struct machine_state *after)
+static int change_with_answer(
+	struct site *site, struct question *q, const struct machine_state *after)
 {
 	struct machine_move *m = q->move ? q->move : calloc(1, sizeof(*m));
 	int r = m ? machine_change_move(site, after, m) : -ENOMEM;
@@ -137,17 +146,19 @@ static int change_with_answer(struct site *site, struct question *q, const struc
  * one waits for the disk too. */
 static int wait_with_others(struct site *site, struct question *q, const struct machine_state *s)
 {
-	return machine_table_is_settled(site->machines, s->mac) ? 0 : change_with_answer(site, q, s);
+	return machine_table_is_settled(site->machines, s->mac) ? 0
+								: change_with_answer(site, q, s);
 }
 
 /* What was installed asks for its files once more: no new installation begins by that. */
 static bool is_over(const struct machine_state *s, const struct answer *a)
 {
-	return s->phase == MACHINE_INSTALLED && s->token_use == MACHINE_TOKEN_USED && a->rule_kind != RULE_ONCE;
+	return s->phase == MACHINE_INSTALLED && s->token_use == MACHINE_TOKEN_USED &&
+		a->rule_kind != RULE_ONCE;
 }
 
-void machines_installed_url(struct site *site, struct question *q, const struct facts *f, const struct answer *a,
-	char ret[static MACHINES_URL_MAX])
+void machines_installed_url(struct site *site, struct question *q, const struct facts *f,
+	const struct answer *a, char ret[static MACHINES_URL_MAX])
 {
 	uint8_t octets[MACHINE_TOKEN_OCTETS];
 	const char *token = "only-for-the-machine-itself";
@@ -170,11 +181,13 @@ void machines_installed_url(struct site *site, struct question *q, const struct 
 		token = text.s;
 	}
 	(void)snprintf(ret, MACHINES_URL_MAX, "%s/machines/%s/" MACHINE_PHONE_HOME "?token=%s",
-		locate_base_url(site->cfg, CLIENT_IPXE, q->local).s, mac_str_dashed(s.mac).s, token);
+		locate_base_url(site->cfg, CLIENT_IPXE, q->local).s, mac_str_dashed(s.mac).s,
+		token);
 }
 
 /* The state after it was given what was decided; false: that changes nothing. */
-static bool apply_given(struct site *site, const struct facts *f, const struct answer *a, struct machine_state *ret)
+static bool apply_given(
+	struct site *site, const struct facts *f, const struct answer *a, struct machine_state *ret)
 {
 	enum machine_event e = a->profile->install ? MACHINE_GIVEN_INSTALL : MACHINE_GIVEN;
 
@@ -185,7 +198,8 @@ static bool apply_given(struct site *site, const struct facts *f, const struct a
 }
 
 /* One that boots by what was asked for, and would be given it anew if that were forgotten. */
-static void given_now(struct site *site, struct question *q, const struct facts *f, const struct answer *a)
+static void given_now(
+	struct site *site, struct question *q, const struct facts *f, const struct answer *a)
 {
 	struct machine_state before = machine_change_begin(site, site_state_key(site, f)), after;
 
@@ -195,13 +209,15 @@ static void given_now(struct site *site, struct question *q, const struct facts 
 		if (change_with_answer(site, q, &after) == 0)
 			return;
 		given_free(&q->given);
-		given_error(&q->given, -ENOMEM, "there is no room to remember that this machine was given this");
+		given_error(&q->given, -ENOMEM,
+			"there is no room to remember that this machine was given this");
 	} else if (machine_change_put(site, &after, true) == 0) {
 		machine_change_tell_step(site, &before, &after, (struct ip4){ 0 });
 	}
 }
 
-void machines_given(struct site *site, struct question *q, const struct facts *f, const struct answer *a)
+void machines_given(
+	struct site *site, struct question *q, const struct facts *f, const struct answer *a)
 {
 	if (!f->has_mac || !a->profile)
 		return;
@@ -216,7 +232,8 @@ void machines_given(struct site *site, struct question *q, const struct facts *f
  * a boot file asks for its configuration yet. */
 static bool is_elsewhere(const struct answer *a)
 {
-	return a->kind == ANSWER_BOOTFILE && a->profile->kind == PROFILE_BOOTFILE && a->profile->bootfile.is_url;
+	return a->kind == ANSWER_BOOTFILE && a->profile->kind == PROFILE_BOOTFILE &&
+		a->profile->bootfile.is_url;
 }
 
 /* A machine that is being told where its boot file lies. */
@@ -232,7 +249,8 @@ static void on_told_stored(void *ctx, int result)
 	struct telling *t = ctx;
 
 	if (result == 0)
-		machine_change_tell_step(t->site, &t->move.before, &t->move.after, (struct ip4){ 0 });
+		machine_change_tell_step(
+			t->site, &t->move.before, &t->move.after, (struct ip4){ 0 });
 	else
 		machine_change_take_back(t->site, &t->move);
 	if (t->done)
@@ -240,7 +258,8 @@ static void on_told_stored(void *ctx, int result)
 	free(t);
 }
 
-static int tell_and_store(struct site *site, const struct machine_state *after, store_done done, void *ctx)
+static int tell_and_store(
+	struct site *site, const struct machine_state *after, store_done done, void *ctx)
 {
 	struct telling *t = malloc(sizeof(*t));
 	int r = -ENOMEM;
@@ -259,7 +278,8 @@ static int tell_and_store(struct site *site, const struct machine_state *after, 
 	return r;
 }
 
-int machines_told(struct site *site, const struct facts *f, const struct answer *a, store_done done, void *ctx)
+int machines_told(struct site *site, const struct facts *f, const struct answer *a, store_done done,
+	void *ctx)
 {
 	struct machine_state before, after;
 	int r;
@@ -286,7 +306,8 @@ int machines_told(struct site *site, const struct facts *f, const struct answer 
 static bool is_image(const struct virtual_name *name)
 {
 	return name->kind == VIRTUAL_MACHINE_FILE &&
-		(span_eq(name->file, SPAN_LIT(MACHINE_IMAGE)) || span_eq(name->file, SPAN_LIT(MACHINE_DISK)));
+		(span_eq(name->file, SPAN_LIT(MACHINE_IMAGE)) ||
+			span_eq(name->file, SPAN_LIT(MACHINE_DISK)));
 }
 
 /* As GRUB and PXELINUX fetch it: their configuration they may read as often as they like,
@@ -304,18 +325,21 @@ static bool is_file_of(const struct answer *a, const struct virtual_name *name, 
 		return a->kind == ANSWER_IMAGE;
 	if (is_kernel(name))
 		return a->profile == name->profile &&
-			(a->kind == ANSWER_BOOTFILE || (a->kind == ANSWER_LOADER && a->family != FAMILY_IPXE));
+			(a->kind == ANSWER_BOOTFILE ||
+				(a->kind == ANSWER_LOADER && a->family != FAMILY_IPXE));
 	return a->kind == ANSWER_BOOTFILE && a->profile->kind == PROFILE_BOOTFILE &&
 		span_eq(path, span_str(a->profile->bootfile.path));
 }
 
 /* Could it be one?  Most files are not, and who fetched them need not be found out. */
-static bool is_boot_file(const struct config *cfg, const struct virtual_name *name, struct span path)
+static bool is_boot_file(
+	const struct config *cfg, const struct virtual_name *name, struct span path)
 {
 	bool found = is_image(name) || is_kernel(name);
 
 	for (size_t i = 0; i < cfg->n_profiles && !found; i++)
-		found = cfg->profiles[i].kind == PROFILE_BOOTFILE && span_eq(path, span_str(cfg->profiles[i].bootfile.path));
+		found = cfg->profiles[i].kind == PROFILE_BOOTFILE &&
+			span_eq(path, span_str(cfg->profiles[i].bootfile.path));
 	return found;
 }
 
@@ -330,7 +354,8 @@ static struct span path_of_target(struct span target, uint8_t buf[static HTTP_PA
 }
 
 /* The name as site and profiles have it: relative to the root. */
-static struct span path_of(enum transport transport, struct span path, uint8_t buf[static HTTP_PATH_MAX])
+static struct span path_of(
+	enum transport transport, struct span path, uint8_t buf[static HTTP_PATH_MAX])
 {
 	if (transport == TRANSPORT_HTTP)
 		path = path_of_target(path, buf);
@@ -349,7 +374,8 @@ bool machines_may_boot_by(const struct config *cfg, enum transport transport, st
 	return is_boot_file(cfg, &name, path);
 }
 
-void machines_fetched(struct site *site, struct ip4 peer, enum transport transport, struct span path)
+void machines_fetched(
+	struct site *site, struct ip4 peer, enum transport transport, struct span path)
 {
 	uint8_t buf[HTTP_PATH_MAX];
 	struct virtual_name name;
@@ -358,7 +384,8 @@ void machines_fetched(struct site *site, struct ip4 peer, enum transport transpo
 
 	path = path_of(transport, path, buf);
 	locate_path(site->cfg, path, &name);
-	if (!is_boot_file(site->cfg, &name, path) || !site_facts_of_address(site, peer, &f) || !f.has_mac)
+	if (!is_boot_file(site->cfg, &name, path) || !site_facts_of_address(site, peer, &f) ||
+		!f.has_mac)
 		return;
 	if (f.client == CLIENT_DHCP) /* GRUB's own DHCP says nothing */
 		f.client = CLIENT_PXE;
@@ -391,9 +418,10 @@ void machines_phoned_home(struct site *site, struct question *q, struct mac mac)
 	switch (machine_state_check_token(&before, token)) {
 	case MACHINE_TOKEN_NONE:
 		given_error(&q->given, -EACCES, "this token is not that of this installation");
-		machine_change_tell_refused(site, &f, q->peer, site_is_machine(site, q->peer, &f) ?
-			"it phoned home with a token that is not that of its installation: not believed" :
-			"somebody else's address phoned home for it, without the token of its installation: not believed");
+		machine_change_tell_refused(site, &f, q->peer,
+			site_is_machine(site, q->peer, &f)
+				? "it phoned home with a token that is not that of its installation: not believed"
+				: "somebody else's address phoned home for it, without the token of its installation: not believed");
 		return;
 	case MACHINE_TOKEN_USED:
 		r = wait_with_others(site, q, &before);
@@ -427,7 +455,8 @@ static void answer_again_later(struct site *site, struct question *q)
 {
 	given_free(&q->given);
 	given_error(&q->given, -ENOMEM, "the store cannot write now: try again");
-	machine_change_tell_refused(site, &(struct facts){ .has_mac = true, .mac = q->move->after.mac }, q->peer,
+	machine_change_tell_refused(site,
+		&(struct facts){ .has_mac = true, .mac = q->move->after.mac }, q->peer,
 		"it is told to ask again, since what it asked for could not be taken down");
 	answer_now(q);
 }
@@ -454,7 +483,8 @@ static bool is_void(const struct machine_move *m, const struct machine_state *no
 	if (!now)
 		return true;
 	if (m->after.token_use != MACHINE_TOKEN_NONE &&
-		(now->token_use == MACHINE_TOKEN_NONE || memcmp(now->token, m->after.token, sizeof(now->token)) != 0))
+		(now->token_use == MACHINE_TOKEN_NONE ||
+			memcmp(now->token, m->after.token, sizeof(now->token)) != 0))
 		return true;
 	return machine_state_same_fate(now, &m->before) && !machine_state_same_fate(now, &m->after);
 }
@@ -507,15 +537,16 @@ static void on_order_stored(void *ctx, int result)
 	struct ordering *o = ctx;
 
 	if (result == 0)
-		machine_change_tell(o->site, &o->move.before, &o->move.after, "ordered by the control socket", (int64_t)o->uid);
+		machine_change_tell(o->site, &o->move.before, &o->move.after,
+			"ordered by the control socket", (int64_t)o->uid);
 	else
 		machine_change_take_back(o->site, &o->move);
 	o->done(o->ctx, result);
 	free(o);
 }
 
-void machines_order(struct site *site, struct mac mac, enum machine_event order, const char *profile, uid_t uid,
-	store_done done, void *ctx)
+void machines_order(struct site *site, struct mac mac, enum machine_event order,
+	const char *profile, uid_t uid, store_done done, void *ctx)
 {
 	struct machine_state after = machine_change_begin(site, mac);
 	struct ordering *o = malloc(sizeof(*o));

@@ -24,20 +24,23 @@ const char *machines_refuse(const struct site *site, const struct answer *a);
  * machine's own, with a token that no other address learns.  "": this profile installs
  * nothing.  The answer to q leaves when the token is stored. */
 #define MACHINES_URL_MAX 128
-void machines_installed_url(struct site *site, struct question *q, const struct facts *f, const struct answer *a,
-	char ret[static MACHINES_URL_MAX]);
+void machines_installed_url(struct site *site, struct question *q, const struct facts *f,
+	const struct answer *a, char ret[static MACHINES_URL_MAX]);
 /* The machine gets, as answer to q, the text by which it boots what was decided.  Nothing
  * when somebody else asks. */
-void machines_given(struct site *site, struct question *q, const struct facts *f, const struct answer *a);
+void machines_given(
+	struct site *site, struct question *q, const struct facts *f, const struct answer *a);
 /* The same where the last octet of a file arrived by which it boots. */
-void machines_fetched(struct site *site, struct ip4 peer, enum transport transport, struct span path);
+void machines_fetched(
+	struct site *site, struct ip4 peer, enum transport transport, struct span path);
 /* Could a machine's boot be what such a file was fetched for?  From any thread. */
 bool machines_may_boot_by(const struct config *cfg, enum transport transport, struct span path);
 /* The same where DHCP tells it, by an ACK, a boot file that lies elsewhere: nobody sees
  * whether it is fetched.  1: the ACK must wait for done(), or for what is handed over to
  * the store in this turn of the loop; negative: it must not leave; 0: it need not wait,
  * and done (or NULL) is not called. */
-int machines_told(struct site *site, const struct facts *f, const struct answer *a, store_done done, void *ctx);
+int machines_told(struct site *site, const struct facts *f, const struct answer *a, store_done done,
+	void *ctx);
 /* machines/WHO/installed, with the token: gives the answer. */
 void machines_phoned_home(struct site *site, struct question *q, struct mac mac);
 /* In place of question_answer(): when what q changed is stored. */
@@ -45,5 +48,5 @@ void machines_answer(struct site *site, struct question *q);
 
 /* An administrator's order (MACHINE_ORDER_…), done when it is stored: 0, or -errno and the
  * state is as before.  done may be called at once. */
-void machines_order(struct site *site, struct mac mac, enum machine_event order, const char *profile, uid_t uid,
-	store_done done, void *ctx);
+void machines_order(struct site *site, struct mac mac, enum machine_event order,
+	const char *profile, uid_t uid, store_done done, void *ctx);

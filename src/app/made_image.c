@@ -26,8 +26,8 @@ struct making {
 	struct snapshot *now; /* whose profile it is */
 	struct boot_parts of;
 	struct mac mac;
-	struct ip4 address; /* the machine's, as far as is known */
-	struct text text; /* of these */
+	struct ip4 address;          /* the machine's, as far as is known */
+	struct text text;            /* of these */
 	struct source_file *fetched; /* likewise */
 	size_t n_parts;
 	/* what the worker found */
@@ -59,8 +59,8 @@ static void assemble(struct disk_answer *disk)
 {
 	struct making *m = (struct making *)disk;
 
-	m->error = m->of.family == FAMILY_STUB ? unified_image_assemble(&m->of, &m->parts, &m->why) :
-						 boot_disk_assemble(&m->of, &m->parts, &m->why);
+	m->error = m->of.family == FAMILY_STUB ? unified_image_assemble(&m->of, &m->parts, &m->why)
+					       : boot_disk_assemble(&m->of, &m->parts, &m->why);
 }
 
 static void answer(struct making *m)
@@ -76,7 +76,8 @@ static void give_assembled(struct disk_answer *disk)
 	if (m->error == 0)
 		given_parts(&m->question->given, m->parts);
 	else
-		give_reason(m, m->error, m->error == -EBADMSG ? text_str(&m->why) : strerror(-m->error));
+		give_reason(m, m->error,
+			m->error == -EBADMSG ? text_str(&m->why) : strerror(-m->error));
 	answer(m);
 }
 
@@ -89,7 +90,8 @@ static void make(struct making *m)
 
 /* --- what lies elsewhere --- */
 
-static void on_there(void *ctx, struct image_wanted *list, size_t n, const struct image_wanted *failed)
+static void on_there(
+	void *ctx, struct image_wanted *list, size_t n, const struct image_wanted *failed)
 {
 	struct making *m = ctx;
 	size_t at = 0;
@@ -104,7 +106,8 @@ static void on_there(void *ctx, struct image_wanted *list, size_t n, const struc
 		make(m);
 		return;
 	}
-	give_reason(m, failed ? failed->given.error : r, failed ? failed->given.sentence : strerror(-r));
+	give_reason(m, failed ? failed->given.error : r,
+		failed ? failed->given.sentence : strerror(-r));
 	answer(m);
 }
 
@@ -116,7 +119,8 @@ static size_t list_elsewhere(const struct profile *p, struct image_wanted *list)
 
 	for (size_t i = 0; (part = boot_part(p, i)); i++)
 		if (part->upstream)
-			list[n++] = (struct image_wanted){ .ref = part, .head = i == 0 ? PE_HEAD_MAX : 0 };
+			list[n++] = (struct image_wanted){ .ref = part,
+				.head = i == 0 ? PE_HEAD_MAX : 0 };
 	return n;
 }
 
@@ -168,11 +172,13 @@ static int render(struct making *m, const struct machine_vars *vars)
 	bool is_disk = m->of.family != FAMILY_STUB;
 	struct template_error error;
 	char reason[320];
-	int r = is_disk ? grub_cfg_disk(p, vars, &m->text, &error) :
-			  machine_vars_render(span_str(p->cmdline), vars, escape_cmdline, &m->text, &error);
+	int r = is_disk
+		? grub_cfg_disk(p, vars, &m->text, &error)
+		: machine_vars_render(span_str(p->cmdline), vars, escape_cmdline, &m->text, &error);
 
 	if (r == -EINVAL) {
-		(void)snprintf(reason, sizeof(reason), "cmdline, line %u: %s", error.line, error.message);
+		(void)snprintf(
+			reason, sizeof(reason), "cmdline, line %u: %s", error.line, error.message);
 		give_reason(m, -EBADMSG, reason);
 	} else if (r < 0) {
 		give_reason(m, r, strerror(-r));
@@ -192,8 +198,10 @@ static bool begin(struct making *m, struct facts *facts)
 
 	site_decide(site, facts, &answer);
 	if (answer.kind != ANSWER_IMAGE) {
-		give_reason(m, -ENOENT, facts->arch == ARCH_UNKNOWN ?
-			"its architecture is not known, since it has not asked by DHCP as firmware does" : answer.why);
+		give_reason(m, -ENOENT,
+			facts->arch == ARCH_UNKNOWN
+				? "its architecture is not known, since it has not asked by DHCP as firmware does"
+				: answer.why);
 		return false;
 	}
 	refused = machines_refuse(site, &answer);
@@ -206,8 +214,11 @@ static bool begin(struct making *m, struct facts *facts)
 		locate_base_url(site->cfg, facts->client, m->question->local));
 	vars.installed_url = installed_url;
 	vars.files = BOOT_DISK_FILES;
-	m->of = (struct boot_parts){ .cfg = site->cfg, .files = site->now->files, .profile = answer.profile,
-		.family = answer.family, .arch = answer.arch };
+	m->of = (struct boot_parts){ .cfg = site->cfg,
+		.files = site->now->files,
+		.profile = answer.profile,
+		.family = answer.family,
+		.arch = answer.arch };
 	if (render(m, &vars) < 0)
 		return false;
 	if (make_room(m) < 0) {
@@ -233,7 +244,9 @@ void made_image_give(struct site *site, struct question *q, struct mac mac)
 		question_answer(q);
 		return;
 	}
-	*m = (struct making){ .site = site, .question = q, .now = snapshot_ref(site->now), .mac = mac };
+	*m = (struct making){
+		.site = site, .question = q, .now = snapshot_ref(site->now), .mac = mac
+	};
 	m->address = site_facts_of_mac(site, mac, q->peer, &facts);
 	/* Whoever asks for an image is firmware, whatever DHCP last heard of it. */
 	facts.client = CLIENT_HTTP;

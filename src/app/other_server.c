@@ -69,8 +69,8 @@ static void on_offer(struct probe *p, const struct dhcp4_msg *m, struct ip4 sour
 			return;
 	p->seen[p->n_seen++] = server;
 	if (p->proxy) {
-		log_say(p->log, LOG_INFO, "net", "%s: the DHCP server %s gives the addresses there", p->name,
-			ip4_str(server).s);
+		log_say(p->log, LOG_INFO, "net", "%s: the DHCP server %s gives the addresses there",
+			p->name, ip4_str(server).s);
 		return;
 	}
 	log_say(p->log, LOG_WARNING, "net",
@@ -90,8 +90,8 @@ static void on_readable(uv_poll_t *h, int status, int events)
 	if (status < 0 || dhcp4_socket_recv_frame(p->fd, buf, sizeof(buf), &f) < 0)
 		return;
 	arena_init(&a, 16384);
-	if (dhcp4_decode(&a, f.payload, &m) == DROP_NONE && m.op == DHCP4_BOOTREPLY && m.xid == p->xid &&
-		m.type == DHCP4_OFFER)
+	if (dhcp4_decode(&a, f.payload, &m) == DROP_NONE && m.op == DHCP4_BOOTREPLY &&
+		m.xid == p->xid && m.type == DHCP4_OFFER)
 		on_offer(p, &m, f.src);
 	arena_free(&a);
 }
@@ -99,9 +99,14 @@ static void on_readable(uv_poll_t *h, int status, int events)
 static int send_discover(const struct probe *p)
 {
 	static const uint8_t type = DHCP4_DISCOVER, wanted[] = { OPT_SUBNET_MASK, OPT_ROUTER };
-	struct dhcp4_out out = { .op = DHCP4_BOOTREQUEST, .htype = DHCP4_HTYPE_ETHERNET, .hlen = 6,
-		.xid = p->xid, .flags = DHCP4_FLAG_BROADCAST };
-	struct frame4 f = { .src_mac = p->mac, .dst = { 0xffffffffu }, .src_port = DHCP4_CLIENT_PORT,
+	struct dhcp4_out out = { .op = DHCP4_BOOTREQUEST,
+		.htype = DHCP4_HTYPE_ETHERNET,
+		.hlen = 6,
+		.xid = p->xid,
+		.flags = DHCP4_FLAG_BROADCAST };
+	struct frame4 f = { .src_mac = p->mac,
+		.dst = { 0xffffffffu },
+		.src_port = DHCP4_CLIENT_PORT,
 		.dst_port = DHCP4_SERVER_PORT };
 	uint8_t buf[576];
 	struct wr w = wr_of(buf, sizeof(buf));
@@ -123,7 +128,8 @@ static int send_discover(const struct probe *p)
 	return r;
 }
 
-void other_server_probe(uv_loop_t *loop, struct log *log, const struct served *net, struct probe **list)
+void other_server_probe(
+	uv_loop_t *loop, struct log *log, const struct served *net, struct probe **list)
 {
 	struct probe *p = net->ifindex ? calloc(1, sizeof(*p)) : NULL;
 
@@ -150,7 +156,8 @@ void other_server_probe(uv_loop_t *loop, struct log *log, const struct served *n
 	p->poll.data = p->timer.data = p;
 	p->open_handles = 2;
 	(void)uv_poll_start(&p->poll, UV_READABLE, on_readable);
-	(void)uv_timer_start(&p->timer, finish, p->proxy ? OTHER_SERVER_PROXY_WAIT_MS : OTHER_SERVER_WAIT_MS, 0);
+	(void)uv_timer_start(
+		&p->timer, finish, p->proxy ? OTHER_SERVER_PROXY_WAIT_MS : OTHER_SERVER_WAIT_MS, 0);
 	p->list = list;
 	LL_PREPEND(*list, p);
 }

@@ -16,6 +16,7 @@ struct probe;
 /* Sends one DISCOVER on the network's interface and listens for offers; the
  * outcome goes to the log.  Does nothing where it cannot.  *list (NULL at first)
  * holds the probes under way and must outlive them. */
-void other_server_probe(uv_loop_t *loop, struct log *log, const struct served *net, struct probe **list);
+void other_server_probe(
+	uv_loop_t *loop, struct log *log, const struct served *net, struct probe **list);
 /* Ends them all without a word. */
 void other_server_stop(struct probe **list);

@@ -93,7 +93,9 @@ static bool has_other_kind(const struct ports *p, const struct port *x)
 	const struct port *y;
 
 	LL_FOREACH(p->list, y)
-		if (y->fd >= 0 && (y->ifindex == PORTS_ALL_INTERFACES) != (x->ifindex == PORTS_ALL_INTERFACES))
+		if (y->fd >= 0 &&
+			(y->ifindex == PORTS_ALL_INTERFACES) !=
+				(x->ifindex == PORTS_ALL_INTERFACES))
 			return true;
 	return false;
 }

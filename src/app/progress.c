@@ -22,7 +22,8 @@ static unsigned percent(const struct progress *p)
 	return p->size ? (unsigned)((double)p->done * 100 / (double)p->size) : 0;
 }
 
-static void add_sentence(struct site *site, const struct facts *f, const struct progress *p, struct text *out)
+static void add_sentence(
+	struct site *site, const struct facts *f, const struct progress *p, struct text *out)
 {
 	site_machine_text(site, f, p->peer, out);
 	text_adds(out, " \"");
@@ -59,7 +60,8 @@ void progress_say(struct site *site, const struct progress *p)
 		FIELD_SOME("octets_per_s", progress_octets_per_s(p->done, p->duration_us)),
 	};
 
-	log_record_pack(clock_wall_ms(), LOG_INFO, p->topic, fields, ARRAY_LEN(fields), text_span(&sentence), &record);
+	log_record_pack(clock_wall_ms(), LOG_INFO, p->topic, fields, ARRAY_LEN(fields),
+		text_span(&sentence), &record);
 	if (!record.failed)
 		events_add(site->events, EVENTS_PROGRESS, text_span(&record));
 	text_free(&sentence);

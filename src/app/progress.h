@@ -14,7 +14,7 @@ void progress_add_rate(uint64_t octets, uint64_t duration_us, struct text *out);
 
 /* A transfer that runs. */
 struct progress {
-	const char *topic;    /* a literal: "tftp", "http" */
+	const char *topic; /* a literal: "tftp", "http" */
 	struct ip4 peer;
 	struct span file;     /* as the client named it */
 	uint64_t done, size;  /* octets; size 0: not known */

@@ -28,7 +28,8 @@ static bool is_new(struct proxy_watch *w, struct ip4 server)
 	return true;
 }
 
-static void on_reply(struct proxy_watch *w, const struct served *net, const struct dhcp4_msg *m, struct ip4 source)
+static void on_reply(struct proxy_watch *w, const struct served *net, const struct dhcp4_msg *m,
+	struct ip4 source)
 {
 	struct ip4 server = source;
 	struct vendor_class class;
@@ -44,7 +45,8 @@ static void on_reply(struct proxy_watch *w, const struct served *net, const stru
 	else
 		log_say(w->site->log, LOG_WARNING, "net",
 			"%s: the DHCP server %s sends option 60 \"%s\" itself: UEFI firmware then ignores our answers; remove that option there (vendor-class-identifier, dnsmasq: dhcp-option=60 or pxe-service), or let its next-server be %s",
-			net->cfg->name, ip4_str(server).s, class.kind == VENDOR_PXE ? "PXEClient" : "HTTPClient",
+			net->cfg->name, ip4_str(server).s,
+			class.kind == VENDOR_PXE ? "PXEClient" : "HTTPClient",
 			ip4_str(net->server).s);
 }
 
@@ -73,8 +75,9 @@ static void on_readable(void *ctx, int fd)
 
 		if (r < 0 && r != -EBADMSG)
 			break;
-		if (r == 0 && net && f.src_port == DHCP4_SERVER_PORT && dhcp4_decode(&a, f.payload, &m) == DROP_NONE &&
-			m.op == DHCP4_BOOTREPLY && (m.type == DHCP4_OFFER || m.type == DHCP4_ACK))
+		if (r == 0 && net && f.src_port == DHCP4_SERVER_PORT &&
+			dhcp4_decode(&a, f.payload, &m) == DROP_NONE && m.op == DHCP4_BOOTREPLY &&
+			(m.type == DHCP4_OFFER || m.type == DHCP4_ACK))
 			on_reply(w, net, &m, f.src);
 		arena_reset(&a);
 	}
@@ -101,7 +104,11 @@ int proxy_watch_new(uv_loop_t *loop, struct site *site, struct proxy_watch **ret
 	if (!w)
 		return -ENOMEM;
 	w->site = site;
-	w->ports = (struct ports){ .loop = loop, .ctx = w, .open = open_port, .readable = on_readable, .closed = free,
+	w->ports = (struct ports){ .loop = loop,
+		.ctx = w,
+		.open = open_port,
+		.readable = on_readable,
+		.closed = free,
 		.wants = wants };
 	*ret = w;
 	return 0;

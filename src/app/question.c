@@ -98,8 +98,8 @@ static struct span keep(uint8_t **at, struct span s)
 	return kept;
 }
 
-struct question *question_ask(struct serving_thread *t, void *asker, enum transport transport, struct ip4 peer,
-	struct ip4 local, struct span path, struct span query)
+struct question *question_ask(struct serving_thread *t, void *asker, enum transport transport,
+	struct ip4 peer, struct ip4 local, struct span path, struct span query)
 {
 	struct question *q = malloc(sizeof(*q) + path.n + query.n);
 	uint8_t *at;

@@ -43,16 +43,17 @@ struct question {
 	struct ip4 peer, local;
 	struct span path, query; /* into octets: decoded, relative to the root; as it came */
 	struct given given;      /* zeroed when asked: GIVEN_ERROR */
-	struct machine_move *move; /* of the machine whose state the answer changes: app/machines.c */
+	struct machine_move
+		*move; /* of the machine whose state the answer changes: app/machines.c */
 	struct brought_file *brought; /* files for the answer */
-	bool api_is_silent;           /* the boot API was asked for it, and leaves it to the rules */
+	bool api_is_silent; /* the boot API was asked for it, and leaves it to the rules */
 	uint8_t octets[];
 };
 
 /* The thread's: asks.  kind->answered(thread, question) comes later, on the thread, with
  * whatever question->asker is then.  NULL without memory. */
-struct question *question_ask(struct serving_thread *t, void *asker, enum transport transport, struct ip4 peer,
-	struct ip4 local, struct span path, struct span query);
+struct question *question_ask(struct serving_thread *t, void *asker, enum transport transport,
+	struct ip4 peer, struct ip4 local, struct span path, struct span query);
 /* The main thread's, once for each question that kind->asked() was given: the answer
  * stands in q->given, and q is the thread's again. */
 void question_answer(struct question *q);

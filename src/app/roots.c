@@ -32,7 +32,8 @@ static bool is_gone(int fd)
 
 typedef int (*open_below)(int dirfd, struct span path, int *ret_fd, struct stat *ret_st);
 
-static int open_with(struct root *r, open_below open, struct span path, int *ret_fd, struct stat *ret_st)
+static int open_with(
+	struct root *r, open_below open, struct span path, int *ret_fd, struct stat *ret_st)
 {
 	int e = r->fd < 0 ? -ENOENT : open(r->fd, path, ret_fd, ret_st);
 

@@ -20,4 +20,5 @@ void root_close(struct root *r);
 /* Opens a file below the root, as files_open_below(); -ENOENT where there is no
  * root.  The cached form never waits for a disk: -EAGAIN where it would have to. */
 int root_open_file(struct root *r, struct span path, int *ret_fd, struct stat *ret_st) WARN_UNUSED;
-int root_open_file_cached(struct root *r, struct span path, int *ret_fd, struct stat *ret_st) WARN_UNUSED;
+int root_open_file_cached(
+	struct root *r, struct span path, int *ret_fd, struct stat *ret_st) WARN_UNUSED;

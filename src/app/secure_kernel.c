@@ -71,8 +71,8 @@ static void give_judged(struct disk_answer *disk)
 	}
 	url_show(span_str(j->kernel->upstream), &reason);
 	text_addf(&reason, " %s", text_str(&j->why));
-	site_say_nothing_to_run(j->site, q->transport == TRANSPORT_HTTP ? "http" : "tftp", &j->who, q->peer,
-		text_str(&reason));
+	site_say_nothing_to_run(j->site, q->transport == TRANSPORT_HTTP ? "http" : "tftp", &j->who,
+		q->peer, text_str(&reason));
 	given_error(&q->given, -EBADMSG, "%s", text_str(&reason));
 	text_free(&reason);
 	answer(j);
@@ -80,7 +80,8 @@ static void give_judged(struct disk_answer *disk)
 
 /* --- until it is there --- */
 
-static void on_there(void *ctx, struct image_wanted *list, size_t n, const struct image_wanted *failed)
+static void on_there(
+	void *ctx, struct image_wanted *list, size_t n, const struct image_wanted *failed)
 {
 	struct judging *j = ctx;
 
@@ -110,9 +111,14 @@ void secure_kernel_give(struct site *site, struct question *q, const struct file
 		question_answer(q);
 		return;
 	}
-	*j = (struct judging){ .site = site, .question = q, .now = snapshot_ref(site->now), .kernel = kernel };
+	*j = (struct judging){
+		.site = site, .question = q, .now = snapshot_ref(site->now), .kernel = kernel
+	};
 	(void)site_facts_of_address(site, q->peer, &who);
-	j->who = (struct facts){ .has_mac = who.has_mac, .mac = who.mac, .has_uuid = who.has_uuid, .uuid = who.uuid,
+	j->who = (struct facts){ .has_mac = who.has_mac,
+		.mac = who.mac,
+		.has_uuid = who.has_uuid,
+		.uuid = who.uuid,
 		.arch = who.arch };
 	if (image_gather(site, &wanted, 1, &terms, on_there, j) < 0) {
 		given_error(&q->given, -ENOMEM, "%s", "");

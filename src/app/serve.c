@@ -25,11 +25,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define RETRY_FIRST_MS  200  /* a thread may not have closed yet what it was told to */
+#define RETRY_FIRST_MS  200 /* a thread may not have closed yet what it was told to */
 #define RETRY_MS        5000 /* for ports that could not be opened, interfaces that could not be listed */
 #define EVENTS_OCTETS   (1u << 20)
 #define PROGRESS_OCTETS (256u << 10)
-#define DEBOUNCE_MS 20   /* an interface that changes sends several messages */
+#define DEBOUNCE_MS     20 /* an interface that changes sends several messages */
 /* libuv's four would be taken by two disks that hang: of each that we know of two jobs are at work, for the
  * main thread (enum site_disk, copies of images), the thread that fetches, and each that serves; and who has none
  * of them shall find one. */
@@ -44,7 +44,7 @@ struct daemon {
 	struct service_http *http;
 	struct service_ndp *ndp;
 	struct proxy_watch *watch;
-	struct control *control; /* NULL: without */
+	struct control *control;   /* NULL: without */
 	struct network_told *told; /* per configured network */
 	struct probe *probes;
 	int lock_fd, monitor_fd;
@@ -69,7 +69,8 @@ static int load_config(const struct serve_options *o, struct text *report, struc
 	if (o->config_file) {
 		r = config_files_load(o->config_file, &o->override, &errs, &source, ret);
 		if (r < 0)
-			config_files_print_errors(o->config_file, text_span(&source), &errs, report);
+			config_files_print_errors(
+				o->config_file, text_span(&source), &errs, report);
 		config_errors_free(&errs);
 		text_free(&source);
 		return r;
@@ -94,14 +95,16 @@ static int open_files(struct config *cfg, struct site_files *ret, struct text *r
 	int r = site_files_open(cfg, ret, &missing);
 
 	if (r < 0)
-		text_addf(report, "bootsmith: %s: %s: name a regular file that can be read\n", missing, strerror(-r));
+		text_addf(report, "bootsmith: %s: %s: name a regular file that can be read\n",
+			missing, strerror(-r));
 	return r;
 }
 
 /* Where TFTP and HTTP listen: our address in each network; all of them where
  * relays bring clients from networks that we have no address in, or there are
  * more addresses than listeners. */
-static size_t listening_addresses(const struct served_set *nets, struct ip4 addrs[static LISTENERS_MAX])
+static size_t listening_addresses(
+	const struct served_set *nets, struct ip4 addrs[static LISTENERS_MAX])
 {
 	size_t n = 0;
 
@@ -157,7 +160,8 @@ static int refresh(struct daemon *d)
 		r = began ? served_build(site->cfg, ifaces, n, &nets) : -ENOMEM;
 	}
 	if (r < 0) {
-		log_say(site->log, LOG_ERROR, "net", "the interfaces cannot be listed: %s; trying again every 5 s",
+		log_say(site->log, LOG_ERROR, "net",
+			"the interfaces cannot be listed: %s; trying again every 5 s",
 			strerror(-r));
 		free(began);
 		free(ifaces);
@@ -214,9 +218,13 @@ static int keep_images(const struct config *now, struct config *next, struct tex
 		text_adds(changed, " images.dir");
 	if (!same_text(now->images.ca, next->images.ca))
 		text_adds(changed, " images.ca");
-	next->images.dir = now->images.dir ? arena_strdup(&next->arena, span_str(now->images.dir)) : NULL;
-	next->images.ca = now->images.ca ? arena_strdup(&next->arena, span_str(now->images.ca)) : NULL;
-	return (now->images.dir && !next->images.dir) || (now->images.ca && !next->images.ca) ? -ENOMEM : 0;
+	next->images.dir = now->images.dir ? arena_strdup(&next->arena, span_str(now->images.dir))
+					   : NULL;
+	next->images.ca = now->images.ca ? arena_strdup(&next->arena, span_str(now->images.ca))
+					 : NULL;
+	return (now->images.dir && !next->images.dir) || (now->images.ca && !next->images.ca)
+		? -ENOMEM
+		: 0;
 }
 
 /* What only a restart can change stays as it is, and is named. */
@@ -237,7 +245,8 @@ static int keep_what_needs_restart(struct daemon *d, struct config *next)
 	if (now->https_port != next->https_port && now->https_port && next->https_port)
 		text_adds(&changed, " https.port");
 	if (changed.n)
-		log_say(d->site.log, LOG_WARNING, "config", "changed, but takes a restart:%s", text_str(&changed));
+		log_say(d->site.log, LOG_WARNING, "config", "changed, but takes a restart:%s",
+			text_str(&changed));
 	text_free(&changed);
 	next->tftp_port = now->tftp_port;
 	next->http_port = now->http_port;
@@ -298,11 +307,13 @@ static void on_reload(struct daemon *d)
 
 	if (load_config(d->options, &report, &next) < 0) {
 		say_report(d, &report);
-		log_say(d->site.log, LOG_ERROR, "config", "not loaded: the configuration in force stays");
+		log_say(d->site.log, LOG_ERROR, "config",
+			"not loaded: the configuration in force stays");
 	} else if (adopt(d, next, &report) < 0) {
 		say_report(d, &report);
 		config_free(next);
-		log_say(d->site.log, LOG_ERROR, "config", "not loaded: the configuration in force stays");
+		log_say(d->site.log, LOG_ERROR, "config",
+			"not loaded: the configuration in force stays");
 	} else {
 		log_say(d->site.log, LOG_INFO, "config", "loaded anew");
 		machine_change_sort(&d->site);
@@ -325,7 +336,8 @@ static void say_drops(struct log *log)
 
 	for (enum drop why = DROP_NONE + 1; why < DROP_COUNT; why++)
 		if (log_drop_count(log, why))
-			text_addf(&t, "%s%s %lu", t.n ? ", " : "", drop_id(why), log_drop_count(log, why));
+			text_addf(&t, "%s%s %lu", t.n ? ", " : "", drop_id(why),
+				log_drop_count(log, why));
 	if (t.n)
 		log_say(log, LOG_INFO, "serve", "dropped since the start: %s", text_str(&t));
 	text_free(&t);
@@ -349,7 +361,8 @@ static void on_service_closed(void *ctx)
 static void stop(struct daemon *d, int signum)
 {
 	say_drops(d->site.log);
-	log_say(d->site.log, LOG_INFO, "serve", "stopping (%s)", signum == SIGINT ? "SIGINT" : "SIGTERM");
+	log_say(d->site.log, LOG_INFO, "serve", "stopping (%s)",
+		signum == SIGINT ? "SIGINT" : "SIGTERM");
 	last_resort_arm(&d->last_resort);
 	d->closing = 2;
 	image_cache_stop(d->site.images);
@@ -399,7 +412,8 @@ static int lock_state(struct daemon *d)
 			"bootsmith: another bootsmith (process %d) runs on the state directory %s: stop it, or give this one another --state-dir\n",
 			pid, dir);
 	else
-		(void)fprintf(stderr, "bootsmith: the state directory %s cannot be used: %s: make it writable, or name another with --state-dir\n",
+		(void)fprintf(stderr,
+			"bootsmith: the state directory %s cannot be used: %s: make it writable, or name another with --state-dir\n",
 			dir, strerror(-r));
 	return r;
 }
@@ -491,22 +505,27 @@ static void on_batch_done(void *ctx)
 
 static int start_state(struct daemon *d)
 {
-	static const struct store_hooks hooks = { .expect = on_expect, .load = on_load,
-		.load_form = on_load_form, .load_machine = on_load_machine, .health = on_store_health,
+	static const struct store_hooks hooks = { .expect = on_expect,
+		.load = on_load,
+		.load_form = on_load_form,
+		.load_machine = on_load_machine,
+		.health = on_store_health,
 		.batch_done = on_batch_done };
 	char message[STORE_MESSAGE_MAX] = "out of memory";
 	int64_t begin_us = clock_mono_us();
 	int r = site_open(&d->site);
 
 	if (r == 0)
-		r = store_open(&d->loop, d->site.cfg->state_dir, &hooks, d, message, &d->site.store);
+		r = store_open(
+			&d->loop, d->site.cfg->state_dir, &hooks, d, message, &d->site.store);
 	if (r < 0) {
 		(void)fprintf(stderr, "bootsmith: %s\n", message);
 		return r;
 	}
 	machine_change_sort(&d->site);
 	if (d->loaded)
-		log_say(d->site.log, LOG_INFO, "store", "%zu records of leases read from %s in %lld ms", d->loaded,
+		log_say(d->site.log, LOG_INFO, "store",
+			"%zu records of leases read from %s in %lld ms", d->loaded,
 			d->site.cfg->state_dir, (long long)(clock_mono_us() - begin_us) / 1000);
 	return 0;
 }
@@ -567,11 +586,13 @@ static int start(struct daemon *d)
 		return r;
 	banner_say(&d->site);
 	if (serves_nobody(d)) {
-		(void)fprintf(stderr, "bootsmith: no port could be opened; the lines above say why\n");
+		(void)fprintf(
+			stderr, "bootsmith: no port could be opened; the lines above say why\n");
 		return -EADDRINUSE;
 	}
 	control_open(&d->loop, &d->site, &d->control);
-	log_say(d->site.log, LOG_INFO, "serve", "ready after %lld ms", (long long)(clock_mono_us() - d->site.start_us) / 1000);
+	log_say(d->site.log, LOG_INFO, "serve", "ready after %lld ms",
+		(long long)(clock_mono_us() - d->site.start_us) / 1000);
 	return 0;
 }
 
@@ -598,7 +619,9 @@ static void on_record(void *ctx, struct span record)
 
 static int start_log(struct site *site, bool json)
 {
-	static const size_t octets[EVENTS_KINDS] = { [EVENTS_SAID] = EVENTS_OCTETS, [EVENTS_PROGRESS] = PROGRESS_OCTETS };
+	static const size_t octets[EVENTS_KINDS] = {
+		[EVENTS_SAID] = EVENTS_OCTETS, [EVENTS_PROGRESS] = PROGRESS_OCTETS
+	};
 	int r = log_new(STDOUT_FILENO, json, &site->log);
 
 	if (r == 0)
@@ -610,7 +633,10 @@ static int start_log(struct site *site, bool json)
 
 int serve_run(const struct serve_options *options)
 {
-	struct daemon d = { .options = options, .lock_fd = -1, .monitor_fd = -1, .site.start_us = clock_mono_us() };
+	struct daemon d = { .options = options,
+		.lock_fd = -1,
+		.monitor_fd = -1,
+		.site.start_us = clock_mono_us() };
 
 	(void)signal(SIGPIPE, SIG_IGN); /* sendfile() knows no MSG_NOSIGNAL */
 	raise_descriptor_limit();

@@ -27,19 +27,19 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#define ARENA_LIMIT (64u << 10)
-#define OVERFLOWS_MAX 64u
+#define ARENA_LIMIT       (64u << 10)
+#define OVERFLOWS_MAX     64u
 #define CLOCK_STEP_TOLD_S 5
-#define LATE_MAX 256u /* replies that wait because their clients want them late */
-#define PENDING_MAX 16384u /* replies that wait for the store */
+#define LATE_MAX          256u   /* replies that wait because their clients want them late */
+#define PENDING_MAX       16384u /* replies that wait for the store */
 
 struct service_dhcp4 {
 	struct site *site;
 	int raw_fd;
 	struct ports ports, pxe_ports; /* 67 and 4011 */
 	uv_timer_t late_timer;
-	unsigned open_handles;         /* of the three */
-	struct reply *late;            /* the next one first: all are equally late */
+	unsigned open_handles; /* of the three */
+	struct reply *late;    /* the next one first: all are equally late */
 	unsigned n_late;
 	struct conflict *conflict;
 	struct arena arena;
@@ -91,8 +91,8 @@ static int send_udp(struct service_dhcp4 *s, const struct reply *r, struct ip4 t
 		return -ENETDOWN; /* the interface went away meanwhile */
 	/* A relay is answered from the address that it spoke to: the server
 	 * identifier may be one of its own (RFC 5107). */
-	dhcp4_outbox_add(s->outbox, fd, relayed ? 0 : r->rx.ifindex, relayed ? r->rx.local : r->server, to,
-		port, data);
+	dhcp4_outbox_add(s->outbox, fd, relayed ? 0 : r->rx.ifindex,
+		relayed ? r->rx.local : r->server, to, port, data);
 	return 0;
 }
 
@@ -138,7 +138,8 @@ static void outbox_flush(struct service_dhcp4 *s)
 	int e = dhcp4_outbox_flush(s->outbox, &failed);
 
 	if (e < 0)
-		log_say(s->site->log, LOG_WARNING, "dhcp", "%u replies could not be sent: %s", failed, strerror(-e));
+		log_say(s->site->log, LOG_WARNING, "dhcp", "%u replies could not be sent: %s",
+			failed, strerror(-e));
 	s->sent = NULL;
 	LL_FOREACH_SAFE(sent, r, next)
 		reply_free(r);
@@ -188,8 +189,9 @@ static void log_store_drop(struct service_dhcp4 *s, struct ip4 address)
 		FIELD_SOME("hidden", hidden),
 	};
 
-	log_event(s->site->log, LOG_WARNING, "dhcp", fields, ARRAY_LEN(fields), "%s: no answer, %s: %s", text.s,
-		drop_id(DROP_STORE_FAILING), drop_sentence(DROP_STORE_FAILING));
+	log_event(s->site->log, LOG_WARNING, "dhcp", fields, ARRAY_LEN(fields),
+		"%s: no answer, %s: %s", text.s, drop_id(DROP_STORE_FAILING),
+		drop_sentence(DROP_STORE_FAILING));
 }
 
 static void finish_reply(struct service_dhcp4 *s, struct reply *r, int result)
@@ -209,7 +211,8 @@ static void finish_reply(struct service_dhcp4 *s, struct reply *r, int result)
 	log_write(s->site->log, &r->line);
 	result = r->send ? reply_send(s, r) : 0;
 	if (result < 0)
-		log_say(s->site->log, LOG_WARNING, "dhcp", "a reply could not be sent: %s", strerror(-result));
+		log_say(s->site->log, LOG_WARNING, "dhcp", "a reply could not be sent: %s",
+			strerror(-result));
 	LL_PREPEND(s->sent, r);
 	if (dhcp4_outbox_is_full(s->outbox))
 		outbox_flush(s);
@@ -233,7 +236,8 @@ void service_dhcp4_batch_done(struct service_dhcp4 *s)
 
 /* Encodes the plan's reply, if it has one.  NULL: out of memory, or it does not
  * fit the client; the plan's drop says which. */
-static struct reply *reply_new(struct service_dhcp4 *s, const struct dhcp4_rx *rx, struct dhcp4_plan *plan)
+static struct reply *reply_new(
+	struct service_dhcp4 *s, const struct dhcp4_rx *rx, struct dhcp4_plan *plan)
 {
 	struct reply *r = malloc(sizeof(*r) + plan->max_size + DHCP4_REPLY_MIN);
 	struct wr w;
@@ -284,7 +288,8 @@ static void arm_late_timer(struct service_dhcp4 *s)
 	int64_t left_ms = s->late ? s->late->due_ms - clock_mono_ms() : 0;
 
 	if (s->late)
-		(void)uv_timer_start(&s->late_timer, on_late, left_ms > 0 ? (uint64_t)left_ms : 1, 0);
+		(void)uv_timer_start(
+			&s->late_timer, on_late, left_ms > 0 ? (uint64_t)left_ms : 1, 0);
 }
 
 /* Nobody else waits for it. */
@@ -299,8 +304,9 @@ static void send_late(struct service_dhcp4 *s, struct reply *r, unsigned delay_m
 /* As machines_told(): the reply waits for its lease's commit, or where it has none, for this one. */
 static int tells_machine(struct service_dhcp4 *s, const struct dhcp4_plan *plan, struct reply *r)
 {
-	return plan->reply_type == DHCP4_ACK ?
-		machines_told(s->site, &plan->facts, &plan->answer, plan->commit ? NULL : on_committed, r) : 0;
+	return plan->reply_type == DHCP4_ACK ? machines_told(s->site, &plan->facts, &plan->answer,
+						       plan->commit ? NULL : on_committed, r)
+					     : 0;
 }
 
 static void answer(struct service_dhcp4 *s, const struct dhcp4_msg *msg, const struct dhcp4_rx *rx,
@@ -342,7 +348,8 @@ static void remember(struct site *site, const struct dhcp4_plan *p, int64_t now_
 	struct ip4 address = has_address ? p->out.yiaddr : (struct ip4){ 0 };
 
 	clients_remember(site->clients, &p->facts, address, now_ms);
-	machines_heard(site, &p->facts, address, has_address || site->cfg->unknown == UNKNOWN_REGISTER);
+	machines_heard(
+		site, &p->facts, address, has_address || site->cfg->unknown == UNKNOWN_REGISTER);
 	image_cache_expect(site->images, &p->answer);
 }
 
@@ -351,12 +358,20 @@ static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p, boo
 	const struct held *again)
 {
 	struct site *site = s->site;
-	const struct dhcp4_server server = { .cfg = site->cfg, .nets = site->nets, .leases = site->leases,
+	const struct dhcp4_server server = { .cfg = site->cfg,
+		.nets = site->nets,
+		.leases = site->leases,
 		.forms = site->forms,
-		.clients = site->clients, .machines = site->machines, .rates = again ? NULL : s->rates, .now_ms = clock_mono_ms(),
+		.clients = site->clients,
+		.machines = site->machines,
+		.rates = again ? NULL : s->rates,
+		.now_ms = clock_mono_ms(),
 		.store_failing = store_is_failing(site->store) };
-	const struct dhcp4_rx rx = { .ifindex = p->ifindex, .source = p->source, .source_port = p->source_port,
-		.local = p->local, .on_pxe_port = on_pxe_port };
+	const struct dhcp4_rx rx = { .ifindex = p->ifindex,
+		.source = p->source,
+		.source_port = p->source_port,
+		.local = p->local,
+		.on_pxe_port = on_pxe_port };
 	struct dhcp4_msg msg;
 	struct dhcp4_plan plan;
 	enum drop why;
@@ -396,8 +411,11 @@ static void on_packet(struct service_dhcp4 *s, const struct dhcp4_packet *p, boo
 /* What a packet waited for is known now. */
 static void on_probed(void *ctx, const struct held *h)
 {
-	const struct dhcp4_packet p = { .data = h->packet, .source = h->rx.source, .local = h->rx.local,
-		.source_port = h->rx.source_port, .ifindex = h->rx.ifindex };
+	const struct dhcp4_packet p = { .data = h->packet,
+		.source = h->rx.source,
+		.local = h->rx.local,
+		.source_port = h->rx.source_port,
+		.ifindex = h->rx.ifindex };
 	struct service_dhcp4 *s = ctx;
 
 	batch_begin(s);
@@ -477,8 +495,8 @@ static int open_port(void *ctx, const char *name, unsigned ifindex, bool beside,
 {
 	bool proxy = is_proxy(ctx, ifindex);
 
-	return dhcp4_socket_open(name, DHCP4_SERVER_PORT, proxy ? DHCP4_HEARS_BROADCAST : DHCP4_HEARS_ALL,
-		proxy || beside, ret_fd);
+	return dhcp4_socket_open(name, DHCP4_SERVER_PORT,
+		proxy ? DHCP4_HEARS_BROADCAST : DHCP4_HEARS_ALL, proxy || beside, ret_fd);
 }
 
 static int open_pxe_port(void *ctx, const char *name, unsigned ifindex, bool beside, int *ret_fd)
@@ -491,7 +509,8 @@ static int open_pxe_port(void *ctx, const char *name, unsigned ifindex, bool bes
 static bool has_proxy_named(const struct service_dhcp4 *s, const char *name)
 {
 	for (size_t i = 0; i < s->site->nets->n; i++)
-		if (s->site->nets->list[i].cfg->dhcp == DHCP_PROXY && strcmp(s->site->nets->list[i].cfg->name, name) == 0)
+		if (s->site->nets->list[i].cfg->dhcp == DHCP_PROXY &&
+			strcmp(s->site->nets->list[i].cfg->name, name) == 0)
 			return true;
 	return false;
 }
@@ -522,8 +541,9 @@ static void on_port_failed(void *ctx, const char *name, int error)
 			"UDP port %d on %s may not be opened: run bootsmith as root, or with CAP_NET_BIND_SERVICE and CAP_NET_RAW",
 			DHCP4_SERVER_PORT, name);
 	else
-		log_say(s->site->log, LOG_ERROR, "dhcp", "UDP port %d on %s: %s; trying again every 5 s",
-			DHCP4_SERVER_PORT, name, strerror(-error));
+		log_say(s->site->log, LOG_ERROR, "dhcp",
+			"UDP port %d on %s: %s; trying again every 5 s", DHCP4_SERVER_PORT, name,
+			strerror(-error));
 }
 
 static void on_ports_closed(void *ctx)
@@ -547,10 +567,18 @@ int service_dhcp4_new(uv_loop_t *loop, struct site *site, struct service_dhcp4 *
 	if (!s)
 		return -ENOMEM;
 	s->site = site;
-	s->ports = (struct ports){ .loop = loop, .ctx = s, .open = open_port, .readable = on_readable,
-		.failed = on_port_failed, .closed = on_ports_closed };
-	s->pxe_ports = (struct ports){ .loop = loop, .ctx = s, .open = open_pxe_port, .readable = on_pxe_readable,
-		.failed = on_pxe_port_failed, .closed = on_ports_closed };
+	s->ports = (struct ports){ .loop = loop,
+		.ctx = s,
+		.open = open_port,
+		.readable = on_readable,
+		.failed = on_port_failed,
+		.closed = on_ports_closed };
+	s->pxe_ports = (struct ports){ .loop = loop,
+		.ctx = s,
+		.open = open_pxe_port,
+		.readable = on_pxe_readable,
+		.failed = on_pxe_port_failed,
+		.closed = on_ports_closed };
 	s->open_handles = 3;
 	arena_init(&s->arena, ARENA_LIMIT);
 	r = dhcp4_socket_open_raw(&s->raw_fd);
@@ -558,7 +586,8 @@ int service_dhcp4_new(uv_loop_t *loop, struct site *site, struct service_dhcp4 *
 		free(s);
 		return r;
 	}
-	if (rates_new(&s->rates) < 0 || dhcp4_inbox_new(&s->inbox) < 0 || dhcp4_outbox_new(&s->outbox) < 0) {
+	if (rates_new(&s->rates) < 0 || dhcp4_inbox_new(&s->inbox) < 0 ||
+		dhcp4_outbox_new(&s->outbox) < 0) {
 		s->closed = true;
 		service_maybe_free(s);
 		return -ENOMEM;
@@ -578,7 +607,8 @@ int service_dhcp4_new(uv_loop_t *loop, struct site *site, struct service_dhcp4 *
 unsigned service_dhcp4_update(struct service_dhcp4 *s)
 {
 	conflict_update(s->conflict);
-	return ports_update(&s->ports, s->site->nets, true) + ports_update(&s->pxe_ports, s->site->nets, true);
+	return ports_update(&s->ports, s->site->nets, true) +
+		ports_update(&s->pxe_ports, s->site->nets, true);
 }
 
 unsigned service_dhcp4_open_count(const struct service_dhcp4 *s)

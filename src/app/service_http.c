@@ -14,11 +14,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define THREADS_MAX         4u /* two saturate most networks; more cores are for others */
+#define THREADS_MAX 4u /* two saturate most networks; more cores are for others */
 _Static_assert(THREADS_MAX < SITE_THREADS_MAX, "and one for TFTP");
-#define CONNECTIONS_MAX     16384u
-#define DESCRIPTORS_OTHERS  1024u /* of the process, for everything but HTTP */
-#define STOP_GRACE_MS       5000  /* promise G-10 */
+#define CONNECTIONS_MAX    16384u
+#define DESCRIPTORS_OTHERS 1024u /* of the process, for everything but HTTP */
+#define STOP_GRACE_MS      5000  /* promise G-10 */
 
 struct service_http {
 	struct site *site;
@@ -46,8 +46,9 @@ static struct span shown_target(const struct http_report *a)
 	const uint8_t *query = a->target.n ? memchr(a->target.p, '?', a->target.n) : NULL;
 	size_t n = query ? (size_t)(query - a->target.p) : a->target.n;
 
-	return query && memmem(query, a->target.n - n, secret, sizeof(secret) - 1) ?
-		(struct span){ a->target.p, n } : a->target;
+	return query && memmem(query, a->target.n - n, secret, sizeof(secret) - 1)
+		? (struct span){ a->target.p, n }
+		: a->target;
 }
 
 static void say_request(const struct http_report *a, struct text *out)
@@ -61,8 +62,8 @@ static void say_request(const struct http_report *a, struct text *out)
 	if (a->drop != DROP_NONE)
 		text_addf(out, ", %s: %s", drop_id(a->drop), drop_sentence(a->drop));
 	else if (!a->complete)
-		text_addf(out, ", ended by the client after %llu of %llu octets", (unsigned long long)a->sent,
-			(unsigned long long)a->length);
+		text_addf(out, ", ended by the client after %llu of %llu octets",
+			(unsigned long long)a->sent, (unsigned long long)a->length);
 	else if (a->sent)
 		text_addf(out, ", %llu octets in %.2f s", (unsigned long long)a->sent,
 			(double)a->duration_us / 1e6);
@@ -115,15 +116,21 @@ static void on_report(void *ctx, struct http_report *r)
 	unsigned long lost = serving_thread_take_lost(http_thread_serving(r->thread));
 
 	if (r->is_running)
-		progress_say(s->site, &(struct progress){ .topic = "http", .peer = r->peer.addr, .file = r->target,
-			.done = r->sent, .size = r->length, .duration_us = r->duration_us });
+		progress_say(s->site,
+			&(struct progress){ .topic = "http",
+				.peer = r->peer.addr,
+				.file = r->target,
+				.done = r->sent,
+				.size = r->length,
+				.duration_us = r->duration_us });
 	else
 		say_report(s, r);
 	if (http_report_is_whole_file(r))
 		machines_fetched(s->site, r->peer.addr, TRANSPORT_HTTP, r->target);
 	free(r);
 	if (lost)
-		log_say(s->site->log, LOG_WARNING, "http", "%lu requests have no line here: they came faster than the log takes",
+		log_say(s->site->log, LOG_WARNING, "http",
+			"%lu requests have no line here: they came faster than the log takes",
 			lost);
 }
 
@@ -143,7 +150,8 @@ static void on_refused(void *ctx, const struct http_peer *peer, enum drop why)
 	};
 
 	log_event(s->site->log, LOG_WARNING, "http", fields, ARRAY_LEN(fields),
-		"%s: a connection was turned away, %s: %s", from.s, drop_id(why), drop_sentence(why));
+		"%s: a connection was turned away, %s: %s", from.s, drop_id(why),
+		drop_sentence(why));
 }
 
 static void on_starved(void *ctx)
@@ -152,7 +160,8 @@ static void on_starved(void *ctx)
 	unsigned long hidden;
 
 	if (log_drop_due(s->site->log, DROP_HTTP_NO_DESCRIPTOR, &hidden))
-		log_say(s->site->log, LOG_WARNING, "http", "%s, %s: raise the limit of open files (`ulimit -n`)",
+		log_say(s->site->log, LOG_WARNING, "http",
+			"%s, %s: raise the limit of open files (`ulimit -n`)",
 			drop_id(DROP_HTTP_NO_DESCRIPTOR), drop_sentence(DROP_HTTP_NO_DESCRIPTOR));
 }
 
@@ -176,7 +185,8 @@ static void on_thread_closed(void *ctx, struct http_thread *t)
 		mailbox_close(s->home, on_home_closed, s);
 }
 
-static int open_on_threads(struct service_http *s, struct ip4 addr, uint16_t port, bool tls, int *ret_id)
+static int open_on_threads(
+	struct service_http *s, struct ip4 addr, uint16_t port, bool tls, int *ret_id)
 {
 	int fds[THREADS_MAX];
 	int r = http_socket_listen(addr, port, s->n_threads, fds);
@@ -186,7 +196,8 @@ static int open_on_threads(struct service_http *s, struct ip4 addr, uint16_t por
 	*ret_id = ++s->last_id;
 	for (unsigned i = 0; i < s->n_threads; i++)
 		serving_thread_listen(http_thread_serving(s->threads[i]),
-			&(struct serving_listener){ .fd = fds[i], .id = *ret_id, .addr = addr, .tls = tls });
+			&(struct serving_listener){
+				.fd = fds[i], .id = *ret_id, .addr = addr, .tls = tls });
 	return 0;
 }
 
@@ -214,9 +225,11 @@ static struct http_limits thread_limits(unsigned n_threads)
 	struct rlimit l;
 	unsigned connections = CONNECTIONS_MAX;
 
-	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < CONNECTIONS_MAX + CONNECTIONS_MAX / 4 + DESCRIPTORS_OTHERS)
-		connections = l.rlim_cur > 2 * DESCRIPTORS_OTHERS ?
-			(unsigned)(l.rlim_cur - DESCRIPTORS_OTHERS) / 5 * 4 : (unsigned)l.rlim_cur / 2;
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 &&
+		l.rlim_cur < CONNECTIONS_MAX + CONNECTIONS_MAX / 4 + DESCRIPTORS_OTHERS)
+		connections = l.rlim_cur > 2 * DESCRIPTORS_OTHERS
+			? (unsigned)(l.rlim_cur - DESCRIPTORS_OTHERS) / 5 * 4
+			: (unsigned)l.rlim_cur / 2;
 	/* A quarter for one address: it may be a room behind a NAT, but not the whole daemon. */
 	return (struct http_limits){ .connections = connections / n_threads + 1,
 		.per_address = connections / n_threads / 4 + 1 };
@@ -224,8 +237,11 @@ static struct http_limits thread_limits(unsigned n_threads)
 
 int service_http_new(uv_loop_t *loop, struct site *site, struct service_http **ret)
 {
-	static const struct http_thread_hooks thread_hooks = { .question = on_question, .report = on_report,
-		.refused = on_refused, .starved = on_starved, .closed = on_thread_closed };
+	static const struct http_thread_hooks thread_hooks = { .question = on_question,
+		.report = on_report,
+		.refused = on_refused,
+		.starved = on_starved,
+		.closed = on_thread_closed };
 	unsigned cores = uv_available_parallelism();
 	struct service_http *s = calloc(1, sizeof(*s));
 	int r;
@@ -236,8 +252,8 @@ int service_http_new(uv_loop_t *loop, struct site *site, struct service_http **r
 	s->n_threads = cores < THREADS_MAX ? cores : THREADS_MAX;
 	r = serving_home_new(loop, site->log, &s->home);
 	for (unsigned i = 0; r == 0 && i < s->n_threads; i++) {
-		r = http_thread_new(s->home, &thread_hooks, s, i, thread_limits(s->n_threads), site->now,
-			&s->threads[i]);
+		r = http_thread_new(s->home, &thread_hooks, s, i, thread_limits(s->n_threads),
+			site->now, &s->threads[i]);
 		if (r < 0)
 			break;
 		s->n_running++;
@@ -245,8 +261,12 @@ int service_http_new(uv_loop_t *loop, struct site *site, struct service_http **r
 	}
 	if (r < 0) /* the daemon does not start, and what is half begun goes with it */
 		return r;
-	s->listeners = (struct listeners){ .topic = "http", .what = "TCP port", .open = open_listener,
-		.close = close_listener, .server = s, .log = site->log };
+	s->listeners = (struct listeners){ .topic = "http",
+		.what = "TCP port",
+		.open = open_listener,
+		.close = close_listener,
+		.server = s,
+		.log = site->log };
 	s->tls_listeners = s->listeners;
 	s->tls_listeners.topic = "https";
 	s->tls_listeners.open = open_tls_listener;
@@ -261,7 +281,8 @@ unsigned service_http_update(struct service_http *s, const struct ip4 *addrs, si
 	for (unsigned i = 0; i < s->n_threads; i++)
 		serving_thread_adopt(http_thread_serving(s->threads[i]), s->site->now);
 	return listeners_update(&s->listeners, addrs, n, cfg->http_port) +
-		listeners_update(&s->tls_listeners, addrs, cfg->https_port ? n : 0, cfg->https_port);
+		listeners_update(
+			&s->tls_listeners, addrs, cfg->https_port ? n : 0, cfg->https_port);
 }
 
 unsigned service_http_open_count(const struct service_http *s)

@@ -14,7 +14,8 @@ struct service_ndp {
 	struct ports ports;
 };
 
-static void on_solicitation(struct service_ndp *s, int fd, struct mac mac, const struct sockaddr_in6 *from)
+static void on_solicitation(
+	struct service_ndp *s, int fd, struct mac mac, const struct sockaddr_in6 *from)
 {
 	const struct mac_text text = mac_str(mac);
 	const struct log_field fields[] = { FIELD_STR("mac", text.s) };
@@ -26,7 +27,8 @@ static void on_solicitation(struct service_ndp *s, int fd, struct mac mac, const
 	ndp_put_no_router(&w);
 	if (ndp_socket_send(fd, from, wr_done(&w)) == 0)
 		log_event(s->site->log, LOG_INFO, "net", fields, ARRAY_LEN(fields),
-			"%s told that there is no IPv6 router, so that iPXE does not wait for one", text.s);
+			"%s told that there is no IPv6 router, so that iPXE does not wait for one",
+			text.s);
 }
 
 static void on_readable(void *ctx, int fd)
@@ -67,7 +69,10 @@ int service_ndp_new(uv_loop_t *loop, struct site *site, struct service_ndp **ret
 	if (!s)
 		return -ENOMEM;
 	s->site = site;
-	s->ports = (struct ports){ .loop = loop, .ctx = s, .open = open_port, .readable = on_readable,
+	s->ports = (struct ports){ .loop = loop,
+		.ctx = s,
+		.open = open_port,
+		.readable = on_readable,
 		.closed = on_closed };
 	*ret = s;
 	return 0;

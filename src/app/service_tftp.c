@@ -26,7 +26,8 @@ struct service_tftp {
 
 static void say_sent(const struct tftp_report *t, struct text *out)
 {
-	text_addf(out, "sent, %llu octets in %.2f s", (unsigned long long)t->terms.size, (double)t->duration_us / 1e6);
+	text_addf(out, "sent, %llu octets in %.2f s", (unsigned long long)t->terms.size,
+		(double)t->duration_us / 1e6);
 	progress_add_rate(t->terms.size, t->duration_us, out);
 	text_addf(out, " (blksize %u", t->terms.blksize);
 	if (t->terms.windowsize > 1)
@@ -51,7 +52,8 @@ static void say_outcome(const struct tftp_report *a, struct text *out)
 		[TFTP_CHANGED] = "ended: the file changed while it was sent",
 		[TFTP_FAILED] = "failed",
 	};
-	bool has_reason = a->outcome == TFTP_REFUSED || a->outcome == TFTP_ABORTED || a->outcome == TFTP_FAILED;
+	bool has_reason = a->outcome == TFTP_REFUSED || a->outcome == TFTP_ABORTED ||
+		a->outcome == TFTP_FAILED;
 
 	if (a->outcome == TFTP_SENT && a->has_session) {
 		say_sent(a, out);
@@ -71,8 +73,13 @@ static bool is_trouble(enum tftp_outcome o)
 
 static void say_progress(struct service_tftp *s, const struct tftp_report *a)
 {
-	progress_say(s->site, &(struct progress){ .topic = "tftp", .peer = a->peer.remote, .file = a->file,
-		.done = a->acked_octets, .size = a->terms.size, .duration_us = a->duration_us });
+	progress_say(s->site,
+		&(struct progress){ .topic = "tftp",
+			.peer = a->peer.remote,
+			.file = a->file,
+			.done = a->acked_octets,
+			.size = a->terms.size,
+			.duration_us = a->duration_us });
 }
 
 static void say_end(struct service_tftp *s, const struct tftp_report *a)
@@ -84,7 +91,8 @@ static void say_end(struct service_tftp *s, const struct tftp_report *a)
 	struct facts facts;
 
 	/* No descriptor, or no room: who asks in vain asks again, and so do all others. */
-	if (!a->has_session && a->error == TFTP_ERROR_OTHER && !log_drop_due(s->site->log, DROP_TFTP_TOO_MANY, &hidden))
+	if (!a->has_session && a->error == TFTP_ERROR_OTHER &&
+		!log_drop_due(s->site->log, DROP_TFTP_TOO_MANY, &hidden))
 		return;
 	(void)site_facts_of_address(s->site, a->peer.remote, &facts);
 	site_form_worked(s->site, &facts);
@@ -105,8 +113,10 @@ static void say_end(struct service_tftp *s, const struct tftp_report *a)
 		FIELD_NUMBER("windowsize", a->terms.windowsize),
 		FIELD_NUMBER("retransmissions", a->resent),
 		FIELD_NUMBER("duration_us", a->duration_us),
-		FIELD_SOME("octets_per_s", a->outcome == TFTP_SENT ?
-				progress_octets_per_s(a->terms.size, a->duration_us) : 0),
+		FIELD_SOME("octets_per_s",
+			a->outcome == TFTP_SENT
+				? progress_octets_per_s(a->terms.size, a->duration_us)
+				: 0),
 	};
 
 	log_compose(is_trouble(a->outcome) ? LOG_WARNING : LOG_INFO, "tftp", fields,
@@ -129,7 +139,8 @@ static void on_report(void *ctx, struct tftp_report *r)
 		machines_fetched(s->site, r->peer.remote, TRANSPORT_TFTP, r->file);
 	free(r);
 	if (lost)
-		log_say(s->site->log, LOG_WARNING, "tftp", "%lu requests have no line here: they came faster than the log takes",
+		log_say(s->site->log, LOG_WARNING, "tftp",
+			"%lu requests have no line here: they came faster than the log takes",
 			lost);
 }
 
@@ -208,8 +219,11 @@ static void close_listener(void *ctx, int id)
 
 int service_tftp_new(uv_loop_t *loop, struct site *site, struct service_tftp **ret)
 {
-	static const struct tftp_thread_hooks thread_hooks = { .question = on_question, .report = on_report, .dropped = on_dropped,
-		.starved = on_starved, .closed = on_thread_closed };
+	static const struct tftp_thread_hooks thread_hooks = { .question = on_question,
+		.report = on_report,
+		.dropped = on_dropped,
+		.starved = on_starved,
+		.closed = on_thread_closed };
 	struct service_tftp *s = calloc(1, sizeof(*s));
 	int r;
 
@@ -222,8 +236,12 @@ int service_tftp_new(uv_loop_t *loop, struct site *site, struct service_tftp **r
 	if (r < 0) /* the daemon does not start, and what is half begun goes with it */
 		return r;
 	site_add_thread(site, tftp_thread_serving(s->thread));
-	s->listeners = (struct listeners){ .topic = "tftp", .what = "UDP port", .open = open_listener,
-		.close = close_listener, .server = s, .log = site->log };
+	s->listeners = (struct listeners){ .topic = "tftp",
+		.what = "UDP port",
+		.open = open_listener,
+		.close = close_listener,
+		.server = s,
+		.log = site->log };
 	*ret = s;
 	return 0;
 }

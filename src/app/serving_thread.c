@@ -35,7 +35,8 @@ struct order {
 	uint64_t grace_ms;
 };
 
-static void post_order(struct serving_thread *t, void (*read)(struct letter *l), const struct order *order)
+static void post_order(
+	struct serving_thread *t, void (*read)(struct letter *l), const struct order *order)
 {
 	struct order *o = malloc(sizeof(*o));
 
@@ -165,7 +166,8 @@ void serving_thread_report(struct serving_thread *t, struct letter *letter, serv
 {
 	if (mailbox_offer(t->home, letter, SERVING_REPORTS_MAX))
 		return;
-	if (matters && matters(t->now, letter) && mailbox_offer(t->home, letter, 2 * SERVING_REPORTS_MAX))
+	if (matters && matters(t->now, letter) &&
+		mailbox_offer(t->home, letter, 2 * SERVING_REPORTS_MAX))
 		return;
 	(void)__atomic_add_fetch(&t->lost, 1, __ATOMIC_RELAXED);
 	free(letter);
@@ -238,8 +240,9 @@ static void opening_done(struct disk_job *job)
 		end(t);
 }
 
-static int open_in_root(struct serving_thread *t, struct root *root, struct span path, void *asker, serving_opened opened,
-	int *ret_fd, struct stat *ret_st, struct serving_opening **ret_opening)
+static int open_in_root(struct serving_thread *t, struct root *root, struct span path, void *asker,
+	serving_opened opened, int *ret_fd, struct stat *ret_st,
+	struct serving_opening **ret_opening)
 {
 	int r = root_open_file_cached(root, path, ret_fd, ret_st);
 	struct opening *o;
@@ -249,8 +252,13 @@ static int open_in_root(struct serving_thread *t, struct root *root, struct span
 	o = calloc(1, sizeof(*o) + path.n);
 	if (!o)
 		return -ENOMEM;
-	*o = (struct opening){ .public.asker = asker, .thread = t, .now = snapshot_ref(t->now), .root = root->path, .opened = opened,
-		.fd = -1, .path_n = path.n };
+	*o = (struct opening){ .public.asker = asker,
+		.thread = t,
+		.now = snapshot_ref(t->now),
+		.root = root->path,
+		.opened = opened,
+		.fd = -1,
+		.path_n = path.n };
 	if (path.n)
 		memcpy(o->path, path.p, path.n);
 	o->job.run = opening_run;
@@ -260,8 +268,9 @@ static int open_in_root(struct serving_thread *t, struct root *root, struct span
 	return -EINPROGRESS;
 }
 
-int serving_thread_open(struct serving_thread *t, struct span path, void *asker, serving_opened opened,
-	int *ret_fd, struct stat *ret_st, struct serving_opening **ret_opening)
+int serving_thread_open(struct serving_thread *t, struct span path, void *asker,
+	serving_opened opened, int *ret_fd, struct stat *ret_st,
+	struct serving_opening **ret_opening)
 {
 	const struct snapshot *now = t->now;
 	struct virtual_name name;
@@ -271,13 +280,14 @@ int serving_thread_open(struct serving_thread *t, struct span path, void *asker,
 	case VIRTUAL_LOADER:
 		return site_open_again(now->files->loader[name.family][name.arch], ret_fd, ret_st);
 	case VIRTUAL_NAMED_FILE:
-		return site_open_again(now->files->named[name.named - now->cfg->named_files], ret_fd, ret_st);
+		return site_open_again(
+			now->files->named[name.named - now->cfg->named_files], ret_fd, ret_st);
 	case VIRTUAL_NONE:
 		return open_in_root(t, &t->root, path, asker, opened, ret_fd, ret_st, ret_opening);
 	case VIRTUAL_PROFILE_FILE:
 		if (!name.ref->is_url && !name.ref->upstream)
-			return open_in_root(t, &t->profiles_root, span_str(name.ref->path), asker, opened, ret_fd, ret_st,
-				ret_opening);
+			return open_in_root(t, &t->profiles_root, span_str(name.ref->path), asker,
+				opened, ret_fd, ret_st, ret_opening);
 		break;
 	case VIRTUAL_MISSING:
 		return -ENOENT;

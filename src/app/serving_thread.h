@@ -13,7 +13,8 @@
 #include "edge/disk_jobs.h"
 #include "edge/worker.h"
 
-#define SERVING_REPORTS_MAX 20000 /* letters that may wait for the main thread: some 10 MB; of those that matter, twice as many */
+#define SERVING_REPORTS_MAX                                                                        \
+	20000 /* letters that may wait for the main thread: some 10 MB; of those that matter, twice as many */
 
 struct serving_thread;
 struct question; /* app/question.h */
@@ -56,12 +57,12 @@ struct serving_thread {
 	const struct serving_kind *kind;
 	struct worker *worker;
 	struct mailbox *home;
-	void *ctx;             /* of the main thread's hooks */
-	unsigned long lost;    /* atomic */
+	void *ctx;                 /* of the main thread's hooks */
+	unsigned long lost;        /* atomic */
 	struct serving_load shown; /* atomic: as of the loop's last round */
 	char name[16];
-	unsigned n_asked;      /* the main thread's: questions without an answer */
-	bool has_ended;        /* the main thread's: the thread is through, only they are left */
+	unsigned n_asked; /* the main thread's: questions without an answer */
+	bool has_ended;   /* the main thread's: the thread is through, only they are left */
 	/* The thread's own from here on. */
 	struct snapshot *now;
 	struct root root;
@@ -75,7 +76,8 @@ struct serving_thread {
 struct serving_opening {
 	void *asker; /* the owner's; NULL when it is gone meanwhile */
 };
-typedef void (*serving_opened)(struct serving_thread *t, void *asker, int error, int fd, const struct stat *st);
+typedef void (*serving_opened)(
+	struct serving_thread *t, void *asker, int error, int fd, const struct stat *st);
 
 /* The mailbox of the main thread for such threads; what the readers of letters that
  * came together say leaves together. */
@@ -103,13 +105,15 @@ struct serving_load serving_thread_load(const struct serving_thread *t);
  * then it is freed.  matters (NULL: never): the main thread does more by it than a line of
  * the log; asked only where there is no room for the others. */
 typedef bool (*serving_matters)(const struct snapshot *now, const struct letter *letter);
-void serving_thread_report(struct serving_thread *t, struct letter *letter, serving_matters matters);
+void serving_thread_report(
+	struct serving_thread *t, struct letter *letter, serving_matters matters);
 /* Looks up a name, and opens the file that it means: a loader, a named file, one below
  * the root.  0; -ENOENT; -ENOTUNIQ for names that depend on who asks (question_ask());
  * another error; or -EINPROGRESS: it takes a disk, and opened() comes later with
  * whatever (*ret_opening)->asker is then. */
-int serving_thread_open(struct serving_thread *t, struct span path, void *asker, serving_opened opened,
-	int *ret_fd, struct stat *ret_st, struct serving_opening **ret_opening) WARN_UNUSED;
+int serving_thread_open(struct serving_thread *t, struct span path, void *asker,
+	serving_opened opened, int *ret_fd, struct stat *ret_st,
+	struct serving_opening **ret_opening) WARN_UNUSED;
 /* Why a file could not be opened, as far as its client is told.  No path of ours is in
  * any sentence: it goes to whoever asks. */
 enum serving_failure {

@@ -50,7 +50,8 @@ enum site_disk site_root(enum transport t)
 /* We may have started since its firmware asked, and what runs on it now said less. */
 static void add_remembered(const struct site *s, struct facts *f)
 {
-	const struct machine_state *state = f->has_mac ? machine_table_find(s->machines, f->mac) : NULL;
+	const struct machine_state *state = f->has_mac ? machine_table_find(s->machines, f->mac)
+						       : NULL;
 	struct facts before;
 
 	if (!state)
@@ -90,7 +91,8 @@ static bool neighbour_mac(struct site *s, struct ip4 a, struct mac *ret)
 {
 	const struct served *net = served_by_address(s->nets, a);
 
-	return net && net->cfg->interface && neighbour_find(s->neighbours, net->cfg->interface, a, ret) == 0;
+	return net && net->cfg->interface &&
+		neighbour_find(s->neighbours, net->cfg->interface, a, ret) == 0;
 }
 
 bool site_facts_of_address(struct site *s, struct ip4 a, struct facts *ret)
@@ -132,7 +134,8 @@ void site_remove_thread(struct site *s, const struct serving_thread *t)
 
 static const struct machine *machine_of(const struct site *s, const struct facts *f)
 {
-	return config_find_machine(s->cfg, f->has_mac ? &f->mac : NULL, f->has_uuid ? &f->uuid : NULL);
+	return config_find_machine(
+		s->cfg, f->has_mac ? &f->mac : NULL, f->has_uuid ? &f->uuid : NULL);
 }
 
 bool site_is_machine(struct site *s, struct ip4 a, const struct facts *who)
@@ -169,21 +172,24 @@ void site_form_worked(struct site *s, const struct facts *f)
 	store_remember_form(s->store, &r);
 
 	const struct mac_text mac = mac_str(f->mac);
-	const struct log_field fields[] = { FIELD_STR("mac", mac.s), FIELD_STR("form", form_name(r.form)) };
+	const struct log_field fields[] = { FIELD_STR("mac", mac.s),
+		FIELD_STR("form", form_name(r.form)) };
 
 	log_event(s->log, LOG_INFO, "dhcp", fields, ARRAY_LEN(fields),
 		"%s took the boot answer in the form \"%s\": it and all of the same firmware get it first from now on",
 		mac.s, form_name(r.form));
 }
 
-void site_say_nothing_to_run(struct site *s, const char *topic, const struct facts *f, struct ip4 a, const char *reason)
+void site_say_nothing_to_run(
+	struct site *s, const char *topic, const struct facts *f, struct ip4 a, const char *reason)
 {
 	const struct mac_text mac = mac_str(f->mac);
 	const struct log_field fields[] = { FIELD_STR("mac", f->has_mac ? mac.s : NULL) };
 	struct text who = { 0 };
 
 	site_machine_text(s, f, a, &who);
-	log_event(s->log, LOG_WARNING, topic, fields, ARRAY_LEN(fields), "%s has nothing to run: %s", text_str(&who), reason);
+	log_event(s->log, LOG_WARNING, topic, fields, ARRAY_LEN(fields),
+		"%s has nothing to run: %s", text_str(&who), reason);
 	text_free(&who);
 }
 

@@ -40,17 +40,19 @@ struct site {
 	struct snapshot *now;
 	const struct config *cfg;      /* of now */
 	const struct served_set *nets; /* of now */
-	struct disk_jobs disks[DISK_COUNT]; /* what waits for one of them: a line for each, so that none stops another */
+	struct disk_jobs disks
+		[DISK_COUNT]; /* what waits for one of them: a line for each, so that none stops another */
 	struct lease_table *leases;
 	struct clients *clients;
 	struct forms *forms;
 	struct machine_table *machines; /* app/machine_change.c alone changes it */
-	bool machines_wait; /* some of it the store did not take: it is tried again */
-	int neighbours; /* to ask the kernel by, edge/neighbours.h */
+	bool machines_wait;             /* some of it the store did not take: it is tried again */
+	int neighbours;                 /* to ask the kernel by, edge/neighbours.h */
 	struct store *store;
 	struct image_cache *images;
 	struct boot_api *api; /* asked where cfg->boot_api has a URL */
-	const struct serving_thread *threads[SITE_THREADS_MAX]; /* that run, for who asks what they do */
+	const struct serving_thread
+		*threads[SITE_THREADS_MAX]; /* that run, for who asks what they do */
 	size_t n_threads;
 	int64_t start_us; /* of the monotonic clock */
 };
@@ -83,7 +85,8 @@ bool site_facts_of_address(struct site *s, struct ip4 a, struct facts *ret);
 struct ip4 site_facts_of_mac(struct site *s, struct mac mac, struct ip4 asker, struct facts *ret);
 
 /* A machine is told on its screen why there is nothing to run; the log says the same. */
-void site_say_nothing_to_run(struct site *s, const char *topic, const struct facts *f, struct ip4 a, const char *reason);
+void site_say_nothing_to_run(
+	struct site *s, const char *topic, const struct facts *f, struct ip4 a, const char *reason);
 
 /* Is this the address of the machine of these facts (its MAC or its UUID)?  What is known
  * of an address, as above, goes before what the configuration says of it: an address

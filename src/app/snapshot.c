@@ -31,8 +31,8 @@ static int open_loader(const struct config *cfg, const char *file, int *fd, stru
 	return files_open_path(path, fd, st);
 }
 
-int site_loader_open(const struct config *cfg, enum loader_family f, enum arch a, const char **ret_path, int *ret_fd,
-	struct stat *ret_st)
+int site_loader_open(const struct config *cfg, enum loader_family f, enum arch a,
+	const char **ret_path, int *ret_fd, struct stat *ret_st)
 {
 	const struct loader_file *l = &cfg->loaders.file[f][a];
 	bool is_default = l->pos.line == 0;
@@ -57,7 +57,8 @@ static void open_loaders(struct config *cfg, struct site_files *files)
 			struct stat st;
 
 			files->loader[f][a] = -1;
-			l->present = site_loader_open(cfg, f, a, &l->path, &files->loader[f][a], &st) == 0;
+			l->present = site_loader_open(
+					     cfg, f, a, &l->path, &files->loader[f][a], &st) == 0;
 		}
 }
 
@@ -139,7 +140,8 @@ static struct snapshot *new_of(struct snapshot_setup *setup, struct served_set *
 	return s;
 }
 
-int snapshot_new(struct config *cfg, const struct site_files *files, struct served_set *nets, struct snapshot **ret)
+int snapshot_new(struct config *cfg, const struct site_files *files, struct served_set *nets,
+	struct snapshot **ret)
 {
 	struct snapshot_setup *setup = calloc(1, sizeof(*setup));
 	struct snapshot *s;

@@ -148,7 +148,8 @@ static void answer(struct tftp_thread *t, struct tftp_pending *request, int erro
 	tftp_server_answer(t->server, request, &target);
 }
 
-static void on_opened(struct serving_thread *serving, void *asker, int error, int fd, const struct stat *st)
+static void on_opened(
+	struct serving_thread *serving, void *asker, int error, int fd, const struct stat *st)
 {
 	struct tftp_thread *t = of_serving(serving);
 
@@ -197,15 +198,18 @@ static void asked(struct serving_thread *serving, struct question *q)
 	of_serving(serving)->hooks->question(serving->ctx, q);
 }
 
-static void resolve(void *ctx, struct tftp_pending *request, const struct tftp_peer *peer, struct span path)
+static void resolve(
+	void *ctx, struct tftp_pending *request, const struct tftp_peer *peer, struct span path)
 {
 	struct tftp_thread *t = ctx;
 	struct serving_opening *opening;
 	struct stat st;
-	int fd = -1, r = serving_thread_open(&t->serving, path, request, on_opened, &fd, &st, &opening);
+	int fd = -1,
+	    r = serving_thread_open(&t->serving, path, request, on_opened, &fd, &st, &opening);
 
 	if (r == -ENOTUNIQ &&
-		!question_ask(&t->serving, request, TRANSPORT_TFTP, peer->remote, peer->local, path, SPAN_NONE))
+		!question_ask(&t->serving, request, TRANSPORT_TFTP, peer->remote, peer->local, path,
+			SPAN_NONE))
 		r = -ENOMEM;
 	if (r == -EINPROGRESS || r == -ENOTUNIQ)
 		return;
@@ -220,8 +224,9 @@ static bool admit(void *ctx, const struct tftp_peer *peer)
 	return served_by_address(t->serving.now->nets, peer->remote) != NULL;
 }
 
-static const struct tftp_hooks server_hooks = { .admit = admit, .resolve = resolve, .done = on_done,
-	.dropped = on_dropped };
+static const struct tftp_hooks server_hooks = {
+	.admit = admit, .resolve = resolve, .done = on_done, .dropped = on_dropped
+};
 
 /* --- the server on its thread --- */
 
@@ -232,7 +237,8 @@ static const char *root_of(const struct config *cfg)
 
 static void adopted(struct serving_thread *serving)
 {
-	tftp_server_set_single_port(of_serving(serving)->server, serving->now->cfg->tftp_single_port);
+	tftp_server_set_single_port(
+		of_serving(serving)->server, serving->now->cfg->tftp_single_port);
 }
 
 static int listen_on(struct serving_thread *serving, const struct serving_listener *l)
@@ -301,12 +307,20 @@ static struct serving_load load(struct serving_thread *serving)
 	return (struct serving_load){ .transfers = server ? tftp_server_count(server) : 0 };
 }
 
-static const struct serving_kind kind = { .protocol = "tftp", .load = load, .root = root_of, .adopted = adopted, .listen = listen_on,
-	.unlisten = unlisten, .close = close_server, .answered = answered, .asked = asked, .starved = starved,
+static const struct serving_kind kind = { .protocol = "tftp",
+	.load = load,
+	.root = root_of,
+	.adopted = adopted,
+	.listen = listen_on,
+	.unlisten = unlisten,
+	.close = close_server,
+	.answered = answered,
+	.asked = asked,
+	.starved = starved,
 	.closed = closed };
 
-int tftp_thread_new(struct mailbox *home, const struct tftp_thread_hooks *hooks, void *ctx, struct snapshot *now,
-	struct tftp_thread **ret)
+int tftp_thread_new(struct mailbox *home, const struct tftp_thread_hooks *hooks, void *ctx,
+	struct snapshot *now, struct tftp_thread **ret)
 {
 	struct tftp_thread *t = calloc(1, sizeof(*t));
 	uv_loop_t *loop;

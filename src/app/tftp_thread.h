@@ -36,7 +36,7 @@ struct tftp_thread_hooks {
 };
 
 /* As http_thread_new(). */
-int tftp_thread_new(struct mailbox *home, const struct tftp_thread_hooks *hooks, void *ctx, struct snapshot *now,
-	struct tftp_thread **ret) WARN_UNUSED;
+int tftp_thread_new(struct mailbox *home, const struct tftp_thread_hooks *hooks, void *ctx,
+	struct snapshot *now, struct tftp_thread **ret) WARN_UNUSED;
 struct serving_thread *tftp_thread_serving(struct tftp_thread *t);
 void tftp_thread_join(struct tftp_thread *t);

@@ -56,7 +56,8 @@ static int check_kernel(struct assembly *a, enum arch *ret)
 	else if (efi_file_check(f->fd, &f->st, &wanted, &head, &wrong))
 		*ret = pe_arch_of(head.pe.machine);
 	else
-		r = boot_part_refuse(a->of->cfg->http_root, &a->of->profile->kernel, text_str(&wrong), a->why);
+		r = boot_part_refuse(
+			a->of->cfg->http_root, &a->of->profile->kernel, text_str(&wrong), a->why);
 	text_free(&wrong);
 	return r;
 }
@@ -67,11 +68,13 @@ static int open_stub(struct assembly *a, enum arch arch)
 	struct source_file *f = &a->parts->files[UKI_STUB];
 	struct text wrong = { 0 };
 	const char *path = a->of->cfg->loaders.file[FAMILY_STUB][arch].path;
-	int r = a->of->files ? site_open_again(a->of->files->loader[FAMILY_STUB][arch], &f->fd, &f->st) :
-				  site_loader_open(a->of->cfg, FAMILY_STUB, arch, &path, &f->fd, &f->st);
+	int r = a->of->files
+		? site_open_again(a->of->files->loader[FAMILY_STUB][arch], &f->fd, &f->st)
+		: site_loader_open(a->of->cfg, FAMILY_STUB, arch, &path, &f->fd, &f->st);
 
 	if (r < 0) {
-		text_addf(a->why, "there is no EFI stub for %s: install systemd-boot-efi, or name one with loaders: {stub: {%s: FILE}}",
+		text_addf(a->why,
+			"there is no EFI stub for %s: install systemd-boot-efi, or name one with loaders: {stub: {%s: FILE}}",
 			arch_name(arch), arch_name(arch));
 		return -EBADMSG;
 	}
@@ -138,7 +141,9 @@ static int assemble(struct assembly *a)
 int unified_image_assemble(const struct boot_parts *of, struct http_parts **ret, struct text *why)
 {
 	size_t n = of->profile->n_initrds;
-	struct assembly a = { .of = of, .initrd_sizes = calloc(n + 1, sizeof(uint64_t)), .why = why };
+	struct assembly a = {
+		.of = of, .initrd_sizes = calloc(n + 1, sizeof(uint64_t)), .why = why
+	};
 	int r = a.initrd_sizes ? http_parts_new(UKI_INITRD + n, &a.parts) : -ENOMEM;
 
 	if (r == 0)

@@ -54,11 +54,13 @@ static bool give_machine_file(struct site *site, struct question *q, struct virt
 		name->mac = m->mac;
 	}
 	if (name->has_mac &&
-		(span_eq(name->file, SPAN_LIT(MACHINE_IMAGE)) || span_eq(name->file, SPAN_LIT(MACHINE_DISK)))) {
+		(span_eq(name->file, SPAN_LIT(MACHINE_IMAGE)) ||
+			span_eq(name->file, SPAN_LIT(MACHINE_DISK)))) {
 		made_image_give(site, q, name->mac);
 		return true;
 	}
-	of_api = name->has_mac ? boot_api_file(site->api, name->mac, name->file, &is_private) : NULL;
+	of_api = name->has_mac ? boot_api_file(site->api, name->mac, name->file, &is_private)
+			       : NULL;
 	if (of_api && is_private && !machine_files_may_have(site, q, name))
 		return false;
 	if (of_api && of_api->upstream) {
@@ -81,7 +83,8 @@ static bool give_machine_file(struct site *site, struct question *q, struct virt
 /* --- profiles/NAME/FILE --- */
 
 /* True: the answer comes later. */
-static bool give_profile_file(struct site *site, struct question *q, const struct virtual_name *name)
+static bool give_profile_file(
+	struct site *site, struct question *q, const struct virtual_name *name)
 {
 	bool is_kernel = name->ref == &name->profile->kernel;
 
@@ -97,11 +100,14 @@ static bool give_profile_file(struct site *site, struct question *q, const struc
 /* --- what loaders look for beside themselves --- */
 
 /* In the directory that a path is in. */
-static void give_beside_bootfile(struct site *site, struct question *q, const char *bootfile, struct span name)
+static void give_beside_bootfile(
+	struct site *site, struct question *q, const char *bootfile, struct span name)
 {
 	struct text path = { 0 };
 
-	text_add(&path, (struct span){ (const uint8_t *)bootfile, (size_t)(locate_file_name(bootfile) - bootfile) });
+	text_add(&path,
+		(struct span){ (const uint8_t *)bootfile,
+			(size_t)(locate_file_name(bootfile) - bootfile) });
 	text_add(&path, name);
 	if (path.failed)
 		given_error(&q->given, -ENOMEM, "%s", "");
@@ -112,7 +118,8 @@ static void give_beside_bootfile(struct site *site, struct question *q, const ch
 
 /* Of our own loaders, the directory on this machine: there stand what a distribution
  * ships with its shim.  The name is one step, of known forms (core/locate.c). */
-static void give_beside_loader(struct site *site, struct question *q, const struct answer *a, struct span name)
+static void give_beside_loader(
+	struct site *site, struct question *q, const struct answer *a, struct span name)
 {
 	const struct loader_file *l = &site->cfg->loaders.file[a->family][a->arch];
 	char path[4096];
@@ -129,13 +136,15 @@ static void give_beside_loader(struct site *site, struct question *q, const stru
 
 static bool is_second_stage(const struct answer *a, struct span name)
 {
-	return a->kind == ANSWER_LOADER && a->family == FAMILY_SHIM && span_has_prefix(name, SPAN_LIT("grub"));
+	return a->kind == ANSWER_LOADER && a->family == FAMILY_SHIM &&
+		span_has_prefix(name, SPAN_LIT("grub"));
 }
 
 static bool is_script_of_ipxe(const struct answer *a, struct span name)
 {
 	return span_eq(name, SPAN_LIT("autoexec.ipxe")) &&
-		(a->kind == ANSWER_SCRIPT || (a->kind == ANSWER_LOADER && a->family == FAMILY_IPXE));
+		(a->kind == ANSWER_SCRIPT ||
+			(a->kind == ANSWER_LOADER && a->family == FAMILY_IPXE));
 }
 
 static void give_beside(struct site *site, struct question *q, const struct virtual_name *name)
@@ -197,7 +206,8 @@ void virtual_files_answer(struct site *site, struct question *q)
 		machines_answer(site, q);
 }
 
-void virtual_files_told(struct site *site, struct question *q, struct mac mac, const struct boot_api_word *word)
+void virtual_files_told(
+	struct site *site, struct question *q, struct mac mac, const struct boot_api_word *word)
 {
 	struct virtual_name name;
 

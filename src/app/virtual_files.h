@@ -14,4 +14,5 @@
  * (app/brought_file.h). */
 void virtual_files_answer(struct site *site, struct question *q);
 /* Fills q->given, when the boot API was asked for it and has spoken; or it answers later. */
-void virtual_files_told(struct site *site, struct question *q, struct mac mac, const struct boot_api_word *word);
+void virtual_files_told(
+	struct site *site, struct question *q, struct mac mac, const struct boot_api_word *word);

@@ -35,8 +35,9 @@ struct uuid_text {
 
 /* Texts by value: ip4_str(a).s lives to the end of the full expression. */
 struct ip4_text ip4_str(struct ip4 a);
-struct mac_text mac_str(struct mac m);        /* 52:54:00:12:34:56 */
-struct mac_text mac_str_dashed(struct mac m); /* 52-54-00-12-34-56: colons in URLs upset some clients */
+struct mac_text mac_str(struct mac m); /* 52:54:00:12:34:56 */
+struct mac_text mac_str_dashed(
+	struct mac m); /* 52-54-00-12-34-56: colons in URLs upset some clients */
 struct uuid_text uuid_str(struct uuid u);
 
 /* 0, or -EINVAL with *ret untouched. */

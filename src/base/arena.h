@@ -26,5 +26,5 @@ char *arena_printf(struct arena *a, const char *fmt, ...) WARN_UNUSED PRINTF(2, 
 void arena_reset(struct arena *a);
 void arena_free(struct arena *a);
 
-#define arena_new(a, type)       ((type *)arena_alloc((a), sizeof(type)))
-#define arena_array(a, type, n)  ((type *)arena_alloc((a), sizeof(type) * (n)))
+#define arena_new(a, type)      ((type *)arena_alloc((a), sizeof(type)))
+#define arena_array(a, type, n) ((type *)arena_alloc((a), sizeof(type) * (n)))

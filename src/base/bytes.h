@@ -15,17 +15,17 @@
 #include <stdint.h>
 #include <string.h>
 
-#define WARN_UNUSED   __attribute__((warn_unused_result))
-#define PRINTF(f, a)  __attribute__((format(printf, f, a)))
-#define ARRAY_LEN(a)  (sizeof(a) / sizeof((a)[0]))
+#define WARN_UNUSED  __attribute__((warn_unused_result))
+#define PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 struct span {
 	const uint8_t *p;
 	size_t n;
 };
 
-#define SPAN_NONE     ((struct span){ NULL, 0 })
-#define SPAN_LIT(s)   ((struct span){ (const uint8_t *)(s), sizeof(s) - 1 })
+#define SPAN_NONE   ((struct span){ NULL, 0 })
+#define SPAN_LIT(s) ((struct span){ (const uint8_t *)(s), sizeof(s) - 1 })
 
 static inline struct span span_str(const char *s)
 {

@@ -32,7 +32,9 @@ char *control_client_path(const char *verb, const char *path, const char *config
 	} else {
 		config_files_print_errors(config_file, text_span(&source), &errs, &report);
 		(void)fputs(text_str(&report), stderr);
-		(void)fprintf(stderr, "bootsmith %s: correct the configuration, or name the daemon's socket with --socket PATH\n", verb);
+		(void)fprintf(stderr,
+			"bootsmith %s: correct the configuration, or name the daemon's socket with --socket PATH\n",
+			verb);
 	}
 	config_free(cfg);
 	config_errors_free(&errs);
@@ -44,7 +46,8 @@ char *control_client_path(const char *verb, const char *path, const char *config
 static void say_unreachable(const char *verb, const char *path, int error)
 {
 	if (error == EACCES || error == EPERM)
-		(void)fprintf(stderr, "bootsmith %s: no permission to open %s: run this as root, or as a member of its group\n",
+		(void)fprintf(stderr,
+			"bootsmith %s: no permission to open %s: run this as root, or as a member of its group\n",
 			verb, path);
 	else if (error == ENOENT || error == ECONNREFUSED)
 		(void)fprintf(stderr,
@@ -127,8 +130,8 @@ static int read_answer(const char *verb, FILE *in, control_client_item item, voi
 	return code;
 }
 
-static int ask(const char *verb, const char *path, time_t silence_s, json_t *request, control_client_item item, void *ctx,
-	const char *no_end)
+static int ask(const char *verb, const char *path, time_t silence_s, json_t *request,
+	control_client_item item, void *ctx, const char *no_end)
 {
 	int fd = open_socket(verb, path, silence_s), code = -1;
 	FILE *in = fd >= 0 ? fdopen(fd, "r") : NULL;
@@ -139,18 +142,22 @@ static int ask(const char *verb, const char *path, time_t silence_s, json_t *req
 		code = read_answer(verb, in, item, ctx);
 		(void)fclose(in);
 		if (code < 0)
-			(void)fprintf(stderr, "bootsmith %s: the daemon at %s %s\n", verb, path, no_end);
+			(void)fprintf(
+				stderr, "bootsmith %s: the daemon at %s %s\n", verb, path, no_end);
 	}
 	json_decref(request);
 	return code < 0 ? 1 : code;
 }
 
-int control_client_ask(const char *verb, const char *path, json_t *request, control_client_item item, void *ctx)
+int control_client_ask(
+	const char *verb, const char *path, json_t *request, control_client_item item, void *ctx)
 {
-	return ask(verb, path, SILENCE_S, request, item, ctx, "gave no whole answer: its log may say why");
+	return ask(verb, path, SILENCE_S, request, item, ctx,
+		"gave no whole answer: its log may say why");
 }
 
-int control_client_follow(const char *verb, const char *path, json_t *request, control_client_item item, void *ctx)
+int control_client_follow(
+	const char *verb, const char *path, json_t *request, control_client_item item, void *ctx)
 {
 	return ask(verb, path, FOR_EVER, request, item, ctx,
 		"stopped, or hung up since nothing was read here for half a minute");

@@ -18,6 +18,8 @@ typedef bool (*control_client_item)(void *ctx, const json_t *line);
 char *control_client_path(const char *verb, const char *path, const char *config_file) WARN_UNUSED;
 /* Sends the request, which it takes over, and shows the answer's items.  The exit
  * code: 0 after an answer that is done, else 1, with a sentence on standard error. */
-int control_client_ask(const char *verb, const char *path, json_t *request, control_client_item item, void *ctx) WARN_UNUSED;
+int control_client_ask(const char *verb, const char *path, json_t *request,
+	control_client_item item, void *ctx) WARN_UNUSED;
 /* The same for an answer that goes on until the daemon stops, which is no success: 1. */
-int control_client_follow(const char *verb, const char *path, json_t *request, control_client_item item, void *ctx) WARN_UNUSED;
+int control_client_follow(const char *verb, const char *path, json_t *request,
+	control_client_item item, void *ctx) WARN_UNUSED;

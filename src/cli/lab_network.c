@@ -104,8 +104,8 @@ static void explain(const struct options *o, int err)
 	default:
 		break;
 	}
-	(void)fprintf(stderr, "bootsmith lab network: cannot make the bridge %s with %s: %s\n", o->name,
-		o->address_text, why);
+	(void)fprintf(stderr, "bootsmith lab network: cannot make the bridge %s with %s: %s\n",
+		o->name, o->address_text, why);
 }
 
 int lab_network(int argc, char **argv)

@@ -175,7 +175,7 @@ static bool kvm_works(const struct lab_firmware *firmware)
 	f = fopen("/proc/cpuinfo", "re");
 	while (f && !flag && getline(&line, &cap, f) > 0)
 		flag = strncmp(line, "flags", 5) == 0 &&
-		       (strstr(line, " vmx") || strstr(line, " svm"));
+			(strstr(line, " vmx") || strstr(line, " svm"));
 	free(line);
 	if (f)
 		(void)fclose(f);
@@ -224,9 +224,9 @@ static int copy_to_memory(const char *path)
 static int prepare_firmware(const struct options *o, struct arena *a, struct lab_machine *m)
 {
 	const char *code = o->code ? o->code : o->firmware->code;
-	const char *vars = o->vars   ? o->vars
-	                   : o->code ? vars_beside(a, o->code)
-	                             : o->firmware->vars;
+	const char *vars = o->vars ? o->vars
+		: o->code          ? vars_beside(a, o->code)
+				   : o->firmware->vars;
 
 	m->vars_fd = -1;
 	if (!code)
@@ -241,8 +241,9 @@ static int prepare_firmware(const struct options *o, struct arena *a, struct lab
 	m->code = code;
 	m->vars_fd = vars ? copy_to_memory(vars) : -1;
 	if (vars && m->vars_fd < 0) {
-		(void)fprintf(stderr, "bootsmith lab node: cannot read the firmware's variables %s: %s\n",
-			vars, strerror(-m->vars_fd));
+		(void)fprintf(stderr,
+			"bootsmith lab node: cannot read the firmware's variables %s: %s\n", vars,
+			strerror(-m->vars_fd));
 		return 1;
 	}
 	return 0;
@@ -275,7 +276,8 @@ static int prepare_tap(const struct options *o, struct lab_tap *ret_tap)
 	default:
 		break;
 	}
-	(void)fprintf(stderr, "bootsmith lab node: cannot join the network %s: %s\n", o->network, why);
+	(void)fprintf(
+		stderr, "bootsmith lab node: cannot join the network %s: %s\n", o->network, why);
 	return 1;
 }
 
@@ -286,14 +288,14 @@ static int conclude(const struct options *o, int err, const struct child_result 
 		(void)fprintf(stderr, "bootsmith lab node: there is no %s; install %s\n",
 			o->firmware->qemu, o->firmware->packages);
 	else if (err < 0)
-		(void)fprintf(stderr, "bootsmith lab node: cannot start %s: %s\n", o->firmware->qemu,
-			strerror(-err));
+		(void)fprintf(stderr, "bootsmith lab node: cannot start %s: %s\n",
+			o->firmware->qemu, strerror(-err));
 	else if (result->end == CHILD_TIMED_OUT)
 		(void)fprintf(stderr, "bootsmith lab node: ended after %u s, as --timeout says\n",
 			o->timeout_s);
 	else if (result->end == CHILD_DIED)
-		(void)fprintf(stderr, "bootsmith lab node: QEMU died of signal %d (%s)\n", result->value,
-			strsignal(result->value));
+		(void)fprintf(stderr, "bootsmith lab node: QEMU died of signal %d (%s)\n",
+			result->value, strsignal(result->value));
 	else if (result->end == CHILD_EXITED && result->value != 0)
 		(void)fprintf(stderr,
 			"bootsmith lab node: QEMU failed with exit code %d; "

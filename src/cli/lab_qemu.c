@@ -142,7 +142,8 @@ static void add_uefi(struct builder *b, const struct lab_machine *m)
 				b->a, "name=opt/org.tianocore/%s,string=no", switches[m->boot][i]));
 	if (m->https_ca)
 		add_option(b, "-fw_cfg",
-			arena_printf(b->a, "name=etc/edk2/https/cacerts,file=%s", quote(b, m->https_ca)));
+			arena_printf(b->a, "name=etc/edk2/https/cacerts,file=%s",
+				quote(b, m->https_ca)));
 }
 
 static void add_network(struct builder *b, const struct lab_machine *m)
@@ -159,7 +160,8 @@ static void add_network(struct builder *b, const struct lab_machine *m)
 
 static void add_disk(struct builder *b, const struct lab_machine *m)
 {
-	add_option(b, "-drive", arena_printf(b->a, "if=none,id=disk0,format=raw,file=%s", quote(b, m->disk)));
+	add_option(b, "-drive",
+		arena_printf(b->a, "if=none,id=disk0,format=raw,file=%s", quote(b, m->disk)));
 	add_text(b, "-device", "virtio-blk-pci,drive=disk0,bootindex=1");
 }
 

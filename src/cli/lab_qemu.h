@@ -9,13 +9,13 @@
 
 /* A kind of firmware, and where Debian keeps it. */
 struct lab_firmware {
-	const char *name;     /* as --firmware names it */
-	const char *qemu;     /* the program that runs it */
-	const char *machine;  /* -machine */
-	const char *tcg_cpu;  /* -cpu without KVM */
-	const char *code;     /* UEFI code image; NULL: QEMU brings the firmware itself */
-	const char *vars;     /* its variable store, a template never written to */
-	bool guarded;         /* only its own SMM code may write variables: what Secure Boot rests on */
+	const char *name;    /* as --firmware names it */
+	const char *qemu;    /* the program that runs it */
+	const char *machine; /* -machine */
+	const char *tcg_cpu; /* -cpu without KVM */
+	const char *code;    /* UEFI code image; NULL: QEMU brings the firmware itself */
+	const char *vars;    /* its variable store, a template never written to */
+	bool guarded; /* only its own SMM code may write variables: what Secure Boot rests on */
 	const char *packages; /* what to install when one of these is missing */
 	const char *host;     /* uname's machine whose KVM can run it */
 };
@@ -34,11 +34,11 @@ struct lab_machine {
 	unsigned memory_mb;
 	const char *nic; /* a QEMU device: "virtio-net-pci", "e1000", … */
 	struct mac mac;
-	const char *serial; /* SMBIOS serial number; NULL: QEMU's, none */
-	const char *code;   /* UEFI code image; NULL: BIOS */
+	const char *serial;   /* SMBIOS serial number; NULL: QEMU's, none */
+	const char *code;     /* UEFI code image; NULL: BIOS */
 	const char *disk;     /* a raw image, booted after the network; NULL: none */
 	const char *https_ca; /* EFI signature list of the CAs it trusts; NULL: none */
-	int vars_fd;        /* its variable store, open read-write; -1: none */
+	int vars_fd;          /* its variable store, open read-write; -1: none */
 	int tap_fd;
 };
 

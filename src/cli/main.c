@@ -28,10 +28,13 @@ static const struct verb {
 
 static void print_usage(FILE *to)
 {
-	(void)fputs("usage: bootsmith VERB [options]\n\nA network boot server: DHCPv4, TFTP and HTTP in one daemon.\n\n", to);
+	(void)fputs(
+		"usage: bootsmith VERB [options]\n\nA network boot server: DHCPv4, TFTP and HTTP in one daemon.\n\n",
+		to);
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		(void)fprintf(to, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
-	(void)fputs("\n`bootsmith VERB --help` explains each. To begin: bootsmith serve -i IFACE\n", to);
+	(void)fputs("\n`bootsmith VERB --help` explains each. To begin: bootsmith serve -i IFACE\n",
+		to);
 }
 
 int verb_version(int argc, char **argv)
@@ -68,7 +71,8 @@ int main(int argc, char **argv)
 		print_usage(stderr);
 		return 2;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+		strcmp(argv[1], "help") == 0) {
 		print_usage(stdout);
 		return 0;
 	}

@@ -26,13 +26,14 @@ enum options_long {
 };
 
 #define OPTIONS_COMMON_LETTERS "c:i:h"
-#define OPTIONS_COMMON_LONG                                                    \
-	{ "config", required_argument, NULL, 'c' },                            \
-	{ "interface", required_argument, NULL, 'i' },                         \
-	{ "http-root", required_argument, NULL, OPTIONS_HTTP_ROOT },           \
-	{ "tftp-root", required_argument, NULL, OPTIONS_TFTP_ROOT },           \
-	{ "profile", required_argument, NULL, OPTIONS_PROFILE },               \
-	{ "help", no_argument, NULL, 'h' }
+#define OPTIONS_COMMON_LONG                                                                        \
+	{ "config", required_argument, NULL, 'c' }, { "interface", required_argument, NULL, 'i' }, \
+		{ "http-root", required_argument, NULL, OPTIONS_HTTP_ROOT },                       \
+		{ "tftp-root", required_argument, NULL, OPTIONS_TFTP_ROOT },                       \
+		{ "profile", required_argument, NULL, OPTIONS_PROFILE },                           \
+	{                                                                                          \
+		"help", no_argument, NULL, 'h'                                                     \
+	}
 
 /* Takes what getopt_long() gave when it is one of the above, or wrong.  0, or the
  * exit code 2 after a complaint. */
@@ -45,14 +46,16 @@ struct options_control {
 };
 
 #define OPTIONS_CONTROL_LETTERS "c:h"
-#define OPTIONS_CONTROL_LONG                                                   \
-	{ "config", required_argument, NULL, 'c' },                            \
-	{ "socket", required_argument, NULL, OPTIONS_SOCKET },                 \
-	{ "json", no_argument, NULL, OPTIONS_JSON },                           \
-	{ "help", no_argument, NULL, 'h' }
-#define OPTIONS_CONTROL_HELP                                                   \
-	"  -c, --config FILE    the daemon's configuration, which names its socket\n" \
-	"                       (default: /etc/bootsmith/bootsmith.yaml where that exists)\n" \
+#define OPTIONS_CONTROL_LONG                                                                       \
+	{ "config", required_argument, NULL, 'c' },                                                \
+		{ "socket", required_argument, NULL, OPTIONS_SOCKET },                             \
+		{ "json", no_argument, NULL, OPTIONS_JSON },                                       \
+	{                                                                                          \
+		"help", no_argument, NULL, 'h'                                                     \
+	}
+#define OPTIONS_CONTROL_HELP                                                                       \
+	"  -c, --config FILE    the daemon's configuration, which names its socket\n"              \
+	"                       (default: /etc/bootsmith/bootsmith.yaml where that exists)\n"      \
 	"      --socket PATH    its control socket (default: /run/bootsmith/control.sock)\n"
 
 /* As options_take_common(). */

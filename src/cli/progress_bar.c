@@ -8,11 +8,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define EVERY_MS     100u
+#define EVERY_MS      100u
 #define WIDTH_UNKNOWN 80u
-#define NUMBERS	     52u /* columns beside name and bar */
-#define BAR_MAX	     40u
-#define MIB	     1048576.0
+#define NUMBERS       52u /* columns beside name and bar */
+#define BAR_MAX       40u
+#define MIB           1048576.0
 
 static uint64_t now_ms(void)
 {
@@ -39,7 +39,8 @@ static void draw_bar(size_t width, double part)
 	(void)fputc(']', stdout);
 }
 
-static void draw(const struct progress_bar *b, struct span name, uint64_t got, uint64_t total, uint64_t now)
+static void draw(
+	const struct progress_bar *b, struct span name, uint64_t got, uint64_t total, uint64_t now)
 {
 	double seconds = (double)(now - b->begun_ms) / 1000, speed = 0;
 	size_t room = columns(), taken = name.n + NUMBERS;
@@ -51,11 +52,13 @@ static void draw(const struct progress_bar *b, struct span name, uint64_t got, u
 		(void)printf(" %.1f MiB, %.1f MiB/s", (double)got / MIB, speed / MIB);
 	} else {
 		if (room > taken + 8)
-			draw_bar(room - taken < BAR_MAX ? room - taken : BAR_MAX, (double)got / (double)total);
-		(void)printf(" %3.0f%% of %.1f MiB, %.1f MiB/s", 100.0 * (double)got / (double)total,
-			(double)total / MIB, speed / MIB);
+			draw_bar(room - taken < BAR_MAX ? room - taken : BAR_MAX,
+				(double)got / (double)total);
+		(void)printf(" %3.0f%% of %.1f MiB, %.1f MiB/s",
+			100.0 * (double)got / (double)total, (double)total / MIB, speed / MIB);
 		if (speed > 0)
-			(void)printf(", %.0f s left", (double)(total > got ? total - got : 0) / speed);
+			(void)printf(
+				", %.0f s left", (double)(total > got ? total - got : 0) / speed);
 	}
 	(void)fflush(stdout);
 }

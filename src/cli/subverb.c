@@ -18,7 +18,8 @@ static int say_names(const char *verb, const struct subverb *list, size_t n)
 	return 2;
 }
 
-int subverb_choose(const char *verb, const struct subverb *list, size_t n, int argc, char **argv, size_t *ret)
+int subverb_choose(
+	const char *verb, const struct subverb *list, size_t n, int argc, char **argv, size_t *ret)
 {
 	size_t i = 0;
 
@@ -27,8 +28,9 @@ int subverb_choose(const char *verb, const struct subverb *list, size_t n, int a
 	if (optind >= argc || i == n)
 		return say_names(verb, list, n);
 	if (optind + 1 + list[i].words != argc)
-		return list[i].wants ? options_wrong_usage(verb, "%s takes %s", list[i].name, list[i].wants)
-				     : options_wrong_usage(verb, "\"%s\" is no option", argv[optind + 1]);
+		return list[i].wants
+			? options_wrong_usage(verb, "%s takes %s", list[i].name, list[i].wants)
+			: options_wrong_usage(verb, "\"%s\" is no option", argv[optind + 1]);
 	*ret = i;
 	return 0;
 }

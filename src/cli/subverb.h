@@ -12,4 +12,5 @@ struct subverb {
 
 /* Which of them stands at argv[optind], with as many words behind it as it takes: its
  * index.  0, or the exit code 2 after a complaint. */
-int subverb_choose(const char *verb, const struct subverb *list, size_t n, int argc, char **argv, size_t *ret);
+int subverb_choose(
+	const char *verb, const struct subverb *list, size_t n, int argc, char **argv, size_t *ret);

@@ -22,7 +22,7 @@
 #define DAYS_DEFAULT "3650"
 #define DAYS_MAX     36500u
 #define NAMES_MAX    64u
-#define PEM_MAX	     (256u << 10)
+#define PEM_MAX      (256u << 10)
 
 static const char help[] =
 	"usage: bootsmith cert [-i IFACE]... [--name NAME]... [-c FILE] [--dir DIR] [option]...\n"
@@ -93,8 +93,11 @@ static int add_interface(struct job *j, const struct iface_view *ifaces, size_t 
 			continue;
 		for (size_t k = 0; k < ifaces[i].n_addrs; k++)
 			add_address(j, ifaces[i].addrs[k].addr);
-		return ifaces[i].n_addrs ? 0 :
-			complain("%s has no IPv4 address: give it one, or name the server with --name", name);
+		return ifaces[i].n_addrs
+			? 0
+			: complain(
+				  "%s has no IPv4 address: give it one, or name the server with --name",
+				  name);
 	}
 	return complain("there is no interface %s: `ip link` lists those there are", name);
 }
@@ -158,7 +161,8 @@ static int find_names(struct job *j)
 		code = add_configured(j, ifaces, n);
 	free(ifaces);
 	if (code == 0 && j->n_names + j->n_addrs == 0)
-		return complain("for which server? Name its interface (-i IFACE), or how clients call it (--name NAME)");
+		return complain(
+			"for which server? Name its interface (-i IFACE), or how clients call it (--name NAME)");
 	return code;
 }
 
@@ -208,7 +212,8 @@ static int make_authority(struct job *j)
 	(void)gethostname(name, sizeof(name) - 1);
 	r = tls_authority_new(name[0] ? name : "bootsmith", j->days, &j->ca);
 	if (r < 0)
-		return complain("cannot make a CA: %s", r == -ENOMEM ? "out of memory" : "OpenSSL refused");
+		return complain(
+			"cannot make a CA: %s", r == -ENOMEM ? "out of memory" : "OpenSSL refused");
 	tls_authority_print(j->ca, &certificate, &key);
 	/* The key first: a certificate without one could sign nothing. */
 	r = put(j, "ca.key", 0600, &key);
@@ -233,12 +238,15 @@ static int open_authority(struct job *j)
 		r = -ENOENT;
 	} else if (has_pem < 0 || has_key < 0) {
 		r = -EINVAL;
-		(void)complain("%s cannot be read: %s; put it back, or make another CA with --new-ca",
-			text_str(has_pem < 0 ? &pem_path : &key_path), strerror(has_pem < 0 ? -has_pem : -has_key));
+		(void)complain(
+			"%s cannot be read: %s; put it back, or make another CA with --new-ca",
+			text_str(has_pem < 0 ? &pem_path : &key_path),
+			strerror(has_pem < 0 ? -has_pem : -has_key));
 	} else {
 		r = tls_authority_parse(text_span(&pem), text_span(&key), &j->ca);
 		if (r < 0)
-			(void)complain("%s is no CA whose key is %s: correct that, or make another CA with --new-ca",
+			(void)complain(
+				"%s is no CA whose key is %s: correct that, or make another CA with --new-ca",
 				text_str(&pem_path), text_str(&key_path));
 	}
 	text_free(&pem_path);
@@ -264,16 +272,20 @@ static int prepare_authority(struct job *j, const char **ret_did)
 	return r < 0;
 }
 
-static int make_server(const struct job *j, enum tls_key_kind kind, const char *certificate_name, const char *key_name)
+static int make_server(const struct job *j, enum tls_key_kind kind, const char *certificate_name,
+	const char *key_name)
 {
-	const struct tls_names names = { .addrs = j->addrs, .n_addrs = j->n_addrs, .names = j->names, .n_names = j->n_names };
+	const struct tls_names names = {
+		.addrs = j->addrs, .n_addrs = j->n_addrs, .names = j->names, .n_names = j->n_names
+	};
 	struct text certificate = { 0 }, key = { 0 };
 	int r = tls_make_server(j->ca, kind, &names, j->days, &certificate, &key);
 
 	if (r == -EINVAL)
 		(void)complain("a --name is no address and no host name such as boot.lab.example");
 	else if (r < 0)
-		(void)complain("cannot make a certificate: %s", r == -ENOMEM ? "out of memory" : "OpenSSL refused");
+		(void)complain("cannot make a certificate: %s",
+			r == -ENOMEM ? "out of memory" : "OpenSSL refused");
 	if (r == 0)
 		r = put(j, key_name, 0600, &key);
 	if (r == 0)
@@ -285,24 +297,29 @@ static int make_server(const struct job *j, enum tls_key_kind kind, const char *
 
 static void tell(const struct job *j, const char *did)
 {
-	(void)printf("%s/ca.pem: the CA, %s\n%s/server-rsa.pem and server-ecdsa.pem, with their keys: for", j->dir, did, j->dir);
+	(void)printf(
+		"%s/ca.pem: the CA, %s\n%s/server-rsa.pem and server-ecdsa.pem, with their keys: for",
+		j->dir, did, j->dir);
 	for (size_t i = 0; i < j->n_addrs; i++)
 		(void)printf(" %s", ip4_str(j->addrs[i]).s);
 	for (size_t i = 0; i < j->n_names; i++)
 		(void)printf(" %s", j->names[i]);
-	(void)printf("\n\nThe configuration (`bootsmith check` tells whether all is well; SIGHUP loads it):\n\n"
+	(void)printf(
+		"\n\nThe configuration (`bootsmith check` tells whether all is well; SIGHUP loads it):\n\n"
 		"https:\n"
 		"  certificate: [%s/server-rsa.pem, %s/server-ecdsa.pem]\n"
-		"  key: [%s/server-rsa.key, %s/server-ecdsa.key]\n\n", j->dir, j->dir, j->dir, j->dir);
-	(void)printf("How firmware takes the CA:\n"
+		"  key: [%s/server-rsa.key, %s/server-ecdsa.key]\n\n",
+		j->dir, j->dir, j->dir, j->dir);
+	(void)printf(
+		"How firmware takes the CA:\n"
 		"  real machines   put ca.pem on a FAT stick; in the firmware's setup menu: Tls Auth\n"
 		"                  Configuration, Server CA Configuration, Enroll Cert (its place and\n"
 		"                  name differ between vendors)\n"
 		"  bootsmith lab   bootsmith lab node --firmware uefi-x64 --boot http --https-ca %s/ca.esl\n"
 		"  QEMU with OVMF  -fw_cfg name=etc/edk2/https/cacerts,file=%s/ca.esl\n"
 		"                  (ca.esl is what efitools' cert-to-efi-sig-list makes of ca.pem)\n"
-		"  curl            curl --cacert %s/ca.pem https://%s/\n", j->dir, j->dir, j->dir,
-		j->n_addrs ? ip4_str(j->addrs[0]).s : j->names[0]);
+		"  curl            curl --cacert %s/ca.pem https://%s/\n",
+		j->dir, j->dir, j->dir, j->n_addrs ? ip4_str(j->addrs[0]).s : j->names[0]);
 }
 
 /* Absolute, as the configuration wants its paths. */
@@ -352,7 +369,8 @@ static int take_days(struct job *j)
 	unsigned long days = strtoul(j->days_text, &end, 10);
 
 	if (*end || end == j->days_text || j->days_text[0] == '-' || days == 0 || days > DAYS_MAX)
-		return options_wrong_usage("cert", "--days %s: expected 1 to %u", j->days_text, DAYS_MAX);
+		return options_wrong_usage(
+			"cert", "--days %s: expected 1 to %u", j->days_text, DAYS_MAX);
 	j->days = (unsigned)days;
 	return 0;
 }

@@ -89,7 +89,8 @@ int verb_check(int argc, char **argv)
 			(void)fputs(help, stdout);
 			return 0;
 		default:
-			return options_wrong_usage("check", "wrong option"); /* getopt has named it */
+			return options_wrong_usage(
+				"check", "wrong option"); /* getopt has named it */
 		}
 	}
 	if (optind < argc)

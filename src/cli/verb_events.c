@@ -20,8 +20,7 @@ static const char help[] =
 	"  MAC                  only what concerns this machine (default: all)\n"
 	"  -f, --follow         go on with what happens, until Ctrl-C\n"
 	"      --since N        only events after the one with this number (`seq` of --json)\n"
-	"      --json           one JSON document, an array; with --follow one object a line\n"
-	OPTIONS_CONTROL_HELP
+	"      --json           one JSON document, an array; with --follow one object a line\n" OPTIONS_CONTROL_HELP
 	"  -h, --help           this text\n"
 	"\n"
 	"The daemon remembers some thousand events. A machine is known by its MAC once it has\n"
@@ -119,7 +118,8 @@ static void print_text(const json_t *event)
 
 static void print_missed_text(const json_t *missed)
 {
-	(void)printf("... up to %lld events are missing here: they came faster than they were read, or are forgotten\n",
+	(void)printf(
+		"... up to %lld events are missing here: they came faster than they were read, or are forgotten\n",
 		(long long)json_integer_value(missed));
 }
 
@@ -147,7 +147,8 @@ static void print_json_missed(struct parsed *p, const json_t *missed)
 static bool print(void *ctx, const json_t *line)
 {
 	struct parsed *p = ctx;
-	const json_t *event = json_object_get(line, "event"), *missed = json_object_get(line, "missed");
+	const json_t *event = json_object_get(line, "event"),
+		     *missed = json_object_get(line, "missed");
 
 	if (event && p->control.json)
 		print_json(p, event);
@@ -169,9 +170,10 @@ static void on_interrupt(int signum)
 
 static int run(struct parsed *p)
 {
-	json_t *request = json_pack("{s:i, s:s, s:s*, s:b, s:I}", "v", 1, "verb", "events", "mac", p->mac.s[0] ? p->mac.s : NULL,
-		"follow", p->follow, "since", p->since);
-	char *path = request ? control_client_path("events", p->control.socket, p->control.config) : NULL;
+	json_t *request = json_pack("{s:i, s:s, s:s*, s:b, s:I}", "v", 1, "verb", "events", "mac",
+		p->mac.s[0] ? p->mac.s : NULL, "follow", p->follow, "since", p->since);
+	char *path = request ? control_client_path("events", p->control.socket, p->control.config)
+			     : NULL;
 	int code = 1;
 
 	if (!path) {
@@ -196,7 +198,8 @@ int verb_events(int argc, char **argv)
 	struct mac mac;
 	int c, r;
 
-	while ((c = getopt_long(argc, argv, OPTIONS_CONTROL_LETTERS "f", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, OPTIONS_CONTROL_LETTERS "f", long_options, NULL)) !=
+		-1) {
 		r = take_option(&p, c);
 		if (r != 0)
 			return r;
@@ -206,10 +209,12 @@ int verb_events(int argc, char **argv)
 		return 0;
 	}
 	if (optind + 1 < argc)
-		return options_wrong_usage("events", "\"%s\" is one machine too many", argv[optind + 1]);
+		return options_wrong_usage(
+			"events", "\"%s\" is one machine too many", argv[optind + 1]);
 	if (optind < argc) {
 		if (mac_parse(span_str(argv[optind]), &mac) < 0)
-			return options_wrong_usage("events", "\"%s\" is no MAC address", argv[optind]);
+			return options_wrong_usage(
+				"events", "\"%s\" is no MAC address", argv[optind]);
 		p.mac = mac_str(mac);
 	}
 	return run(&p);

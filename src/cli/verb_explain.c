@@ -91,7 +91,9 @@ static int take_option(struct parsed *p, int c)
 	switch (c) {
 	case OPT_L_MAC:
 		p->q.has_mac = mac_parse(span_str(optarg), &p->q.mac) == 0;
-		return p->q.has_mac ? 0 : options_wrong_usage("explain", "\"%s\" is no MAC address", optarg);
+		return p->q.has_mac
+			? 0
+			: options_wrong_usage("explain", "\"%s\" is no MAC address", optarg);
 	case OPT_L_ARCH:
 		return take_arch(p, optarg);
 	case OPT_L_VENDOR_CLASS:
@@ -102,7 +104,8 @@ static int take_option(struct parsed *p, int c)
 		return 0;
 	case OPT_L_UUID:
 		p->q.has_uuid = uuid_parse(span_str(optarg), &p->q.uuid) == 0;
-		return p->q.has_uuid ? 0 : options_wrong_usage("explain", "\"%s\" is no UUID", optarg);
+		return p->q.has_uuid ? 0
+				     : options_wrong_usage("explain", "\"%s\" is no UUID", optarg);
 	case OPT_L_GIADDR:
 		if (ip4_parse(span_str(optarg), &p->q.giaddr) < 0)
 			return options_wrong_usage("explain", "\"%s\" is no IPv4 address", optarg);
@@ -144,9 +147,11 @@ static void option_name(uint8_t code, struct text *out)
 }
 
 /* "rule 2 (line 31) would have won but for arch: it is x64, not arm64". */
-static void say_near_rule(const struct rule *r, const struct match *miss, const struct rule_facts *f, struct text *out)
+static void say_near_rule(const struct rule *r, const struct match *miss,
+	const struct rule_facts *f, struct text *out)
 {
-	text_addf(out, "rule %u (line %u) would have won but for %s: ", r->number, r->pos.line, match_key_name(miss->key));
+	text_addf(out, "rule %u (line %u) would have won but for %s: ", r->number, r->pos.line,
+		match_key_name(miss->key));
 	if (f->of[miss->key].n == 0) {
 		text_adds(out, "not known at this stage");
 		return;
@@ -163,7 +168,8 @@ static void say_near_rule(const struct rule *r, const struct match *miss, const 
 #define NEAR_RULES_MAX 10
 
 /* Rules before the winner that miss by one key only. */
-static void each_near_rule(const struct explanation *e, void (*say)(void *ctx, const char *text), void *ctx)
+static void each_near_rule(
+	const struct explanation *e, void (*say)(void *ctx, const char *text), void *ctx)
 {
 	const struct answer *a = &e->plan.answer;
 	struct rule_facts facts;
@@ -194,7 +200,8 @@ static void say_line(void *ctx, const char *text)
 }
 
 /* The URLs of what is rendered for the machine, of its profile's files. */
-static void each_file(const struct explanation *e, void (*say)(void *ctx, const char *url), void *ctx)
+static void each_file(
+	const struct explanation *e, void (*say)(void *ctx, const char *url), void *ctx)
 {
 	const struct profile *p = e->plan.answer.profile;
 	const struct facts *f = &e->plan.facts;
@@ -203,7 +210,8 @@ static void each_file(const struct explanation *e, void (*say)(void *ctx, const 
 	for (size_t i = 0; p && f->has_mac && i < p->n_files; i++) {
 		struct text url = { 0 };
 
-		text_addf(&url, "%s/machines/%s/%s", base.s, mac_str_dashed(f->mac).s, p->files[i].name);
+		text_addf(&url, "%s/machines/%s/%s", base.s, mac_str_dashed(f->mac).s,
+			p->files[i].name);
 		say(ctx, text_str(&url));
 		text_free(&url);
 	}
@@ -228,7 +236,8 @@ static void print_text(const struct explanation *e)
 
 	answer_rule_text(a, rule);
 	if (e->packet)
-		(void)printf("packet %u: %s from %s\n", e->packet, request_name(e), f->has_mac ? mac_str(f->mac).s : "no MAC");
+		(void)printf("packet %u: %s from %s\n", e->packet, request_name(e),
+			f->has_mac ? mac_str(f->mac).s : "no MAC");
 	(void)printf("%-12s %s", "client", facts_kind_text(f));
 	if (f->has_arch)
 		(void)printf(" (architecture %u, %s)", f->arch_number, facts_arch_name(f));
@@ -237,12 +246,16 @@ static void print_text(const struct explanation *e)
 	if (a->why[0]) /* empty where it was dropped before there was anything to decide */
 		(void)printf("%-12s %s\n", "why", a->why);
 	if (e->plan.drop != DROP_NONE)
-		(void)printf("%-12s no answer, %s: %s\n", "told", drop_id(e->plan.drop), drop_sentence(e->plan.drop));
+		(void)printf("%-12s no answer, %s: %s\n", "told", drop_id(e->plan.drop),
+			drop_sentence(e->plan.drop));
 	else if (e->bootfile.n)
 		(void)printf("%-12s %s%s\n", "boot file", text_str(&e->bootfile),
-			a->transport == TRANSPORT_TFTP && !strstr(text_str(&e->bootfile), "://") ? " by TFTP" : "");
+			a->transport == TRANSPORT_TFTP && !strstr(text_str(&e->bootfile), "://")
+				? " by TFTP"
+				: "");
 	else
-		(void)printf("%-12s %s\n", "told", e->plan.reply_type == DHCP4_NAK ? "NAK" : "no boot file");
+		(void)printf("%-12s %s\n", "told",
+			e->plan.reply_type == DHCP4_NAK ? "NAK" : "no boot file");
 	each_file(e, say_file, NULL);
 	if (e->address_why.n)
 		(void)printf("%-12s %s%s%s\n", "address", e->address.v ? ip4_str(e->address).s : "",
@@ -251,14 +264,16 @@ static void print_text(const struct explanation *e)
 		(void)printf("%-12s %s\n", "note", e->plan.note);
 	each_near_rule(e, say_line, NULL);
 	if (e->not_here)
-		(void)printf("%-12s no network of the configuration is up here: our address stands as 0.0.0.0\n", "note");
+		(void)printf(
+			"%-12s no network of the configuration is up here: our address stands as 0.0.0.0\n",
+			"note");
 	for (size_t i = 0; i < e->plan.out.n_options; i++) {
 		struct text name = { 0 }, value = { 0 };
 
 		option_name(e->plan.out.options[i].code, &name);
 		option_text(&e->plan.out.options[i], &value);
-		(void)printf("%-12s %3u %s = %s\n", "option", e->plan.out.options[i].code, text_str(&name),
-			text_str(&value));
+		(void)printf("%-12s %3u %s = %s\n", "option", e->plan.out.options[i].code,
+			text_str(&name), text_str(&value));
 		text_free(&name);
 		text_free(&value);
 	}
@@ -301,26 +316,25 @@ static json_t *to_json(const struct explanation *e)
 	answer_rule_text(a, rule);
 	each_near_rule(e, add_note, notes);
 	each_file(e, add_note, files);
-	return json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-		"packet", e->packet ? json_integer(e->packet) : json_null(),
-		"request", string_or_null(e->msg.type ? dhcp4_type_name(e->msg.type) : NULL),
-		"mac", string_or_null(f->has_mac ? mac_str(f->mac).s : NULL),
-		"kind", client_name(f->client),
-		"arch", f->has_arch ? arch_name(f->arch) : arch_name(ARCH_UNKNOWN),
-		"arch_number", f->has_arch ? json_integer(f->arch_number) : json_null(),
-		"transport", string_or_null(transport_name(a->transport)),
-		"profile", string_or_null(a->profile ? a->profile->name : NULL),
-		"rule", rule,
-		"why", a->why,
-		"bootfile", string_or_null(text_str(&e->bootfile)),
-		"next_server", string_or_null(p->out.siaddr.v ? ip4_str(p->out.siaddr).s : NULL),
-		"address", string_or_null(e->address.v ? ip4_str(e->address).s : NULL),
-		"address_why", string_or_null(text_str(&e->address_why)),
-		"options", options_json(e),
-		"reply", string_or_null(p->drop == DROP_NONE && p->reply_type ? dhcp4_type_name(p->reply_type) : NULL),
-		"drop", string_or_null(p->drop != DROP_NONE ? drop_id(p->drop) : NULL),
-		"files", files,
-		"notes", notes);
+	return json_pack(
+		"{s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"packet", e->packet ? json_integer(e->packet) : json_null(), "request",
+		string_or_null(e->msg.type ? dhcp4_type_name(e->msg.type) : NULL), "mac",
+		string_or_null(f->has_mac ? mac_str(f->mac).s : NULL), "kind",
+		client_name(f->client), "arch",
+		f->has_arch ? arch_name(f->arch) : arch_name(ARCH_UNKNOWN), "arch_number",
+		f->has_arch ? json_integer(f->arch_number) : json_null(), "transport",
+		string_or_null(transport_name(a->transport)), "profile",
+		string_or_null(a->profile ? a->profile->name : NULL), "rule", rule, "why", a->why,
+		"bootfile", string_or_null(text_str(&e->bootfile)), "next_server",
+		string_or_null(p->out.siaddr.v ? ip4_str(p->out.siaddr).s : NULL), "address",
+		string_or_null(e->address.v ? ip4_str(e->address).s : NULL), "address_why",
+		string_or_null(text_str(&e->address_why)), "options", options_json(e), "reply",
+		string_or_null(p->drop == DROP_NONE && p->reply_type
+				? dhcp4_type_name(p->reply_type)
+				: NULL),
+		"drop", string_or_null(p->drop != DROP_NONE ? drop_id(p->drop) : NULL), "files",
+		files, "notes", notes);
 }
 
 /* Takes the document over.  The exit code. */
@@ -367,7 +381,8 @@ static int load(const struct parsed *p, struct config **ret)
 
 static int fail(const char *what, int error)
 {
-	(void)fprintf(stderr, "bootsmith explain: %s%s%s\n", what, *what ? ": " : "", strerror(-error));
+	(void)fprintf(
+		stderr, "bootsmith explain: %s%s%s\n", what, *what ? ": " : "", strerror(-error));
 	return 1;
 }
 
@@ -418,13 +433,16 @@ static bool print_block(void *ctx, const struct explanation *e)
 static void say_oddities(const char *path, const struct explain_capture *c)
 {
 	if (c->is_broken)
-		(void)fprintf(stderr, "bootsmith explain: %s ends inside packet %u\n", path, c->packets + 1);
+		(void)fprintf(stderr, "bootsmith explain: %s ends inside packet %u\n", path,
+			c->packets + 1);
 	if (c->not_ethernet)
 		(void)fprintf(stderr,
 			"bootsmith explain: %u of %u packets are no Ethernet frames: capture on the interface itself, not on \"any\"\n",
 			c->not_ethernet, c->packets);
 	else if (c->requests == 0)
-		(void)fprintf(stderr, "bootsmith explain: none of the %u packets is a DHCPv4 request\n", c->packets);
+		(void)fprintf(stderr,
+			"bootsmith explain: none of the %u packets is a DHCPv4 request\n",
+			c->packets);
 }
 
 static int run_capture(struct explainer *x, const struct parsed *p)
@@ -436,10 +454,12 @@ static int run_capture(struct explainer *x, const struct parsed *p)
 	int r = read_capture(p->pcap, &file);
 
 	if (r == 0) {
-		r = p->json ? explain_capture(x, text_span(&file), add_to_array, array, &found) :
-			explain_capture(x, text_span(&file), print_block, &is_first, &found);
+		r = p->json ? explain_capture(x, text_span(&file), add_to_array, array, &found)
+			    : explain_capture(x, text_span(&file), print_block, &is_first, &found);
 		if (r == -EINVAL)
-			(void)fprintf(stderr, "bootsmith explain: %s is no capture: it is neither pcap nor pcapng\n", p->pcap);
+			(void)fprintf(stderr,
+				"bootsmith explain: %s is no capture: it is neither pcap nor pcapng\n",
+				p->pcap);
 	} else {
 		(void)fail(p->pcap, r);
 	}
@@ -488,8 +508,10 @@ int verb_explain(int argc, char **argv)
 	if (optind < argc)
 		return options_wrong_usage("explain", "\"%s\" is no option", argv[optind]);
 	if (p.pcap && p.describes)
-		return options_wrong_usage("explain", "--pcap takes its clients from the capture, not from options");
+		return options_wrong_usage(
+			"explain", "--pcap takes its clients from the capture, not from options");
 	if (!options_config_file(p.common.config) && p.common.override.n_interfaces == 0)
-		return options_wrong_usage("explain", "name a configuration with -c FILE, or an interface with -i IFACE");
+		return options_wrong_usage("explain",
+			"name a configuration with -c FILE, or an interface with -i IFACE");
 	return run(&p);
 }

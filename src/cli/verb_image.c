@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 #define STALL_DEFAULT_S 30u
-#define STALL_MAX_S	3600ul
+#define STALL_MAX_S     3600ul
 
 static const char help[] =
 	"usage: bootsmith image list [--catalogue FILE] [--json]\n"
@@ -30,7 +30,8 @@ static const char help[] =
 	"      --dir DIR         where images go (default: images below the HTTP root)\n"
 	"      --catalogue FILE  what can be fetched (default: " CATALOGUE_FILE_DEFAULT ")\n"
 	"  -c, --config FILE     the configuration, which names the HTTP root (default:\n"
-	"                        " CONFIG_FILE_DEFAULT " where that exists, else " CONFIG_HTTP_ROOT_DEFAULT ")\n"
+	"                        " CONFIG_FILE_DEFAULT
+	" where that exists, else " CONFIG_HTTP_ROOT_DEFAULT ")\n"
 	"      --ca FILE         certificates to trust for https instead of the system's\n"
 	"      --timeout S       seconds without progress after which a try is given up\n"
 	"                        (default: 30)\n"
@@ -84,7 +85,8 @@ static int take_timeout(struct parsed *p, const char *s)
 	errno = 0;
 	n = strtoul(s, &end, 10);
 	if (errno || end == s || *end || s[0] == '-' || n == 0 || n > STALL_MAX_S)
-		return options_wrong_usage("image", "--timeout takes 1 to %lu seconds, not \"%s\"", STALL_MAX_S, s);
+		return options_wrong_usage(
+			"image", "--timeout takes 1 to %lu seconds, not \"%s\"", STALL_MAX_S, s);
 	p->stall_s = (unsigned)n;
 	return 0;
 }
@@ -117,7 +119,8 @@ static int take_option(struct parsed *p, int c)
 	}
 }
 
-static int print_errors(const char *file, const struct text *source, const struct config_errors *errs)
+static int print_errors(
+	const char *file, const struct text *source, const struct config_errors *errs)
 {
 	struct text out = { 0 };
 
@@ -157,8 +160,9 @@ static json_t *as_json(const struct catalogue_image *image)
 
 	for (size_t i = 0; i < image->n_initrds; i++)
 		(void)json_array_append_new(initrds, json_string(image->initrds[i].url));
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "name", image->name, "title", image->title, "arch",
-		arch_name(image->arch), "proof", proof(image), "kernel", image->kernel.url, "initrd", initrds);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "name", image->name, "title",
+		image->title, "arch", arch_name(image->arch), "proof", proof(image), "kernel",
+		image->kernel.url, "initrd", initrds);
 }
 
 static int list_json(const struct catalogue *c)
@@ -187,8 +191,8 @@ static int list(const struct parsed *p, const struct catalogue *c)
 	for (size_t i = 0; i < c->n_images; i++) {
 		text_reset(&title);
 		escape_log(&title, span_str(c->images[i].title), 100);
-		(void)printf("%-24s  %-5s  %-9s  %s\n", c->images[i].name, arch_name(c->images[i].arch),
-			proof(&c->images[i]), text_str(&title));
+		(void)printf("%-24s  %-5s  %-9s  %s\n", c->images[i].name,
+			arch_name(c->images[i].arch), proof(&c->images[i]), text_str(&title));
 	}
 	text_free(&title);
 	return 0;
@@ -266,8 +270,8 @@ static void print_profile(const struct catalogue_image *image, const char *dir, 
 
 	while (below && *path == '/')
 		path++;
-	text_addf(&out, "  %s:\n    kernel: %s%s%s/%s\n", image->name, path, *path ? "/" : "", image->name,
-		image->kernel.name);
+	text_addf(&out, "  %s:\n    kernel: %s%s%s/%s\n", image->name, path, *path ? "/" : "",
+		image->name, image->kernel.name);
 	if (image->n_initrds)
 		text_adds(&out, "    initrd: [");
 	for (size_t i = 0; i < image->n_initrds; i++)
@@ -282,7 +286,9 @@ static void print_profile(const struct catalogue_image *image, const char *dir, 
 	}
 	(void)printf("\nThe lines for the configuration:\n\nprofiles:\n%s", text_str(&out));
 	if (!below)
-		(void)printf("\n%s is not below the HTTP root %s: only what is there can be served.\n", dir, root);
+		(void)printf(
+			"\n%s is not below the HTTP root %s: only what is there can be served.\n",
+			dir, root);
 	text_free(&out);
 }
 
@@ -297,8 +303,10 @@ static int fetch(const struct parsed *p, const struct catalogue *c, const char *
 	int code;
 
 	if (!image)
-		return near ? complain("no image is called \"%s\": did you mean %s?", name, near) :
-			      complain("no image is called \"%s\": `bootsmith image list` lists them", name);
+		return near
+			? complain("no image is called \"%s\": did you mean %s?", name, near)
+			: complain("no image is called \"%s\": `bootsmith image list` lists them",
+				  name);
 	(void)signal(SIGPIPE, SIG_IGN); /* a server may go away while we speak to it */
 	code = http_root(p, &root);
 	if (p->dir)

@@ -17,8 +17,7 @@ static const char help[] =
 	"Asks the running daemon for its leases and reservations; release frees what an\n"
 	"address or a MAC has, and returns when that is on disk. The client keeps using\n"
 	"the address until it renews: release what is gone.\n"
-	"\n"
-	OPTIONS_CONTROL_HELP
+	"\n" OPTIONS_CONTROL_HELP
 	"      --network N      only of this network, named as in the log (default: all)\n"
 	"      --state S        only offered, bound, declined, reserved or free ones\n"
 	"      --all            free ones too: addresses that were somebody's\n"
@@ -52,7 +51,7 @@ struct told {
 	struct row {
 		uint64_t rank;
 		char *json;
-	} *rows;
+	} * rows;
 	size_t n, cap;
 	bool by_use; /* the one in use first, not the lowest address */
 	bool failed;
@@ -108,7 +107,8 @@ static bool keep(void *ctx, const json_t *line)
 		}
 	}
 	if (rows) /* ASCII: a terminal may take U+009B for a command */
-		rows[t->n] = (struct row){ rank_of(lease, t->by_use), json_dumps(lease, JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII) };
+		rows[t->n] = (struct row){ rank_of(lease, t->by_use),
+			json_dumps(lease, JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII) };
 	t->failed = !rows || !rows[t->n].json;
 	t->n += !t->failed;
 	return !t->failed;
@@ -200,8 +200,8 @@ static void print_table(const struct told *t)
 
 static void print_one(const struct told *t)
 {
-	static const char *const keys[] = { "address", "state", "network", "mac", "client_id", "machine", "hostname",
-		"expires" };
+	static const char *const keys[] = { "address", "state", "network", "mac", "client_id",
+		"machine", "hostname", "expires" };
 	json_t *lease = json_loads(t->rows[0].json, 0, NULL);
 	struct text value = { 0 };
 
@@ -226,8 +226,8 @@ static void print_json_array(const struct told *t)
 static json_t *request_list(const struct parsed *p, const char *key)
 {
 	(void)key;
-	return json_pack("{s:i, s:s, s:s*, s:s*, s:b}", "v", 1, "verb", "lease.list", "network", p->network, "state",
-		p->state, "all", p->all);
+	return json_pack("{s:i, s:s, s:s*, s:s*, s:b}", "v", 1, "verb", "lease.list", "network",
+		p->network, "state", p->state, "all", p->all);
 }
 
 static json_t *request_show(const struct parsed *p, const char *key)
@@ -260,7 +260,8 @@ static void print_show(const struct parsed *p, const struct told *t)
 	for (size_t i = 1; i < t->n; i++) {
 		json_t *lease = json_loads(t->rows[i].json, 0, NULL);
 
-		(void)fprintf(stderr, "bootsmith lease: %s (%s) fits too\n", field(lease, "address"), field(lease, "state"));
+		(void)fprintf(stderr, "bootsmith lease: %s (%s) fits too\n",
+			field(lease, "address"), field(lease, "state"));
 		json_decref(lease);
 	}
 }

@@ -18,8 +18,7 @@ static const char help[] =
 	"boot the next time: boot, this profile once; hold, nothing from here; local, their\n"
 	"own disk; reset, as if they had never been here. An order returns when it is on disk,\n"
 	"and the last one counts. NAME is one of the configuration's machines.\n"
-	"\n"
-	OPTIONS_CONTROL_HELP
+	"\n" OPTIONS_CONTROL_HELP
 	"      --state S        only new, installing, installed, hold or local ones\n"
 	"      --unknown        only those that the configuration does not know\n"
 	"      --json           one JSON document: an array for list, else an object\n"
@@ -104,12 +103,12 @@ static void measure(const json_t *all, int width[static ARRAY_LEN(columns)])
 
 	for (size_t k = 0; k < ARRAY_LEN(columns); k++)
 		width[k] = (int)strlen(columns[k].title);
-	json_array_foreach(all, i, machine)
-		for (size_t k = 0; k < ARRAY_LEN(columns); k++) {
-			cell(machine, columns[k].key, &value);
-			if ((int)value.n > width[k])
-				width[k] = (int)value.n;
-		}
+	json_array_foreach(all, i, machine) for (size_t k = 0; k < ARRAY_LEN(columns); k++)
+	{
+		cell(machine, columns[k].key, &value);
+		if ((int)value.n > width[k])
+			width[k] = (int)value.n;
+	}
 	text_free(&value);
 }
 
@@ -124,7 +123,8 @@ static void print_table(const json_t *all)
 	for (size_t k = 0; k < last; k++)
 		(void)printf("%-*s  ", width[k], columns[k].title);
 	(void)printf("%s\n", columns[last].title);
-	json_array_foreach(all, i, machine) {
+	json_array_foreach(all, i, machine)
+	{
 		for (size_t k = 0; k < last; k++) {
 			cell(machine, columns[k].key, &value);
 			(void)printf("%-*s  ", width[k], text_str(&value));
@@ -141,7 +141,8 @@ static void print_one(json_t *machine)
 	const char *key;
 	json_t *v;
 
-	json_object_foreach(machine, key, v) {
+	json_object_foreach(machine, key, v)
+	{
 		(void)v;
 		cell(machine, key, &value);
 		(void)printf("%-12s %s\n", key, text_str(&value));
@@ -164,7 +165,8 @@ static void print_json_array(const json_t *all)
 	size_t i, n = json_array_size(all);
 
 	(void)puts("[");
-	json_array_foreach(all, i, machine) {
+	json_array_foreach(all, i, machine)
+	{
 		char *text = json_dumps(machine, JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
 
 		(void)printf("  %s%s\n", text ? text : "null", i + 1 < n ? "," : "");
@@ -178,8 +180,10 @@ static void print_order(json_t *machine)
 	const char *once = json_string_value(json_object_get(machine, "boot_once"));
 	const char *name = json_string_value(json_object_get(machine, "name"));
 
-	(void)printf("%s: %s%s%s\n", name ? name : json_string_value(json_object_get(machine, "mac")),
-		json_string_value(json_object_get(machine, "state")), once ? ", boots once: " : "", once ? once : "");
+	(void)printf("%s: %s%s%s\n",
+		name ? name : json_string_value(json_object_get(machine, "mac")),
+		json_string_value(json_object_get(machine, "state")), once ? ", boots once: " : "",
+		once ? once : "");
 }
 
 /* --- the verbs --- */
@@ -222,8 +226,9 @@ static void print_answer(const struct parsed *p, const struct request *v, const 
 
 static int run(const struct parsed *p, const struct request *v, char **words, int n_words)
 {
-	json_t *request = json_pack("{s:i, s:s, s:s*, s:s*, s:s*, s:b}", "v", 1, "verb", v->verb, "state", p->state,
-		"key", n_words > 0 ? words[0] : NULL, "profile", n_words > 1 ? words[1] : NULL, "unknown", p->unknown);
+	json_t *request = json_pack("{s:i, s:s, s:s*, s:s*, s:s*, s:b}", "v", 1, "verb", v->verb,
+		"state", p->state, "key", n_words > 0 ? words[0] : NULL, "profile",
+		n_words > 1 ? words[1] : NULL, "unknown", p->unknown);
 	json_t *all = json_array();
 	char *path;
 	int code = 1;

@@ -83,7 +83,8 @@ static int take_option(struct parsed *p, const char *verb, int c)
 	case OPT_L_LOG_FORMAT:
 		p->log_json = strcmp(optarg, "json") == 0;
 		if (!p->log_json && strcmp(optarg, "text") != 0)
-			return options_wrong_usage(verb, "--log-format is text or json, not \"%s\"", optarg);
+			return options_wrong_usage(
+				verb, "--log-format is text or json, not \"%s\"", optarg);
 		return 0;
 	case OPT_L_CMDLINE:
 		o->boot_cmdline = optarg;
@@ -132,10 +133,12 @@ int verb_serve(int argc, char **argv)
 	if (optind < argc)
 		return options_wrong_usage("serve", "\"%s\" is no option", argv[optind]);
 	if (p.common.override.boot_cmdline)
-		return options_wrong_usage("serve", "--cmdline belongs to `bootsmith boot`, a profile has a key cmdline");
+		return options_wrong_usage("serve",
+			"--cmdline belongs to `bootsmith boot`, a profile has a key cmdline");
 	config_file = options_config_file(p.common.config);
 	if (!config_file && p.common.override.n_interfaces == 0)
-		return options_wrong_usage("serve", "name an interface with -i IFACE, or a configuration with -c FILE");
+		return options_wrong_usage("serve",
+			"name an interface with -i IFACE, or a configuration with -c FILE");
 	return serve(&p, config_file);
 }
 
@@ -155,7 +158,8 @@ int verb_boot(int argc, char **argv)
 	if (p.common.config)
 		return options_wrong_usage("boot", "it reads no configuration");
 	if (o->profile)
-		return options_wrong_usage("boot", "--profile: machines boot the kernel given here");
+		return options_wrong_usage(
+			"boot", "--profile: machines boot the kernel given here");
 	if (optind == argc)
 		return options_wrong_usage("boot", "name a kernel");
 	if (o->n_interfaces == 0)

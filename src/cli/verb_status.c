@@ -51,15 +51,17 @@ static void print_daemon(const json_t *status)
 	const json_t *leases = json_object_get(status, "leases");
 	long long s = number(status, "uptime_s");
 
-	(void)printf("bootsmith %s, process %lld, since %s (", word(status, "version"), number(status, "pid"),
-		word(status, "started"));
+	(void)printf("bootsmith %s, process %lld, since %s (", word(status, "version"),
+		number(status, "pid"), word(status, "started"));
 	if (s >= 86400)
 		(void)printf("%lld d ", s / 86400);
 	(void)printf("%02lld:%02lld:%02lld)\n", s / 3600 % 24, s / 60 % 60, s % 60);
-	(void)printf("leases: %lld bound, %lld offered, %lld declined, %lld free%s\n", number(leases, "bound"),
-		number(leases, "offered"), number(leases, "declined"), number(leases, "free"),
-		json_is_true(json_object_get(status, "store_failing")) ?
-			"; the store cannot write, so nobody gets a new one: the log says why" : "");
+	(void)printf("leases: %lld bound, %lld offered, %lld declined, %lld free%s\n",
+		number(leases, "bound"), number(leases, "offered"), number(leases, "declined"),
+		number(leases, "free"),
+		json_is_true(json_object_get(status, "store_failing"))
+			? "; the store cannot write, so nobody gets a new one: the log says why"
+			: "");
 }
 
 static void print_running(const json_t *running)
@@ -67,13 +69,17 @@ static void print_running(const json_t *running)
 	const json_t *t;
 	size_t i;
 
-	(void)printf("running: %lld HTTP connections, %lld of them being answered; %lld TFTP transfers (",
-		number(running, "http_connections"), number(running, "http_transfers"), number(running, "tftp_transfers"));
-	json_array_foreach(json_object_get(running, "threads"), i, t) {
+	(void)printf(
+		"running: %lld HTTP connections, %lld of them being answered; %lld TFTP transfers (",
+		number(running, "http_connections"), number(running, "http_transfers"),
+		number(running, "tftp_transfers"));
+	json_array_foreach(json_object_get(running, "threads"), i, t)
+	{
 		(void)printf("%s%s: ", i ? ", " : "", word(t, "thread"));
 		if (json_object_get(t, "connections"))
 			(void)printf("%lld of ", number(t, "transfers"));
-		(void)printf("%lld", number(t, json_object_get(t, "connections") ? "connections" : "transfers"));
+		(void)printf("%lld",
+			number(t, json_object_get(t, "connections") ? "connections" : "transfers"));
 	}
 	(void)puts(")");
 }
@@ -95,10 +101,12 @@ static void print_networks(const json_t *networks)
 	const json_t *n;
 	size_t i;
 
-	(void)printf("\n%-18s  %-6s  %-18s  %-15s  %s\n", "NETWORK", "DHCP", "SUBNET", "SERVER", "POOL TAKEN");
-	json_array_foreach(networks, i, n) {
-		(void)printf("%-18s  %-6s  %-18s  %-15s  ", word(n, "network"), word(n, "dhcp"), word(n, "subnet"),
-			word(n, "server"));
+	(void)printf("\n%-18s  %-6s  %-18s  %-15s  %s\n", "NETWORK", "DHCP", "SUBNET", "SERVER",
+		"POOL TAKEN");
+	json_array_foreach(networks, i, n)
+	{
+		(void)printf("%-18s  %-6s  %-18s  %-15s  ", word(n, "network"), word(n, "dhcp"),
+			word(n, "subnet"), word(n, "server"));
 		print_pool(n);
 	}
 }
@@ -111,8 +119,8 @@ static void print_drops(const json_t *drops)
 	if (json_array_size(drops) == 0)
 		return;
 	(void)puts("\nDropped since the start:");
-	json_array_foreach(drops, i, d)
-		(void)printf("%10lld  %s  %s\n", number(d, "times"), word(d, "drop"), word(d, "why"));
+	json_array_foreach(drops, i, d)(void)
+		printf("%10lld  %s  %s\n", number(d, "times"), word(d, "drop"), word(d, "why"));
 }
 
 static bool print(void *ctx, const json_t *line)
@@ -121,7 +129,8 @@ static bool print(void *ctx, const json_t *line)
 	const json_t *status = json_object_get(line, "status");
 
 	if (*json) {
-		(void)json_dumpf(status, stdout, JSON_PRESERVE_ORDER | JSON_INDENT(2) | JSON_ENSURE_ASCII);
+		(void)json_dumpf(
+			status, stdout, JSON_PRESERVE_ORDER | JSON_INDENT(2) | JSON_ENSURE_ASCII);
 		(void)putchar('\n');
 		return true;
 	}
@@ -155,7 +164,8 @@ int verb_status(int argc, char **argv)
 			(void)fputs(help, stdout);
 			return 0;
 		default:
-			return options_wrong_usage("status", "wrong option"); /* getopt has named it */
+			return options_wrong_usage(
+				"status", "wrong option"); /* getopt has named it */
 		}
 	}
 	if (optind < argc)

@@ -14,7 +14,8 @@ struct reading {
 
 static const char *read_url(struct loading *l, const struct yaml *v, const struct reading *r)
 {
-	static const char expected[] = "a URL (http or https, no blanks), or where `base` is given what follows it";
+	static const char expected[] =
+		"a URL (http or https, no blanks), or where `base` is given what follows it";
 	struct text url = { 0 };
 	const char *copy = NULL;
 	struct span s;
@@ -32,7 +33,8 @@ static const char *read_url(struct loading *l, const struct yaml *v, const struc
 	return copy;
 }
 
-static void read_file_url(struct loading *l, const struct yaml *v, const struct reading *r, struct catalogue_file *file)
+static void read_file_url(struct loading *l, const struct yaml *v, const struct reading *r,
+	struct catalogue_file *file)
 {
 	file->url = read_url(l, v, r);
 	if (!file->url)
@@ -41,7 +43,8 @@ static void read_file_url(struct loading *l, const struct yaml *v, const struct 
 	if (!file->name)
 		l->no_memory = true;
 	else
-		(void)load_check_name(l, span_str(file->name), v->pos, "a file (the last part of the URL)");
+		(void)load_check_name(
+			l, span_str(file->name), v->pos, "a file (the last part of the URL)");
 	if (file->name && file->name[0] == '.')
 		config_error_add(l->errs, v->pos, "the name of a file must not begin with a dot");
 }
@@ -62,15 +65,18 @@ static void read_map_sha256(struct loading *l, const struct yaml *v, void *into)
 {
 	struct file_reading *f = into;
 
-	f->file->has_sha256 = v->kind == YAML_SCALAR && sha256_parse(v->text, &f->file->sha256) == 0;
+	f->file->has_sha256 = v->kind == YAML_SCALAR &&
+		sha256_parse(v->text, &f->file->sha256) == 0;
 	if (!f->file->has_sha256)
 		load_unexpected(l, v, "a SHA-256, 64 hexadecimal digits");
 }
 
 /* A URL, or {url: URL, sha256: HEX}. */
-static void read_file(struct loading *l, const struct yaml *v, const struct reading *r, struct catalogue_file *file)
+static void read_file(struct loading *l, const struct yaml *v, const struct reading *r,
+	struct catalogue_file *file)
 {
-	static const struct load_key keys[] = { { "url", read_map_url }, { "sha256", read_map_sha256 } };
+	static const struct load_key keys[] = { { "url", read_map_url },
+		{ "sha256", read_map_sha256 } };
 	struct file_reading f = { r, file };
 
 	if (v->kind != YAML_MAP)
@@ -116,7 +122,8 @@ static void read_initrd(struct loading *l, const struct yaml *v, void *into)
 	size_t n = one ? 1 : v->n;
 
 	if (n > CATALOGUE_INITRDS_MAX) {
-		config_error_add(l->errs, v->pos, "an image has at most %u initrds", CATALOGUE_INITRDS_MAX);
+		config_error_add(
+			l->errs, v->pos, "an image has at most %u initrds", CATALOGUE_INITRDS_MAX);
 		return;
 	}
 	r->image->initrds = LOAD_ARRAY(l, struct catalogue_file, n);
@@ -131,7 +138,8 @@ static void read_sums(struct loading *l, const struct yaml *v, void *into)
 	struct reading *r = into;
 
 	if (yaml_count(v) > CATALOGUE_SUMS_MAX) {
-		config_error_add(l->errs, v->pos, "a chain of sums has at most %u lists", CATALOGUE_SUMS_MAX);
+		config_error_add(l->errs, v->pos, "a chain of sums has at most %u lists",
+			CATALOGUE_SUMS_MAX);
 		return;
 	}
 	for (const struct yaml *i = yaml_first(v); i; i = yaml_after(v, i))
@@ -172,22 +180,26 @@ static const struct load_key image_keys[] = {
 	{ "cmdline", read_cmdline },
 };
 
-static void check_proof(struct loading *l, const struct yaml *v, const struct catalogue_image *image,
-	const struct catalogue_file *file)
+static void check_proof(struct loading *l, const struct yaml *v,
+	const struct catalogue_image *image, const struct catalogue_file *file)
 {
 	struct span name;
 
 	if (!file->url || file->has_sha256)
 		return;
 	if (image->n_sums == 0)
-		config_error_add(l->errs, v->key_pos, "nothing proves %s: give it a sha256, or the image sums", file->url);
-	else if (image->sums[image->n_sums - 1] && !sums_name_of(image->sums[image->n_sums - 1], file->url, &name))
-		config_error_add(l->errs, v->key_pos, "%s does not lie below the directory of %s, which is to list it",
-			file->url, image->sums[image->n_sums - 1]);
+		config_error_add(l->errs, v->key_pos,
+			"nothing proves %s: give it a sha256, or the image sums", file->url);
+	else if (image->sums[image->n_sums - 1] &&
+		!sums_name_of(image->sums[image->n_sums - 1], file->url, &name))
+		config_error_add(l->errs, v->key_pos,
+			"%s does not lie below the directory of %s, which is to list it", file->url,
+			image->sums[image->n_sums - 1]);
 }
 
 /* Two files of one name would replace each other. */
-static void check_names(struct loading *l, const struct yaml *v, const struct catalogue_image *image)
+static void check_names(
+	struct loading *l, const struct yaml *v, const struct catalogue_image *image)
 {
 	for (size_t i = 0; i < image->n_initrds; i++) {
 		const char *name = image->initrds[i].name;
@@ -196,11 +208,13 @@ static void check_names(struct loading *l, const struct yaml *v, const struct ca
 		for (size_t k = 0; name && !twice && k < i; k++)
 			twice = image->initrds[k].name && strcmp(name, image->initrds[k].name) == 0;
 		if (twice)
-			config_error_add(l->errs, v->key_pos, "two of its files are called %s", name);
+			config_error_add(
+				l->errs, v->key_pos, "two of its files are called %s", name);
 	}
 }
 
-static void check_image(struct loading *l, const struct yaml *v, const struct catalogue_image *image)
+static void check_image(
+	struct loading *l, const struct yaml *v, const struct catalogue_image *image)
 {
 	struct span name;
 
@@ -210,16 +224,22 @@ static void check_image(struct loading *l, const struct yaml *v, const struct ca
 	for (size_t i = 0; i < image->n_initrds; i++)
 		check_proof(l, v, image, &image->initrds[i]);
 	for (size_t i = 1; i < image->n_sums; i++)
-		if (image->sums[i] && image->sums[i - 1] && !sums_name_of(image->sums[i - 1], image->sums[i], &name))
-			config_error_add(l->errs, v->key_pos, "%s does not lie below the directory of %s, which is to list it",
+		if (image->sums[i] && image->sums[i - 1] &&
+			!sums_name_of(image->sums[i - 1], image->sums[i], &name))
+			config_error_add(l->errs, v->key_pos,
+				"%s does not lie below the directory of %s, which is to list it",
 				image->sums[i], image->sums[i - 1]);
 	if (image->keyring && image->n_sums == 0)
-		config_error_add(l->errs, v->key_pos, "a keyring proves sums, and this image has none");
-	if (image->n_sums > 0 && image->sums[0] && !image->keyring && !url_is_https(span_str(image->sums[0])))
+		config_error_add(
+			l->errs, v->key_pos, "a keyring proves sums, and this image has none");
+	if (image->n_sums > 0 && image->sums[0] && !image->keyring &&
+		!url_is_https(span_str(image->sums[0])))
 		config_error_add(l->errs, v->key_pos,
-			"%s comes by http, and no keyring says who must have signed it: it would prove nothing", image->sums[0]);
+			"%s comes by http, and no keyring says who must have signed it: it would prove nothing",
+			image->sums[0]);
 	if (image->signature && !image->keyring)
-		config_error_add(l->errs, v->key_pos, "a signature proves nothing without a keyring");
+		config_error_add(
+			l->errs, v->key_pos, "a signature proves nothing without a keyring");
 	check_names(l, v, image);
 }
 
@@ -240,12 +260,15 @@ static void read_images(struct loading *l, const struct yaml *v, void *into)
 		struct reading r = { .catalogue = c, .image = image };
 		const struct yaml *base = i->kind == YAML_MAP ? yaml_find(i, "base") : NULL;
 
-		*image = (struct catalogue_image){ .title = "", .cmdline = "", .arch = ARCH_X64, .pos = i->key_pos };
+		*image = (struct catalogue_image){
+			.title = "", .cmdline = "", .arch = ARCH_X64, .pos = i->key_pos
+		};
 		image->name = arena_strdup(l->arena, i->key);
 		l->no_memory = l->no_memory || !image->name;
 		(void)load_check_name(l, i->key, i->key_pos, "an image");
 		if (span_has_prefix(i->key, SPAN_LIT(".")))
-			config_error_add(l->errs, i->key_pos, "the name of an image must not begin with a dot");
+			config_error_add(l->errs, i->key_pos,
+				"the name of an image must not begin with a dot");
 		if (base) {
 			const struct reading absolute = { 0 };
 
@@ -253,7 +276,8 @@ static void read_images(struct loading *l, const struct yaml *v, void *into)
 			if (!r.base)
 				continue;
 		}
-		if (load_map(l, i, "an image", image_keys, ARRAY_LEN(image_keys), &r) && i->kind == YAML_MAP)
+		if (load_map(l, i, "an image", image_keys, ARRAY_LEN(image_keys), &r) &&
+			i->kind == YAML_MAP)
 			check_image(l, i, image);
 	}
 }
@@ -291,7 +315,8 @@ void catalogue_free(struct catalogue *c)
 	*c = (struct catalogue){ 0 };
 }
 
-const struct catalogue_image *catalogue_find(const struct catalogue *c, const char *name, const char **ret_near)
+const struct catalogue_image *catalogue_find(
+	const struct catalogue *c, const char *name, const char **ret_near)
 {
 	struct suggestion near = { .given = span_str(name) };
 

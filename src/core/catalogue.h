@@ -12,8 +12,8 @@
 #include "core/config_load.h"
 #include "core/sums.h"
 
-#define CATALOGUE_SUMS_MAX     4u
-#define CATALOGUE_INITRDS_MAX  16u
+#define CATALOGUE_SUMS_MAX    4u
+#define CATALOGUE_INITRDS_MAX 16u
 
 struct catalogue_file {
 	const char *url;
@@ -31,9 +31,10 @@ struct catalogue_image {
 	size_t n_initrds;
 	const char *sums[CATALOGUE_SUMS_MAX];
 	size_t n_sums;
-	const char *signature; /* URL of the first list's detached signature, or NULL: it holds its own */
-	const char *keyring;   /* on this machine; NULL: the first list is not signed */
-	const char *cmdline;   /* "" when none */
+	const char *
+		signature; /* URL of the first list's detached signature, or NULL: it holds its own */
+	const char *keyring; /* on this machine; NULL: the first list is not signed */
+	const char *cmdline; /* "" when none */
 	struct src_pos pos;
 };
 
@@ -44,7 +45,9 @@ struct catalogue {
 };
 
 /* 0; -EINVAL with at least one error in errs; -ENOMEM. */
-int catalogue_load(struct span source, struct config_errors *errs, struct catalogue *ret) WARN_UNUSED;
+int catalogue_load(
+	struct span source, struct config_errors *errs, struct catalogue *ret) WARN_UNUSED;
 void catalogue_free(struct catalogue *c);
 /* By name, or NULL; then *ret_near is a name that was perhaps meant, or NULL. */
-const struct catalogue_image *catalogue_find(const struct catalogue *c, const char *name, const char **ret_near);
+const struct catalogue_image *catalogue_find(
+	const struct catalogue *c, const char *name, const char **ret_near);

@@ -8,7 +8,8 @@
 #include <uthash.h>
 #include <utlist.h>
 #undef HASH_BKT_CAPACITY_THRESH
-#define HASH_BKT_CAPACITY_THRESH 4u /* short chains: each link is memory that nothing has touched lately */
+#define HASH_BKT_CAPACITY_THRESH                                                                   \
+	4u /* short chains: each link is memory that nothing has touched lately */
 
 struct memo {
 	uint8_t n;
@@ -32,8 +33,8 @@ struct client_memo {
 	struct mac mac;
 	struct ip4 address;
 	struct client_memo *prev, *next; /* oldest first */
-	struct facts facts; /* its spans are rebuilt from texts */
-	struct ip4 boot_address; /* the last one given to it while it booted, and when */
+	struct facts facts;              /* its spans are rebuilt from texts */
+	struct ip4 boot_address;         /* the last one given to it while it booted, and when */
 	int64_t boot_ms;
 	int64_t heard_ms;     /* by DHCP */
 	int64_t solicited_ms; /* the first time since then that it asked for a router; 0: not yet */
@@ -227,7 +228,8 @@ static void give(const struct client_memo *m, struct facts *ret)
 	ret->asset = kept(&m->text[T_ASSET]);
 }
 
-bool clients_find(struct clients *c, struct mac mac, struct facts *ret_facts, struct ip4 *ret_address)
+bool clients_find(
+	struct clients *c, struct mac mac, struct facts *ret_facts, struct ip4 *ret_address)
 {
 	const struct client_memo *m = find(c, mac);
 

@@ -7,8 +7,8 @@
 
 #include "core/facts.h"
 
-#define CLIENTS_MAX      16384u
-#define CLIENT_TEXT_MAX  128u
+#define CLIENTS_MAX     16384u
+#define CLIENT_TEXT_MAX 128u
 
 struct clients;
 
@@ -33,6 +33,7 @@ bool clients_wants_no_router(struct clients *c, struct mac mac, int64_t now_ms);
 /* Adds what iPXE reported of a machine that is known. */
 void clients_report(struct clients *c, struct mac mac, struct span serial, struct span asset);
 /* The facts of a machine, as spans into the table: valid until it changes. */
-bool clients_find(struct clients *c, struct mac mac, struct facts *ret_facts, struct ip4 *ret_address);
+bool clients_find(
+	struct clients *c, struct mac mac, struct facts *ret_facts, struct ip4 *ret_address);
 /* The machine that was last told, or heard to take, that address. */
 bool clients_find_address(struct clients *c, struct ip4 a, struct facts *ret_facts);

@@ -148,7 +148,8 @@ int config_index_machines(struct config *cfg)
 	struct machine_index *x = &cfg->index;
 	size_t room = (cfg->n_machines + 1) * sizeof(struct machine *);
 
-	*x = (struct machine_index){ .by_mac = arena_alloc(&cfg->arena, room), .by_uuid = arena_alloc(&cfg->arena, room),
+	*x = (struct machine_index){ .by_mac = arena_alloc(&cfg->arena, room),
+		.by_uuid = arena_alloc(&cfg->arena, room),
 		.by_name = arena_alloc(&cfg->arena, room) };
 	if (!x->by_mac || !x->by_uuid || !x->by_name)
 		return -ENOMEM;
@@ -168,10 +169,11 @@ int config_index_machines(struct config *cfg)
 	return 0;
 }
 
-static const struct machine *look_up(const struct machine *key, const struct machine *const *list, size_t n,
-	int (*compare)(const void *a, const void *b))
+static const struct machine *look_up(const struct machine *key, const struct machine *const *list,
+	size_t n, int (*compare)(const void *a, const void *b))
 {
-	const struct machine *const *found = n ? bsearch(&key, list, n, sizeof(key), compare) : NULL;
+	const struct machine *const *found = n ? bsearch(&key, list, n, sizeof(key), compare)
+					       : NULL;
 
 	return found ? *found : NULL;
 }
@@ -179,8 +181,10 @@ static const struct machine *look_up(const struct machine *key, const struct mac
 const struct machine *config_find_machine(
 	const struct config *cfg, const struct mac *mac, const struct uuid *uuid)
 {
-	struct machine key = { .mac = mac ? *mac : (struct mac){ { 0 } }, .uuid = uuid ? *uuid : (struct uuid){ { 0 } } };
-	const struct machine *m = mac ? look_up(&key, cfg->index.by_mac, cfg->index.n_macs, by_mac) : NULL;
+	struct machine key = { .mac = mac ? *mac : (struct mac){ { 0 } },
+		.uuid = uuid ? *uuid : (struct uuid){ { 0 } } };
+	const struct machine *m = mac ? look_up(&key, cfg->index.by_mac, cfg->index.n_macs, by_mac)
+				      : NULL;
 
 	if (m || !uuid || uuid_is_default(*uuid))
 		return m;
@@ -208,14 +212,17 @@ const struct machine *config_find_machine_named(const struct config *cfg, struct
 
 const char *dhcp_mode_name(enum dhcp_mode m)
 {
-	static const char *const names[] = { [DHCP_SERVER] = "server", [DHCP_PROXY] = "proxy", [DHCP_OFF] = "off" };
+	static const char *const names[] = {
+		[DHCP_SERVER] = "server", [DHCP_PROXY] = "proxy", [DHCP_OFF] = "off"
+	};
 
 	return names[m];
 }
 
 const char *unknown_policy_name(enum unknown_policy u)
 {
-	static const char *const names[] = { [UNKNOWN_BOOT] = "boot", [UNKNOWN_REGISTER] = "register",
+	static const char *const names[] = { [UNKNOWN_BOOT] = "boot",
+		[UNKNOWN_REGISTER] = "register",
 		[UNKNOWN_IGNORE] = "ignore" };
 
 	return names[u];
@@ -223,8 +230,10 @@ const char *unknown_policy_name(enum unknown_policy u)
 
 const char *client_name(enum client c)
 {
-	static const char *const names[] = { [CLIENT_DHCP] = "dhcp", [CLIENT_PXE] = "pxe",
-		[CLIENT_HTTP] = "http", [CLIENT_IPXE] = "ipxe" };
+	static const char *const names[] = { [CLIENT_DHCP] = "dhcp",
+		[CLIENT_PXE] = "pxe",
+		[CLIENT_HTTP] = "http",
+		[CLIENT_IPXE] = "ipxe" };
 
 	return names[c];
 }

@@ -43,9 +43,11 @@ struct option_list {
 };
 
 struct network {
-	const char *name;      /* the interface's name, or the subnet's text: what logs and `match: network` call it */
+	const char *
+		name; /* the interface's name, or the subnet's text: what logs and `match: network` call it */
 	const char *interface; /* NULL: reached through a relay agent */
-	const char *link; /* behind relay agents: networks of the same name are on one wire; or NULL */
+	const char
+		*link; /* behind relay agents: networks of the same name are on one wire; or NULL */
 	bool has_subnet;
 	struct ip4 subnet; /* the network address when has_subnet */
 	unsigned prefix_len;
@@ -127,10 +129,11 @@ struct profile {
 	struct file_ref kernel;
 	const struct file_ref *initrds;
 	size_t n_initrds;
-	const char *cmdline;      /* "" when none; may hold {{variables}} */
-	const char *message;      /* what a machine says on its screen first; NULL: none */
-	struct file_ref script;   /* PROFILE_SCRIPT: below http.root */
-	struct file_ref bootfile; /* PROFILE_BOOTFILE: below tftp.root or http.root; with a kernel, the user's own loader for it */
+	const char *cmdline;    /* "" when none; may hold {{variables}} */
+	const char *message;    /* what a machine says on its screen first; NULL: none */
+	struct file_ref script; /* PROFILE_SCRIPT: below http.root */
+	struct file_ref
+		bootfile; /* PROFILE_BOOTFILE: below tftp.root or http.root; with a kernel, the user's own loader for it */
 	const struct var *vars; /* what its machines have not */
 	size_t n_vars;
 	const struct profile_file *files;
@@ -145,8 +148,8 @@ struct machine {
 	struct mac mac;
 	bool has_uuid;
 	struct uuid uuid;
-	struct ip4 address;             /* 0: from the pool */
-	const struct profile *profile;  /* NULL: rules and default_profile decide */
+	struct ip4 address;            /* 0: from the pool */
+	const struct profile *profile; /* NULL: rules and default_profile decide */
 	const struct var *vars;
 	size_t n_vars;
 	struct option_list options;
@@ -188,7 +191,7 @@ struct match {
 };
 
 struct rule {
-	unsigned number; /* from 1, in the file's order */
+	unsigned number;             /* from 1, in the file's order */
 	const struct match *matches; /* all of them must fit */
 	size_t n_matches;
 	const struct profile *profile;
@@ -254,7 +257,8 @@ struct config {
 	const char *state_dir;
 	const char *control_socket;
 	const char *tftp_root, *http_root;
-	struct src_pos tftp_root_pos, http_root_pos; /* line 0: the default, whose absence is a warning only */
+	struct src_pos tftp_root_pos,
+		http_root_pos;      /* line 0: the default, whose absence is a warning only */
 	const char *templates_root; /* of the files of profiles */
 	struct src_pos templates_root_pos;
 	uint16_t tftp_port, http_port;
@@ -277,7 +281,7 @@ struct config {
 	size_t n_rules;
 	const struct profile *default_profile; /* or NULL */
 	enum unknown_policy unknown;
-	const struct named_file *named_files;  /* of `bootsmith boot` */
+	const struct named_file *named_files; /* of `bootsmith boot` */
 	size_t n_named_files;
 	struct arena arena; /* owns all of the above */
 };

@@ -7,7 +7,8 @@
 
 static void read_url(struct loading *l, const struct yaml *v, void *into)
 {
-	static const char expected[] = "the URL of a service such as http://api.example/pixie (http or https, no blanks)";
+	static const char expected[] =
+		"the URL of a service such as http://api.example/pixie (http or https, no blanks)";
 	const char *url = load_text(l, v, expected);
 
 	(void)into;
@@ -43,13 +44,14 @@ static void read_when_away(struct loading *l, const struct yaml *v, void *into)
 
 void load_boot_api(struct loading *l, const struct yaml *v, void *into)
 {
-	static const struct load_key keys[] = { { "url", read_url }, { "timeout", read_timeout }, { "cache", read_cache },
-		{ "when_away", read_when_away } };
+	static const struct load_key keys[] = { { "url", read_url }, { "timeout", read_timeout },
+		{ "cache", read_cache }, { "when_away", read_when_away } };
 
 	if (v->kind != YAML_MAP) {
 		read_url(l, v, into);
 		return;
 	}
 	if (load_map(l, v, "boot_api", keys, ARRAY_LEN(keys), into) && !yaml_find(v, "url"))
-		config_error_add(l->errs, v->key_pos, "boot_api has no url: name the service that is asked");
+		config_error_add(
+			l->errs, v->key_pos, "boot_api has no url: name the service that is asked");
 }

@@ -30,7 +30,8 @@ static void read_paths(struct loading *l, const struct yaml *v, struct paths *re
 	}
 	for (const struct yaml *i = yaml_first(v); i; i = yaml_after(v, i)) {
 		if (ret->n == CONFIG_HTTPS_PAIRS_MAX) {
-			config_error_add(l->errs, i->pos, "at most %u certificates: one RSA and one ECDSA are enough",
+			config_error_add(l->errs, i->pos,
+				"at most %u certificates: one RSA and one ECDSA are enough",
 				CONFIG_HTTPS_PAIRS_MAX);
 			ret->wrong = true;
 			return;
@@ -60,7 +61,8 @@ static void read_key(struct loading *l, const struct yaml *v, void *into)
 static void read_for(struct loading *l, const struct yaml *v, void *into)
 {
 	static const char *const words[] = { "http-boot", "ipxe", "all" };
-	static const unsigned bits[] = { 1u << CLIENT_HTTP, 1u << CLIENT_IPXE, 1u << CLIENT_HTTP | 1u << CLIENT_IPXE };
+	static const unsigned bits[] = { 1u << CLIENT_HTTP, 1u << CLIENT_IPXE,
+		1u << CLIENT_HTTP | 1u << CLIENT_IPXE };
 	struct reading *r = into;
 	unsigned word;
 
@@ -82,12 +84,14 @@ static void make_pairs(struct loading *l, const struct yaml *v, const struct rea
 	if (c->wrong || k->wrong)
 		return;
 	if (c->n == 0 || k->n == 0) {
-		config_error_add(l->errs, v->key_pos, "`%s` is missing: HTTPS needs the path of a PEM file (`bootsmith cert` makes one)",
+		config_error_add(l->errs, v->key_pos,
+			"`%s` is missing: HTTPS needs the path of a PEM file (`bootsmith cert` makes one)",
 			c->n == 0 ? "certificate" : "key");
 		return;
 	}
 	if (c->n != k->n) {
-		config_error_add(l->errs, k->pos[0], "%zu certificates but %zu keys: name the key of each certificate, in the same order",
+		config_error_add(l->errs, k->pos[0],
+			"%zu certificates but %zu keys: name the key of each certificate, in the same order",
 			c->n, k->n);
 		return;
 	}

@@ -43,7 +43,8 @@ static void read_limit(struct loading *l, const struct yaml *v, void *into)
 
 void load_images(struct loading *l, const struct yaml *v, void *unused)
 {
-	static const struct load_key keys[] = { { "dir", read_dir }, { "limit", read_limit }, { "ca", read_ca } };
+	static const struct load_key keys[] = { { "dir", read_dir }, { "limit", read_limit },
+		{ "ca", read_ca } };
 
 	(void)load_map(l, v, "images", keys, ARRAY_LEN(keys), unused);
 }
@@ -57,7 +58,8 @@ static void read_url(struct loading *l, const struct yaml *v, void *into)
 	if (v->kind == YAML_SCALAR && url_is_http(v->text))
 		f->upstream = load_text(l, v, "a URL");
 	else
-		load_unexpected(l, v, "a URL such as https://server/path (http or https, no blanks)");
+		load_unexpected(
+			l, v, "a URL such as https://server/path (http or https, no blanks)");
 }
 
 static void read_sha256(struct loading *l, const struct yaml *v, void *into)
@@ -76,7 +78,8 @@ bool load_upstream(struct loading *l, const struct yaml *v, const char *name, st
 
 	if (v->kind != YAML_MAP)
 		read_url(l, v, &f);
-	else if (load_map(l, v, "a file that is fetched", keys, ARRAY_LEN(keys), &f) && !yaml_find(v, "url"))
+	else if (load_map(l, v, "a file that is fetched", keys, ARRAY_LEN(keys), &f) &&
+		!yaml_find(v, "url"))
 		config_error_add(l->errs, v->pos, "this file has no url");
 	if (!f.upstream)
 		return false;

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define ERRORS_MAX	1000u
+#define ERRORS_MAX      1000u
 #define SOURCE_LINE_MAX 200u /* characters of a line that a message shows */
 #define SOCKET_PATH_MAX 107u /* sun_path of struct sockaddr_un, less its NUL */
 

@@ -21,11 +21,13 @@ struct config_errors {
 };
 
 /* Appends one error; drops it silently past 1,000 of them. */
-void config_error_add(struct config_errors *errs, struct src_pos pos, const char *fmt, ...) PRINTF(3, 4);
+void config_error_add(struct config_errors *errs, struct src_pos pos, const char *fmt, ...)
+	PRINTF(3, 4);
 void config_errors_sort(struct config_errors *errs);
 void config_errors_free(struct config_errors *errs);
 /* "file:line:col: error: message", the source line, and a caret below its column. */
-void config_error_print(const struct config_error *e, const char *file, struct span source, struct text *out);
+void config_error_print(
+	const struct config_error *e, const char *file, struct span source, struct text *out);
 
 /* Reads `source`, named `file` in messages (copied).  Defaults are config_new()'s.
  * 0 with a config; -EINVAL with at least one error in errs; -ENOMEM. */

@@ -13,7 +13,8 @@ static void read_dir(struct loading *l, const struct yaml *v, void *into)
 	l->cfg->loaders.pos = v->pos;
 }
 
-static void set_file(struct loading *l, enum loader_family f, const struct yaml *v, const char *path)
+static void set_file(
+	struct loading *l, enum loader_family f, const struct yaml *v, const char *path)
 {
 	enum arch arch;
 
@@ -23,8 +24,8 @@ static void set_file(struct loading *l, enum loader_family f, const struct yaml 
 
 static void read_ipxe(struct loading *l, const struct yaml *v, void *into)
 {
-	const char *file =
-		load_text(l, v, "an iPXE binary, by its name below `dir` or its absolute path");
+	const char *file = load_text(
+		l, v, "an iPXE binary, by its name below `dir` or its absolute path");
 
 	(void)into;
 	if (file && file[0] != '/' && load_has_parent_step(span_str(file)))
@@ -51,7 +52,8 @@ static size_t add_archs(struct load_key *keys, enum arch first, load_fn *read)
 	return n;
 }
 
-static void read_family(struct loading *l, const struct yaml *v, enum loader_family family, const char *what)
+static void read_family(
+	struct loading *l, const struct yaml *v, enum loader_family family, const char *what)
 {
 	struct load_key keys[ARCH_COUNT];
 	/* Shim and the stub are EFI programs. */

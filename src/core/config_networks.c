@@ -11,14 +11,14 @@
 /* Shorter leases make a storm of renewals; longer ones never come back. */
 #define LEASE_TIME_MIN_S 60u
 #define LEASE_TIME_MAX_S (365u * 86400u)
-#define DOMAIN_MAX	 253u /* RFC 1035 2.3.4, less the root's octets */
-#define INTERFACE_MAX	 15u  /* IFNAMSIZ - 1 */
+#define DOMAIN_MAX       253u /* RFC 1035 2.3.4, less the root's octets */
+#define INTERFACE_MAX    15u  /* IFNAMSIZ - 1 */
 
 struct reading {
 	struct network net;
 	struct src_pos interface_pos, subnet_pos, link_pos;
 	const struct yaml *pools; /* looked at when the subnet is known */
-	bool bad;		  /* interface or subnet are there but wrong */
+	bool bad;                 /* interface or subnet are there but wrong */
 };
 
 static void read_interface(struct loading *l, const struct yaml *v, void *into)
@@ -83,7 +83,8 @@ static void read_link(struct loading *l, const struct yaml *v, void *into)
 {
 	struct reading *r = into;
 
-	r->net.link = load_text(l, v, "a name that networks on the same wire share, such as campus-3");
+	r->net.link = load_text(
+		l, v, "a name that networks on the same wire share, such as campus-3");
 	r->link_pos = v->pos;
 }
 
@@ -149,8 +150,8 @@ static void read_domain(struct loading *l, const struct yaml *v, void *into)
 
 	for (size_t i = 0; good && i < s.n; i++)
 		good = (s.p[i] >= '0' && s.p[i] <= '9') ||
-		       ((s.p[i] | 0x20) >= 'a' && (s.p[i] | 0x20) <= 'z') || s.p[i] == '-' ||
-		       s.p[i] == '_' || (s.p[i] == '.' && i > 0 && s.p[i - 1] != '.');
+			((s.p[i] | 0x20) >= 'a' && (s.p[i] | 0x20) <= 'z') || s.p[i] == '-' ||
+			s.p[i] == '_' || (s.p[i] == '.' && i > 0 && s.p[i - 1] != '.');
 	if (!good)
 		config_error_add(l->errs, v->pos,
 			"`%.64s` is no domain: names of letters, digits and -, with one dot "
@@ -323,8 +324,9 @@ static void name_shared(struct loading *l, struct reading *list, size_t n)
 		struct network *net = &list[i].net;
 		size_t k = 0;
 
-		while (k < i && !(net->interface && list[k].net.interface &&
-					strcmp(net->interface, list[k].net.interface) == 0))
+		while (k < i &&
+			!(net->interface && list[k].net.interface &&
+				strcmp(net->interface, list[k].net.interface) == 0))
 			k++;
 		if (k == i)
 			continue;
@@ -334,7 +336,8 @@ static void name_shared(struct loading *l, struct reading *list, size_t n)
 				net->interface, list[k].interface_pos.line);
 			continue;
 		}
-		net->name = arena_printf(l->arena, "%s/%u", ip4_str(net->subnet).s, net->prefix_len);
+		net->name = arena_printf(
+			l->arena, "%s/%u", ip4_str(net->subnet).s, net->prefix_len);
 		l->no_memory = l->no_memory || !net->name;
 	}
 }
@@ -353,7 +356,8 @@ static void check_links(struct loading *l, const struct reading *list, size_t n)
 				"`link` is for networks behind relay agents: those on one interface share its wire already");
 			continue;
 		}
-		while (k < n && (k == i || !list[k].net.link || strcmp(list[k].net.link, net->link) != 0))
+		while (k < n &&
+			(k == i || !list[k].net.link || strcmp(list[k].net.link, net->link) != 0))
 			k++;
 		if (k == n)
 			config_error_add(l->errs, list[i].link_pos,

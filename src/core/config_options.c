@@ -108,24 +108,25 @@ static bool find_option(struct loading *l, const struct yaml *v, enum option_sco
 	*ret = info ? *info : (struct dhcp4_option_info){ (uint8_t)code, OPT_T_HEX, "unassigned" };
 	refused = refusal(ret->code, scope);
 	if (refused)
-		config_error_add(l->errs, v->key_pos, "DHCP option %u (%s) cannot be given here: %s",
-			ret->code, ret->name, refused);
+		config_error_add(l->errs, v->key_pos,
+			"DHCP option %u (%s) cannot be given here: %s", ret->code, ret->name,
+			refused);
 	return !refused;
 }
 
 /* {10.9.0.0/16: 172.24.0.1} is "10.9.0.0/16 via 172.24.0.1". */
 static struct span route_text(struct loading *l, const struct yaml *v)
 {
-	char *text = arena_printf(&l->scratch, "%.64s via %.64s", (const char *)v->key.p,
-		(const char *)v->text.p);
+	char *text = arena_printf(
+		&l->scratch, "%.64s via %.64s", (const char *)v->key.p, (const char *)v->text.p);
 
 	l->no_memory = l->no_memory || !text;
 	return span_str(text);
 }
 
 /* The texts of a value, single, in a list or in a map; NULL after an error. */
-static struct span *value_items(struct loading *l, const struct yaml *v,
-	const struct dhcp4_option_form *form, size_t n)
+static struct span *value_items(
+	struct loading *l, const struct yaml *v, const struct dhcp4_option_form *form, size_t n)
 {
 	bool map = v->kind == YAML_MAP;
 	struct span *items;
@@ -139,7 +140,8 @@ static struct span *value_items(struct loading *l, const struct yaml *v,
 	if (!items)
 		return NULL;
 	n = 0;
-	for (const struct yaml *i = map ? v->first : yaml_first(v); i; i = map ? i->next : yaml_after(v, i)) {
+	for (const struct yaml *i = map ? v->first : yaml_first(v); i;
+		i = map ? i->next : yaml_after(v, i)) {
 		if (i->kind != YAML_SCALAR) {
 			load_unexpected(l, i, form->expected);
 			return NULL;
@@ -168,12 +170,13 @@ static bool encode_value(
 	}
 	if (w->full)
 		config_error_add(l->errs, v->pos,
-			"this value is longer than the %zu octets that this option may have", w->cap);
+			"this value is longer than the %zu octets that this option may have",
+			w->cap);
 	return !w->full;
 }
 
-static void load_option(struct loading *l, const struct yaml *v, const struct dhcp4_option_info *info,
-	struct option_value *list, struct option_list *ret)
+static void load_option(struct loading *l, const struct yaml *v,
+	const struct dhcp4_option_info *info, struct option_value *list, struct option_list *ret)
 {
 	bool may_split = dhcp4_option_form(info->type)->flags & OPT_F_LONG;
 	uint8_t octets[OPTION_LONG_MAX];
@@ -184,7 +187,8 @@ static void load_option(struct loading *l, const struct yaml *v, const struct dh
 		return;
 	copy = arena_strdup(l->arena, wr_done(&w));
 	l->no_memory = l->no_memory || !copy;
-	list[ret->n++] = (struct option_value){ info->code, { (const uint8_t *)copy, w.n }, v->key_pos };
+	list[ret->n++] = (struct option_value){ info->code, { (const uint8_t *)copy, w.n },
+		v->key_pos };
 }
 
 void load_options(

@@ -16,7 +16,8 @@ static const struct network *find_interface(const struct config *cfg, const char
  * relayed ones. */
 static int override_interfaces(struct config *cfg, const struct config_override *o, char *message)
 {
-	struct network *list = arena_array(&cfg->arena, struct network, o->n_interfaces + cfg->n_networks);
+	struct network *list = arena_array(
+		&cfg->arena, struct network, o->n_interfaces + cfg->n_networks);
 	size_t n = 0;
 
 	if (!list)
@@ -27,18 +28,23 @@ static int override_interfaces(struct config *cfg, const struct config_override 
 
 		if (!name[0] || strlen(name) > 15 || strpbrk(name, "/ \t")) {
 			(void)snprintf(message, CONFIG_MESSAGE_MAX,
-				"\"%.40s\" is no interface name: `ip link` lists the interfaces", name);
+				"\"%.40s\" is no interface name: `ip link` lists the interfaces",
+				name);
 			return -EINVAL;
 		}
 		for (size_t k = 0; k < i; k++) {
 			if (strcmp(o->interfaces[k], name) == 0) {
-				(void)snprintf(message, CONFIG_MESSAGE_MAX, "-i %s is given twice", name);
+				(void)snprintf(
+					message, CONFIG_MESSAGE_MAX, "-i %s is given twice", name);
 				return -EINVAL;
 			}
 		}
-		list[n++] = known ? *known : (struct network){ .name = name, .interface = name,
-			.lease_time_s = CONFIG_LEASE_TIME_DEFAULT_S, .conflict_check = true,
-			.authoritative = true };
+		list[n++] = known ? *known
+				  : (struct network){ .name = name,
+					    .interface = name,
+					    .lease_time_s = CONFIG_LEASE_TIME_DEFAULT_S,
+					    .conflict_check = true,
+					    .authoritative = true };
 		for (size_t k = 0; known && k < cfg->n_networks; k++) {
 			const char *other = cfg->networks[k].interface;
 
@@ -99,15 +105,19 @@ static int boot_file(struct config *cfg, struct named_file *named, size_t *n, co
 
 static int override_boot(struct config *cfg, const struct config_override *o)
 {
-	struct named_file *named = arena_array(&cfg->arena, struct named_file, o->n_boot_initrds + 1);
+	struct named_file *named = arena_array(
+		&cfg->arena, struct named_file, o->n_boot_initrds + 1);
 	struct file_ref *initrds = arena_array(&cfg->arena, struct file_ref, o->n_boot_initrds + 1);
 	struct profile *p = arena_new(&cfg->arena, struct profile);
 	size_t n = 0;
 
 	if (!named || !initrds || !p)
 		return -ENOMEM;
-	*p = (struct profile){ .name = "boot", .kind = PROFILE_KERNEL, .initrds = initrds,
-		.n_initrds = o->n_boot_initrds, .cmdline = o->boot_cmdline ? o->boot_cmdline : "" };
+	*p = (struct profile){ .name = "boot",
+		.kind = PROFILE_KERNEL,
+		.initrds = initrds,
+		.n_initrds = o->n_boot_initrds,
+		.cmdline = o->boot_cmdline ? o->boot_cmdline : "" };
 	if (boot_file(cfg, named, &n, o->boot_kernel, &p->kernel) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < o->n_boot_initrds; i++)
@@ -143,7 +153,8 @@ int config_override_apply(struct config *cfg, const struct config_override *o,
 		cfg->default_profile = config_find_profile(cfg, span_str(o->profile));
 		if (!cfg->default_profile) {
 			(void)snprintf(ret_message, CONFIG_MESSAGE_MAX,
-				"--profile %.60s: the configuration defines no profile of that name", o->profile);
+				"--profile %.60s: the configuration defines no profile of that name",
+				o->profile);
 			return -EINVAL;
 		}
 	}

@@ -10,8 +10,9 @@ struct config_override {
 	const char *const *interfaces; /* -i: serve these interfaces only (and relayed networks) */
 	size_t n_interfaces;
 	bool proxy; /* --proxy: the networks of -i, or of the file, are proxy networks */
-	const char *http_root, *tftp_root, *profile, *state_dir, *control_socket; /* NULL: the file's */
-	const char *boot_kernel;          /* `bootsmith boot`: a file of this machine, or a URL; or NULL */
+	const char *http_root, *tftp_root, *profile, *state_dir,
+		*control_socket; /* NULL: the file's */
+	const char *boot_kernel; /* `bootsmith boot`: a file of this machine, or a URL; or NULL */
 	const char *const *boot_initrds;
 	size_t n_boot_initrds;
 	const char *boot_cmdline;

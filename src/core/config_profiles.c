@@ -73,8 +73,8 @@ static bool is_http_url(struct span s)
 
 /* A part of an image: of http and https we fetch it ourselves, and machines find it
  * as profiles/NAME/PART (core/locate.c). */
-static bool read_part(struct loading *l, const struct yaml *v, const struct profile *p, const char *part,
-	struct file_ref *ret)
+static bool read_part(struct loading *l, const struct yaml *v, const struct profile *p,
+	const char *part, struct file_ref *ret)
 {
 	const char *name;
 
@@ -126,7 +126,8 @@ static void read_cmdline(struct loading *l, const struct yaml *v, void *into)
 		return;
 	r->profile.cmdline = cmdline;
 	if (machine_vars_check(span_str(cmdline), &error) == -EINVAL)
-		config_error_add(l->errs, v->pos, "the command line cannot be rendered: %s (bootsmith.yaml(5) lists the variables)",
+		config_error_add(l->errs, v->pos,
+			"the command line cannot be rendered: %s (bootsmith.yaml(5) lists the variables)",
 			error.message);
 }
 
@@ -226,7 +227,8 @@ static const struct load_key profile_keys[] = {
 static void check_belongs_to_kernel(struct loading *l, struct src_pos pos, const char *what)
 {
 	if (pos.line != 0)
-		config_error_add(l->errs, pos, "%s belongs to a kernel, and this profile has none", what);
+		config_error_add(
+			l->errs, pos, "%s belongs to a kernel, and this profile has none", what);
 }
 
 /* iPXE has no signature, nor has an image that is made here. */
@@ -244,7 +246,8 @@ static void check_secure_boot(struct loading *l, const struct reading *r)
 static void finish_profile(struct loading *l, struct reading *r, const struct yaml *v)
 {
 	/* A kernel may have a boot file beside it, which is its loader then. */
-	int kinds = r->has_kernel + r->has_script + (r->has_bootfile && !r->has_kernel) + r->local_boot;
+	int kinds = r->has_kernel + r->has_script + (r->has_bootfile && !r->has_kernel) +
+		r->local_boot;
 
 	if (kinds == 0)
 		config_error_add(l->errs, v->key_pos,
@@ -262,12 +265,13 @@ static void finish_profile(struct loading *l, struct reading *r, const struct ya
 		check_belongs_to_kernel(l, r->secure_boot_pos, "secure_boot");
 	}
 	if (r->local_boot && r->install_pos.line != 0)
-		config_error_add(l->errs, r->install_pos, "local_boot installs nothing: install belongs to what does");
+		config_error_add(l->errs, r->install_pos,
+			"local_boot installs nothing: install belongs to what does");
 	check_secure_boot(l, r);
-	r->profile.kind = r->has_kernel	    ? PROFILE_KERNEL
-			  : r->has_script   ? PROFILE_SCRIPT
-			  : r->has_bootfile ? PROFILE_BOOTFILE
-					    : PROFILE_LOCAL;
+	r->profile.kind = r->has_kernel ? PROFILE_KERNEL
+		: r->has_script         ? PROFILE_SCRIPT
+		: r->has_bootfile       ? PROFILE_BOOTFILE
+					: PROFILE_LOCAL;
 }
 
 void load_profiles(struct loading *l, const struct yaml *v)

@@ -33,8 +33,8 @@ static bool is_file_name(struct span s)
 
 	for (size_t i = 0; i < s.n; i++) {
 		uint8_t c = s.p[i];
-		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-			c == '-';
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			(c >= '0' && c <= '9') || c == '_' || c == '-';
 
 		if (!plain && before == '/')
 			return false;
@@ -51,7 +51,8 @@ void load_profile_files(struct loading *l, const struct yaml *v, struct profile 
 
 	if (v->kind != YAML_MAP) {
 		if (v->kind != YAML_NULL)
-			load_unexpected(l, v, "a map of names and templates such as {preseed.cfg: debian/preseed.cfg}");
+			load_unexpected(l, v,
+				"a map of names and templates such as {preseed.cfg: debian/preseed.cfg}");
 		return;
 	}
 	files = LOAD_ARRAY(l, struct profile_file, v->n);
@@ -65,7 +66,8 @@ void load_profile_files(struct loading *l, const struct yaml *v, struct profile 
 			continue;
 		}
 		if (is_own(i->key)) {
-			config_error_add(l->errs, i->key_pos, "every machine has a file of ours called %.64s: take another name",
+			config_error_add(l->errs, i->key_pos,
+				"every machine has a file of ours called %.64s: take another name",
 				(const char *)i->key.p);
 			continue;
 		}

@@ -25,7 +25,8 @@ void load_unexpected(struct loading *l, const struct yaml *v, const char *expect
 	switch (v->kind) {
 	case YAML_SCALAR:
 		if (v->text.n == 0)
-			config_error_add(l->errs, v->pos, "expected %s, found an empty text", expected);
+			config_error_add(
+				l->errs, v->pos, "expected %s, found an empty text", expected);
 		else
 			config_error_add(l->errs, v->pos, "expected %s, found `%.100s`", expected,
 				(const char *)v->text.p);
@@ -159,7 +160,8 @@ bool load_duration(
 	if (seconds < min || seconds > max) {
 		config_error_add(l->errs, v->pos,
 			"%.40s is out of bounds: at least %u seconds, at most %u %s",
-			(const char *)v->text.p, min, max < 86400 ? max : max / 86400, max < 86400 ? "seconds" : "days");
+			(const char *)v->text.p, min, max < 86400 ? max : max / 86400,
+			max < 86400 ? "seconds" : "days");
 		return false;
 	}
 	*ret = (uint32_t)seconds;
@@ -210,7 +212,8 @@ bool load_word(
 	for (size_t i = 0; i < n && i < WORDS_NAMED; i++)
 		text_addf(&expected, "%s%s", i == 0 ? "" : i + 1 == n ? " or " : ", ", words[i]);
 	if (n > WORDS_NAMED)
-		text_addf(&expected, " or another name, such as %s (bootsmith.yaml(5) lists them)", words[n - 1]);
+		text_addf(&expected, " or another name, such as %s (bootsmith.yaml(5) lists them)",
+			words[n - 1]);
 	if (near.best)
 		config_error_add(l->errs, v->pos, "expected %s, found `%.100s`: did you mean `%s`?",
 			text_str(&expected), (const char *)v->text.p, near.best);
@@ -252,7 +255,7 @@ bool load_check_name(struct loading *l, struct span name, struct src_pos pos, co
 		uint8_t c = name.p[i];
 
 		good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		       c == '.' || c == '_' || c == '-';
+			c == '.' || c == '_' || c == '-';
 	}
 	if (!good)
 		config_error_add(l->errs, pos,

@@ -18,7 +18,9 @@ static const struct var *read_items(struct loading *l, const struct yaml *v, siz
 /* False after an error.  Trees are as deep as YAML_DEPTH_MAX lets them. */
 static bool read_var(struct loading *l, const struct yaml *v, struct var *ret)
 {
-	struct var var = { .kind = v->kind == YAML_LIST ? VAR_LIST : v->kind == YAML_MAP ? VAR_MAP : VAR_TEXT };
+	struct var var = { .kind = v->kind == YAML_LIST ? VAR_LIST
+			: v->kind == YAML_MAP           ? VAR_MAP
+							: VAR_TEXT };
 
 	if (v->key.p && !is_var_name(v->key)) {
 		config_error_add(l->errs, v->key_pos,
@@ -37,7 +39,8 @@ static bool read_var(struct loading *l, const struct yaml *v, struct var *ret)
 		var.value = arena_strdup(l->arena, v->text);
 	else
 		var.items = read_items(l, v, &var.n_items);
-	l->no_memory = l->no_memory || (v->key.p && !var.name) || (var.kind == VAR_TEXT && !var.value);
+	l->no_memory = l->no_memory || (v->key.p && !var.name) ||
+		(var.kind == VAR_TEXT && !var.value);
 	*ret = var;
 	return true;
 }

@@ -50,12 +50,12 @@ const struct yaml *yaml_find(const struct yaml *map, const char *key)
 /* The length of the UTF-8 sequence at p (RFC 3629), 0 when it is none. */
 static size_t utf8_length(const uint8_t *p, size_t n)
 {
-	size_t len = p[0] < 0x80   ? 1
-		     : p[0] < 0xc2 ? 0
-		     : p[0] < 0xe0 ? 2
-		     : p[0] < 0xf0 ? 3
-		     : p[0] < 0xf5 ? 4
-				   : 0;
+	size_t len = p[0] < 0x80 ? 1
+		: p[0] < 0xc2    ? 0
+		: p[0] < 0xe0    ? 2
+		: p[0] < 0xf0    ? 3
+		: p[0] < 0xf5    ? 4
+				 : 0;
 
 	if (len == 0 || len > n)
 		return 0;
@@ -170,8 +170,7 @@ static int place(struct builder *b, struct yaml *v)
 	}
 	if (parent->kind == YAML_MAP && !parent->pending) {
 		if (v->kind == YAML_LIST || v->kind == YAML_MAP) {
-			config_error_add(
-				b->errs, v->pos,
+			config_error_add(b->errs, v->pos,
 				"a key must be a plain text, not a list or a map "
 				"(a text with {{variables}} must stand in quotes)");
 			return -EINVAL;
@@ -404,7 +403,7 @@ int config_yaml_parse(
 
 	struct fy_parse_cfg cfg = {
 		.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_JSON_NONE |
-			 FYPCF_DEFAULT_VERSION_1_2,
+			FYPCF_DEFAULT_VERSION_1_2,
 		.diag = diag,
 	};
 

@@ -43,7 +43,8 @@ static void choose_profile(const struct config *cfg, const struct facts *f, stru
 {
 	struct rule_facts texts;
 
-	a->machine = config_find_machine(cfg, f->has_mac ? &f->mac : NULL, f->has_uuid ? &f->uuid : NULL);
+	a->machine = config_find_machine(
+		cfg, f->has_mac ? &f->mac : NULL, f->has_uuid ? &f->uuid : NULL);
 	if (choose_by_state(cfg, f, a))
 		return;
 	if (a->machine && a->machine->profile) {
@@ -122,8 +123,9 @@ static void answer_ipxe(const struct config *cfg, struct answer *a)
 	} else {
 		a->kind = ANSWER_SCRIPT;
 		a->transport = TRANSPORT_HTTP;
-		WHY(a, p->kind == PROFILE_LOCAL ? "a script that boots the local disk"
-						: "a script rendered for this machine");
+		WHY(a,
+			p->kind == PROFILE_LOCAL ? "a script that boots the local disk"
+						 : "a script rendered for this machine");
 	}
 }
 
@@ -171,7 +173,8 @@ static enum loader_family family_for_api(const struct config *cfg, const struct 
 
 /* The binary that this firmware is to have first.  GRUB and images boot kernels only:
  * scripts, and whatever stands where no profile applies, are iPXE's. */
-static enum loader_family family_of(const struct config *cfg, const struct answer *a, const struct facts *f)
+static enum loader_family family_of(
+	const struct config *cfg, const struct answer *a, const struct facts *f)
 {
 	const struct profile *p = a->profile;
 	bool uefi = f->arch != ARCH_BIOS;
@@ -203,8 +206,9 @@ static const char *package_of(enum loader_family family, enum arch arch)
 	case FAMILY_IPXE:
 		return "ipxe";
 	case FAMILY_GRUB:
-		return arch == ARCH_IA32 ? "grub-efi-ia32-bin" : arch == ARCH_ARM64 ? "debian-installer-12-netboot-arm64"
-										     : "grub-efi-amd64-signed";
+		return arch == ARCH_IA32     ? "grub-efi-ia32-bin"
+			: arch == ARCH_ARM64 ? "debian-installer-12-netboot-arm64"
+					     : "grub-efi-amd64-signed";
 	case FAMILY_SHIM:
 		return arch == ARCH_ARM64 ? "debian-installer-12-netboot-arm64" : "shim-signed";
 	case FAMILY_STUB:
@@ -217,7 +221,9 @@ static const char *package_of(enum loader_family family, enum arch arch)
 /* "{arm64: FILE}", "{grub: {arm64: FILE}}": what names a loader in the configuration. */
 static void say_key(enum loader_family family, enum arch arch, char *buf, size_t size)
 {
-	static const char *const keys[] = { [FAMILY_GRUB] = "grub", [FAMILY_SHIM] = "shim", [FAMILY_STUB] = "stub" };
+	static const char *const keys[] = {
+		[FAMILY_GRUB] = "grub", [FAMILY_SHIM] = "shim", [FAMILY_STUB] = "stub"
+	};
 
 	if (family == FAMILY_IPXE)
 		(void)snprintf(buf, size, "{%s: FILE}", arch_name(arch));
@@ -225,7 +231,8 @@ static void say_key(enum loader_family family, enum arch arch, char *buf, size_t
 		(void)snprintf(buf, size, "{%s: {%s: FILE}}", keys[family], arch_name(arch));
 }
 
-static void no_loader(const struct config *cfg, enum loader_family family, const struct facts *f, struct answer *a)
+static void no_loader(const struct config *cfg, enum loader_family family, const struct facts *f,
+	struct answer *a)
 {
 	const char *path = cfg->loaders.file[family][f->arch].path;
 	char key[48];
@@ -238,7 +245,8 @@ static void no_loader(const struct config *cfg, enum loader_family family, const
 			facts_arch_name(f));
 	else if (path)
 		WHY(a, "%s for %s was not found (%.60s): install Debian's package %s, or name a file with loaders: %s",
-			loader_family_name(family), arch_name(f->arch), path, package_of(family, f->arch), key);
+			loader_family_name(family), arch_name(f->arch), path,
+			package_of(family, f->arch), key);
 	else
 		WHY(a, "no %s for %s: Debian has none; name one with loaders: %s, or give such machines another loader",
 			loader_family_name(family), arch_name(f->arch), key);
@@ -248,12 +256,13 @@ static void no_loader(const struct config *cfg, enum loader_family family, const
  * brought it, on x64, ia32 and arm64 alike (seen).  But that firmware takes disks too, and
  * on one GRUB finds all that it needs without a network.  A GRUB that the configuration
  * names is perhaps one with HTTP, and goes as it is; shim loads no other than signed ones. */
-static bool comes_on_disk(const struct config *cfg, enum loader_family family, const struct facts *f)
+static bool comes_on_disk(
+	const struct config *cfg, enum loader_family family, const struct facts *f)
 {
 	bool is_own = family == FAMILY_GRUB && cfg->loaders.file[family][f->arch].pos.line != 0;
 
-	return (family == FAMILY_GRUB || family == FAMILY_SHIM) && !is_own && f->transport == TRANSPORT_HTTP &&
-		pe_machine_suffix(f->arch) != NULL;
+	return (family == FAMILY_GRUB || family == FAMILY_SHIM) && !is_own &&
+		f->transport == TRANSPORT_HTTP && pe_machine_suffix(f->arch) != NULL;
 }
 
 static const char *why_family(enum loader_family family)
@@ -262,7 +271,8 @@ static const char *why_family(enum loader_family family)
 		[FAMILY_IPXE] = "iPXE first: this firmware cannot run its scripts",
 		[FAMILY_GRUB] = "GRUB first: it loads the kernel",
 		[FAMILY_SHIM] = "shim first, then GRUB: the way that Secure Boot allows",
-		[FAMILY_STUB] = "kernel, initrd and command line in one image, which this firmware loads by itself",
+		[FAMILY_STUB] =
+			"kernel, initrd and command line in one image, which this firmware loads by itself",
 	};
 
 	return clauses[family];
@@ -270,8 +280,9 @@ static const char *why_family(enum loader_family family)
 
 static const char *why_disk(enum loader_family family)
 {
-	return family == FAMILY_SHIM ? "a disk with shim, GRUB, kernel and initrd: the way by HTTP that Secure Boot allows"
-				     : "a disk with GRUB, kernel and initrd, since GRUB has no HTTP of its own";
+	return family == FAMILY_SHIM
+		? "a disk with shim, GRUB, kernel and initrd: the way by HTTP that Secure Boot allows"
+		: "a disk with GRUB, kernel and initrd, since GRUB has no HTTP of its own";
 }
 
 static void answer_loader(const struct config *cfg, const struct facts *f, struct answer *a)
@@ -383,7 +394,8 @@ void answer_rule_text(const struct answer *a, char ret[static RULE_TEXT_MAX])
 		(void)snprintf(ret, RULE_TEXT_MAX, "machine %s", a->machine->name);
 		break;
 	case RULE_RULE:
-		(void)snprintf(ret, RULE_TEXT_MAX, "rule %u (line %u)", a->rule->number, a->rule->pos.line);
+		(void)snprintf(ret, RULE_TEXT_MAX, "rule %u (line %u)", a->rule->number,
+			a->rule->pos.line);
 		break;
 	case RULE_DEFAULT:
 		(void)snprintf(ret, RULE_TEXT_MAX, "default_profile");

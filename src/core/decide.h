@@ -18,12 +18,12 @@ enum answer_kind {
 	ANSWER_BOOTFILE,    /* the profile's own file, as it is */
 	ANSWER_IMAGE,       /* a unified kernel image, or a disk with GRUB, made for this machine */
 	ANSWER_LOCAL,       /* its own disk, in the way that its firmware understands */
-	ANSWER_REGISTER,    /* an iPXE script that says what the machine is, and waits for an order */
-	ANSWER_NONE,        /* no answer at all: the configuration says so */
+	ANSWER_REGISTER, /* an iPXE script that says what the machine is, and waits for an order */
+	ANSWER_NONE,     /* no answer at all: the configuration says so */
 };
 
 enum rule_kind {
-	RULE_NONE,    /* nothing in the configuration applied */
+	RULE_NONE, /* nothing in the configuration applied */
 	RULE_MACHINE,
 	RULE_RULE,
 	RULE_DEFAULT, /* default_profile */
@@ -38,14 +38,14 @@ struct answer {
 	const struct machine *machine; /* whoever it is, also when it has no profile; or NULL */
 	const struct profile *profile; /* or NULL */
 	enum rule_kind rule_kind;
-	const struct rule *rule;       /* RULE_RULE */
-	enum machine_phase phase;      /* RULE_STATE */
-	enum unknown_policy unknown;   /* RULE_UNKNOWN */
-	enum transport transport;      /* how the file is fetched */
-	enum loader_family family;     /* ANSWER_LOADER, ANSWER_IMAGE: which binary comes first */
-	enum arch arch;                /* and for what */
-	bool missing_loader;           /* there should have been a loader: worth a line in the log */
-	char why[224];                 /* one clause for people; plain ASCII, no client text */
+	const struct rule *rule;     /* RULE_RULE */
+	enum machine_phase phase;    /* RULE_STATE */
+	enum unknown_policy unknown; /* RULE_UNKNOWN */
+	enum transport transport;    /* how the file is fetched */
+	enum loader_family family;   /* ANSWER_LOADER, ANSWER_IMAGE: which binary comes first */
+	enum arch arch;              /* and for what */
+	bool missing_loader;         /* there should have been a loader: worth a line in the log */
+	char why[224];               /* one clause for people; plain ASCII, no client text */
 };
 
 void boot_decide(const struct config *cfg, const struct facts *facts, struct answer *ret_answer);

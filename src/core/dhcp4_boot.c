@@ -11,18 +11,21 @@ static const uint8_t ipxe_no_proxy_wait[] = { 176, 1, 1 };
 
 static bool has_boot_file(const struct answer *answer)
 {
-	return answer->kind != ANSWER_ADDRESS && answer->kind != ANSWER_LOCAL && answer->kind != ANSWER_NONE;
+	return answer->kind != ANSWER_ADDRESS && answer->kind != ANSWER_LOCAL &&
+		answer->kind != ANSWER_NONE;
 }
 
-void dhcp4_boot_form(struct forms *forms, const struct dhcp4_msg *request, const struct facts *facts,
-	const struct answer *answer, enum forms_mode mode, int64_t now_s, struct form_choice *ret)
+void dhcp4_boot_form(struct forms *forms, const struct dhcp4_msg *request,
+	const struct facts *facts, const struct answer *answer, enum forms_mode mode, int64_t now_s,
+	struct form_choice *ret)
 {
 	*ret = (struct form_choice){ .mode = mode };
 	if (facts->client == CLIENT_PXE && has_boot_file(answer))
 		forms_choose(forms, request, facts, mode, now_s, ret);
 }
 
-static void put_vendor_options(enum form form, struct ip4 server, struct span option43, struct wr *w)
+static void put_vendor_options(
+	enum form form, struct ip4 server, struct span option43, struct wr *w)
 {
 	switch (form) {
 	case FORM_DIRECT:
@@ -47,8 +50,8 @@ static void put_vendor_options(enum form form, struct ip4 server, struct span op
 	}
 }
 
-static int add_pxe(const struct dhcp4_msg *request, struct ip4 server, const struct form_choice *form,
-	struct arena *a, struct dhcp4_out *out)
+static int add_pxe(const struct dhcp4_msg *request, struct ip4 server,
+	const struct form_choice *form, struct arena *a, struct dhcp4_out *out)
 {
 	uint8_t *buf = arena_alloc(a, VENDOR_OPTIONS_MAX);
 	struct wr w = wr_of(buf, buf ? VENDOR_OPTIONS_MAX : 0);
@@ -65,7 +68,8 @@ static int add_pxe(const struct dhcp4_msg *request, struct ip4 server, const str
 	return 0;
 }
 
-static void add_ipxe(const struct dhcp4_msg *request, const struct form_choice *form, struct dhcp4_out *out)
+static void add_ipxe(
+	const struct dhcp4_msg *request, const struct form_choice *form, struct dhcp4_out *out)
 {
 	if (form->mode == FORMS_PROXY) /* iPXE takes no other offer as a proxy's (net/udp/dhcp.c) */
 		dhcp4_out_add(out, OPT_VENDOR_CLASS, true, SPAN_LIT("PXEClient"));
@@ -92,9 +96,10 @@ static int add_local(const struct dhcp4_msg *request, struct arena *a, struct dh
 	return 0;
 }
 
-int dhcp4_boot_fill(const struct config *cfg, const struct dhcp4_msg *request, const struct facts *facts,
-	const struct answer *answer, struct ip4 server, const struct form_choice *form, struct arena *a,
-	struct dhcp4_out *out, struct span *ret_bootfile)
+int dhcp4_boot_fill(const struct config *cfg, const struct dhcp4_msg *request,
+	const struct facts *facts, const struct answer *answer, struct ip4 server,
+	const struct form_choice *form, struct arena *a, struct dhcp4_out *out,
+	struct span *ret_bootfile)
 {
 	struct text name = { 0 };
 	char *file, *address;
@@ -102,7 +107,8 @@ int dhcp4_boot_fill(const struct config *cfg, const struct dhcp4_msg *request, c
 	*ret_bootfile = SPAN_NONE;
 	if (answer->kind == ANSWER_LOCAL && facts->client == CLIENT_PXE)
 		return facts->arch == ARCH_BIOS ? 0 : add_local(request, a, out);
-	if (!has_boot_file(answer) && !(answer->kind == ANSWER_LOCAL && facts->client == CLIENT_HTTP))
+	if (!has_boot_file(answer) &&
+		!(answer->kind == ANSWER_LOCAL && facts->client == CLIENT_HTTP))
 		return 0;
 	locate_bootfile(cfg, facts, answer, server, &name);
 	file = name.failed ? NULL : arena_strdup(a, text_span(&name));
@@ -121,7 +127,8 @@ int dhcp4_boot_fill(const struct config *cfg, const struct dhcp4_msg *request, c
 	case CLIENT_PXE:
 		if (add_pxe(request, server, form, a, out) < 0)
 			return -ENOMEM;
-		dhcp4_out_add(out, OPT_TFTP_SERVER, true, (struct span){ (uint8_t *)address, strlen(address) + 1 });
+		dhcp4_out_add(out, OPT_TFTP_SERVER, true,
+			(struct span){ (uint8_t *)address, strlen(address) + 1 });
 		break;
 	case CLIENT_HTTP:
 		/* UEFI 2.10, 24.7.2.3: offers without it are thrown away. */

@@ -38,7 +38,8 @@ void dhcp4_params_add(const struct dhcp4_msg *request, const struct served *s,
 	if (net->domain)
 		dhcp4_out_add(out, OPT_DOMAIN, false, span_str(net->domain));
 	if (s->prefix_len < 31)
-		dhcp4_out_add_u32(out, a, OPT_BROADCAST, false, s->subnet.v | ~ip4_mask(s->prefix_len));
+		dhcp4_out_add_u32(
+			out, a, OPT_BROADCAST, false, s->subnet.v | ~ip4_mask(s->prefix_len));
 }
 
 static void set_options(struct dhcp4_out *out, const struct option_list *options)

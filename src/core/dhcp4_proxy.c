@@ -19,7 +19,8 @@ static void reply(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, e
 	if (type == DHCP4_ACK)
 		p->out.ciaddr = msg->ciaddr;
 	dhcp4_out_add(&p->out, OPT_CLIENT_ID, true, msg->opt[OPT_CLIENT_ID]);
-	if (dhcp4_boot_fill(srv->cfg, msg, &p->facts, &p->answer, p->server, &p->form, a, &p->out, &bootfile) < 0)
+	if (dhcp4_boot_fill(srv->cfg, msg, &p->facts, &p->answer, p->server, &p->form, a, &p->out,
+		    &bootfile) < 0)
 		p->drop = DROP_NO_MEMORY;
 	else
 		dhcp4_reply_end(msg, bootfile, p);
@@ -27,8 +28,8 @@ static void reply(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, e
 
 /* Every offer is broadcast: the client has no address, and we know of none that
  * it will have (dnsmasq forces the flag too). */
-static void on_discover(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, struct arena *a,
-	struct dhcp4_plan *p)
+static void on_discover(const struct dhcp4_server *srv, const struct dhcp4_msg *msg,
+	struct arena *a, struct dhcp4_plan *p)
 {
 	reply(srv, msg, DHCP4_OFFER, a, p);
 	p->out.flags |= DHCP4_FLAG_BROADCAST;
@@ -68,8 +69,8 @@ static void on_request(const struct dhcp4_server *srv, const struct dhcp4_msg *m
 
 /* PXE 2.1 2.4: to the address and the port that the question came from.  EDK2
  * asks from 4011, iPXE and old ROMs from 68, iPXE with transaction id 0. */
-static void on_pxe_port(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, const struct dhcp4_rx *rx,
-	struct arena *a, struct dhcp4_plan *p)
+static void on_pxe_port(const struct dhcp4_server *srv, const struct dhcp4_msg *msg,
+	const struct dhcp4_rx *rx, struct arena *a, struct dhcp4_plan *p)
 {
 	if (msg->type != DHCP4_REQUEST && msg->type != DHCP4_INFORM) {
 		p->drop = DROP_NOT_FOR_PROXY;
@@ -88,8 +89,8 @@ static void on_pxe_port(const struct dhcp4_server *srv, const struct dhcp4_msg *
 		forms_asked(srv->forms, p->facts.mac);
 }
 
-void dhcp4_proxy_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, const struct dhcp4_rx *rx,
-	int64_t now_s, struct arena *a, struct dhcp4_plan *p)
+void dhcp4_proxy_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg,
+	const struct dhcp4_rx *rx, int64_t now_s, struct arena *a, struct dhcp4_plan *p)
 {
 	if (p->facts.client == CLIENT_DHCP) {
 		p->drop = DROP_NOT_NETBOOT;

@@ -13,5 +13,5 @@
 
 /* The second half of dhcp4_plan(), for a proxy network and for port 4011 of any:
  * plan has network, facts, answer and our address. */
-void dhcp4_proxy_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, const struct dhcp4_rx *rx,
-	int64_t now_s, struct arena *a, struct dhcp4_plan *plan);
+void dhcp4_proxy_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg,
+	const struct dhcp4_rx *rx, int64_t now_s, struct arena *a, struct dhcp4_plan *plan);

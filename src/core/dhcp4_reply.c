@@ -14,7 +14,8 @@ static size_t max_size(const struct dhcp4_msg *m, const struct served *net)
 	return max - DHCP4_IP_UDP_HEADERS;
 }
 
-void dhcp4_reply_begin(const struct dhcp4_msg *m, enum dhcp4_type type, struct arena *a, struct dhcp4_plan *p)
+void dhcp4_reply_begin(
+	const struct dhcp4_msg *m, enum dhcp4_type type, struct arena *a, struct dhcp4_plan *p)
 {
 	uint8_t *b = arena_alloc(a, 5);
 	struct wr kind = wr_of(b, b ? 1 : 0), server = wr_of(b ? b + 1 : NULL, b ? 4 : 0);

@@ -10,7 +10,7 @@
 
 /* Header, size, type and server identifier (old ROMs look for those two first).
  * Sets the plan's drop when there is no memory for them. */
-void dhcp4_reply_begin(const struct dhcp4_msg *m, enum dhcp4_type type, struct arena *a,
-	struct dhcp4_plan *p);
+void dhcp4_reply_begin(
+	const struct dhcp4_msg *m, enum dhcp4_type type, struct arena *a, struct dhcp4_plan *p);
 /* The boot file (with its NUL; empty: none), then what the relay wants back. */
 void dhcp4_reply_end(const struct dhcp4_msg *m, struct span bootfile, struct dhcp4_plan *p);

@@ -204,7 +204,7 @@ static bool needs_probe(const struct exchange *x, const struct lease *l)
 	const struct served *s = x->plan->net;
 
 	return s->cfg->conflict_check && l->unchecked && l->state == LEASE_OFFERED &&
-	       !served_reserved_for(s, l->address);
+		!served_reserved_for(s, l->address);
 }
 
 /* An address of the client's subnet, or of another on the same wire when that is
@@ -353,9 +353,10 @@ static bool believes_decline(const struct exchange *x)
 	uint64_t most = s->pool_size / 4 > 1 ? s->pool_size / 4 : 1;
 
 	return lease_set_aside(x->srv->leases, s, x->now_s) < most &&
-	       (!x->srv->rates || rates_admit_decline(x->srv->rates,
-					  (struct span){ x->client.chaddr, x->client.hlen },
-					  f->circuit_id, x->srv->now_ms));
+		(!x->srv->rates ||
+			rates_admit_decline(x->srv->rates,
+				(struct span){ x->client.chaddr, x->client.hlen }, f->circuit_id,
+				x->srv->now_ms));
 }
 
 /* RFC 2131 4.3.3. */
@@ -511,8 +512,9 @@ static bool is_known(const struct exchange *x)
 	const struct lease *l = find_lease(x);
 
 	return x->plan->answer.machine || (state && machine_state_is_kept(state)) ||
-	       (l && (lease_is_live(l, x->now_s) ||
-			     (l->state == LEASE_OFFERED && x->msg->type == DHCP4_REQUEST)));
+		(l &&
+			(lease_is_live(l, x->now_s) ||
+				(l->state == LEASE_OFFERED && x->msg->type == DHCP4_REQUEST)));
 }
 
 typedef void (*on_message)(struct exchange *x);
@@ -587,7 +589,8 @@ void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg,
 	p->server = dhcp4_server_id(p->net, msg, rx);
 	recall_relay(&x, &p->facts);
 	if (srv->machines && p->facts.has_mac)
-		p->facts.state = machine_table_find(srv->machines, machine_table_key(srv->machines, srv->cfg, &p->facts));
+		p->facts.state = machine_table_find(
+			srv->machines, machine_table_key(srv->machines, srv->cfg, &p->facts));
 	p->facts.now_s = now_s;
 	boot_decide(srv->cfg, &p->facts, &p->answer);
 	if (p->answer.kind == ANSWER_NONE) {

@@ -31,9 +31,9 @@ enum dhcp4_dest {
 };
 
 struct dhcp4_plan {
-	enum drop drop;       /* not DROP_NONE: no reply */
-	struct facts facts;   /* valid also with a drop, as far as it was read */
-	struct answer answer; /* valid with a reply of type OFFER or ACK */
+	enum drop drop;           /* not DROP_NONE: no reply */
+	struct facts facts;       /* valid also with a drop, as far as it was read */
+	struct answer answer;     /* valid with a reply of type OFFER or ACK */
 	const struct served *net; /* NULL: none */
 	struct lease *lease;      /* changed, or the one that the reply is about; or NULL */
 	bool commit;              /* the lease must be in the store before the reply leaves */
@@ -41,25 +41,26 @@ struct dhcp4_plan {
 	unsigned delay_ms;        /* the reply leaves so much later than it could */
 	enum dhcp4_type reply_type;
 	struct dhcp4_out out;
-	size_t max_size;          /* octets of UDP payload that the client takes */
+	size_t max_size; /* octets of UDP payload that the client takes */
 	enum dhcp4_dest dest;
 	struct ip4 dest_addr;
-	struct ip4 server;        /* source address and server identifier */
-	const char *note;         /* why a NAK, or what a silent message did; or NULL */
-	struct span bootfile;     /* as sent, without its NUL; empty: none */
-	struct form_choice form;  /* of the boot answer; without a quirk: there are none for this client */
-	struct ip4 heard;         /* the address that it has, or will have, from another server; or 0 */
+	struct ip4 server;    /* source address and server identifier */
+	const char *note;     /* why a NAK, or what a silent message did; or NULL */
+	struct span bootfile; /* as sent, without its NUL; empty: none */
+	struct form_choice
+		form;     /* of the boot answer; without a quirk: there are none for this client */
+	struct ip4 heard; /* the address that it has, or will have, from another server; or 0 */
 };
 
 struct dhcp4_server {
 	const struct config *cfg;
 	const struct served_set *nets;
 	struct lease_table *leases;
-	struct forms *forms;     /* NULL: each machine gets the likeliest form */
-	struct clients *clients; /* what is remembered of machines; NULL: nothing */
+	struct forms *forms;                  /* NULL: each machine gets the likeliest form */
+	struct clients *clients;              /* what is remembered of machines; NULL: nothing */
 	const struct machine_table *machines; /* their states; NULL: none are known */
-	struct rates *rates;   /* NULL: none */
-	int64_t now_ms;          /* monotonic, for clients and rates */
+	struct rates *rates;                  /* NULL: none */
+	int64_t now_ms;                       /* monotonic, for clients and rates */
 	/* Nothing can be stored now: who has a stored lease is told what is left of
 	 * it, nobody is promised anything new. */
 	bool store_failing;
@@ -67,5 +68,5 @@ struct dhcp4_server {
 
 /* Plans the answer to a decoded message from a client.  Values of the reply
  * live in a, or are borrowed from msg. */
-void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg, const struct dhcp4_rx *rx,
-	int64_t now_s, struct arena *a, struct dhcp4_plan *ret_plan);
+void dhcp4_plan(const struct dhcp4_server *srv, const struct dhcp4_msg *msg,
+	const struct dhcp4_rx *rx, int64_t now_s, struct arena *a, struct dhcp4_plan *ret_plan);

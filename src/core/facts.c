@@ -49,7 +49,8 @@ void facts_from_dhcp4(const struct dhcp4_msg *m, const char *network, struct fac
 	f.has_mac = m->htype == DHCP4_HTYPE_ETHERNET && m->hlen == sizeof(f.mac.b);
 	if (f.has_mac)
 		memcpy(f.mac.b, m->chaddr, sizeof(f.mac.b));
-	f.has_uuid = machine_id_parse(m->opt[OPT_MACHINE_ID], &f.uuid) == 0 && !uuid_is_default(f.uuid);
+	f.has_uuid = machine_id_parse(m->opt[OPT_MACHINE_ID], &f.uuid) == 0 &&
+		!uuid_is_default(f.uuid);
 	if (f.has_uuid)
 		f.uuid = uuid_swap(f.uuid);
 	f.vendor_class = span_until_nul(m->opt[OPT_VENDOR_CLASS]);

@@ -33,7 +33,7 @@ struct facts {
 	const char *network;       /* struct network's name, or NULL */
 	bool api_is_silent;        /* the boot API was asked, and has nothing to say of it */
 	const struct machine_state *state; /* what it has been through; NULL: nothing is known */
-	int64_t now_s;             /* when it asks, of the leases' clock; 0: nobody asks */
+	int64_t now_s;                     /* when it asks, of the leases' clock; 0: nobody asks */
 };
 
 /* Reads the facts out of a client's message (design section 4):

@@ -331,8 +331,9 @@ static void write_bpb(const struct volume *v, uint8_t *p)
 	bool is_short = sectors < 0x10000 && !v->is_32;
 	uint8_t *tail = p + (v->is_32 ? 64 : 36);
 
-	put_span(p, SPAN_LIT("\xeb\x3c\x90"
-			     "MSWIN4.1")); /* the name that is compatible, fatgen103 says */
+	put_span(p,
+		SPAN_LIT("\xeb\x3c\x90"
+			 "MSWIN4.1")); /* the name that is compatible, fatgen103 says */
 	put_u16(p + 11, SECTOR);
 	p[13] = (uint8_t)(v->cluster / SECTOR);
 	put_u16(p + 14, v->reserved);
@@ -447,9 +448,10 @@ static void add_long_entry(struct text *out, const struct node *n, size_t number
 	for (size_t i = 0; i < LONG_NAME_PIECE; i++) {
 		size_t at = (number - 1) * LONG_NAME_PIECE + i;
 
-		put_u16(e + places[i], at < n->name.n    ? n->name.p[at]
-				       : at == n->name.n ? 0
-							 : 0xffff);
+		put_u16(e + places[i],
+			at < n->name.n            ? n->name.p[at]
+				: at == n->name.n ? 0
+						  : 0xffff);
 	}
 	text_add(out, (struct span){ e, ENTRY });
 }
@@ -493,8 +495,10 @@ static void add_node_octets(const struct volume *v, const struct node *n, struct
 		pieces_add_octets(p, n->file->octets);
 	else
 		pieces_add_file(p, n->file->file, 0, n->file->size);
-	zeros_until(p, begin + (is_root_of_fat16(v, n) ? v->root_sectors * SECTOR
-						       : (uint64_t)n->clusters * v->cluster));
+	zeros_until(p,
+		begin +
+			(is_root_of_fat16(v, n) ? v->root_sectors * SECTOR
+						: (uint64_t)n->clusters * v->cluster));
 }
 
 static int add_octets(const struct volume *v, struct pieces *p)

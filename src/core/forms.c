@@ -24,7 +24,7 @@ struct attempt {
 
 struct machine_forms {
 	struct mac mac;
-	struct attempt stage[STAGES_MAX]; /* the latest first */
+	struct attempt stage[STAGES_MAX];  /* the latest first */
 	struct machine_forms *prev, *next; /* oldest first */
 	UT_hash_handle by_mac;
 };
@@ -214,7 +214,8 @@ static struct machine_forms *find_or_make_machine(struct forms *f, struct mac ma
 
 /* The attempt of this firmware, moved to the front; what it displaces is the
  * one that was heard of longest ago. */
-static struct attempt *find_or_make_attempt(struct machine_forms *m, uint64_t fingerprint, enum forms_mode mode)
+static struct attempt *find_or_make_attempt(
+	struct machine_forms *m, uint64_t fingerprint, enum forms_mode mode)
 {
 	struct attempt found = { .fingerprint = fingerprint, .mode = mode, .since_s = INT64_MIN };
 	size_t i;
@@ -246,7 +247,8 @@ static enum form next_form(const struct form_order *order, enum form form)
 	return order->list[0];
 }
 
-static const struct proven *proven_for(const struct forms *f, struct mac mac, const struct attempt *at)
+static const struct proven *proven_for(
+	const struct forms *f, struct mac mac, const struct attempt *at)
 {
 	const struct proven *p = find_proven(f, key_of(mac, at->fingerprint, at->mode));
 
@@ -258,7 +260,8 @@ static bool comes_back(const struct attempt *at, int64_t now_s)
 {
 	int64_t after_s = now_s - at->since_s;
 
-	return after_s >= (at->mode == FORMS_PROXY ? FORMS_PROXY_RETRY_S : FORMS_RETRY_S) && after_s <= FORMS_FORGET_S;
+	return after_s >= (at->mode == FORMS_PROXY ? FORMS_PROXY_RETRY_S : FORMS_RETRY_S) &&
+		after_s <= FORMS_FORGET_S;
 }
 
 /* One failure may be a lost packet or a finger on the reset button: a form that
@@ -268,8 +271,8 @@ static unsigned failures_needed(const struct attempt *at, const struct proven *k
 	return at->asked || (known && known->form == at->form) ? 2 : 1;
 }
 
-static void on_discover(struct forms *f, struct attempt *at, struct mac mac, const struct form_order *order,
-	int64_t now_s, struct form_choice *ret)
+static void on_discover(struct forms *f, struct attempt *at, struct mac mac,
+	const struct form_order *order, int64_t now_s, struct form_choice *ret)
 {
 	const struct proven *known = proven_for(f, mac, at);
 	bool is_new = at->since_s == INT64_MIN || at->fetched;
@@ -293,8 +296,8 @@ static void on_discover(struct forms *f, struct attempt *at, struct mac mac, con
 	at->since_s = now_s;
 }
 
-void forms_choose(struct forms *f, const struct dhcp4_msg *m, const struct facts *facts, enum forms_mode mode,
-	int64_t now_s, struct form_choice *ret)
+void forms_choose(struct forms *f, const struct dhcp4_msg *m, const struct facts *facts,
+	enum forms_mode mode, int64_t now_s, struct form_choice *ret)
 {
 	const struct form_quirk *quirk = forms_quirk(m, facts);
 	const struct form_order *order = &quirk->order[mode];
@@ -345,13 +348,14 @@ bool forms_fetched(struct forms *f, struct mac mac, int64_t now_s, struct forms_
 	return news;
 }
 
-void forms_dump(const struct forms *f, void (*each)(void *ctx, const struct forms_record *r), void *ctx)
+void forms_dump(
+	const struct forms *f, void (*each)(void *ctx, const struct forms_record *r), void *ctx)
 {
 	const struct proven *p;
 
 	DL_FOREACH(f->used, p) {
-		const struct forms_record r = { p->key.mac, p->key.fingerprint, (enum forms_mode)p->key.mode, p->form,
-			p->used_s };
+		const struct forms_record r = { p->key.mac, p->key.fingerprint,
+			(enum forms_mode)p->key.mode, p->form, p->used_s };
 
 		each(ctx, &r);
 	}

@@ -42,13 +42,13 @@ struct form_order {
 /* One kind of firmware, and what is tried with it.  The first row that fits counts. */
 struct form_quirk {
 	const char *name, *evidence;
-	struct span class;            /* option 60 begins so; empty: any */
-	uint16_t arch_min, arch_max;  /* both included */
-	struct span machine_id;       /* option 97 begins so; empty: any */
-	const uint8_t (*ouis)[3];     /* the hardware address begins with one of them; NULL: any */
+	struct span class;           /* option 60 begins so; empty: any */
+	uint16_t arch_min, arch_max; /* both included */
+	struct span machine_id;      /* option 97 begins so; empty: any */
+	const uint8_t (*ouis)[3];    /* the hardware address begins with one of them; NULL: any */
 	size_t n_ouis;
-	struct form_order order[2];   /* by enum forms_mode */
-	const char *answer_class;     /* option 60 of our answer */
+	struct form_order order[2]; /* by enum forms_mode */
+	const char *answer_class;   /* option 60 of our answer */
 };
 
 struct form_choice {
@@ -79,8 +79,8 @@ void forms_free(struct forms *f);
 /* The form for the answer to m, of a CLIENT_PXE.  A DISCOVER is a new try, or
  * shows that the last one failed; other messages get what was offered.  f NULL,
  * a machine without MAC, or no memory: the likeliest one. */
-void forms_choose(struct forms *f, const struct dhcp4_msg *m, const struct facts *facts, enum forms_mode mode,
-	int64_t now_s, struct form_choice *ret);
+void forms_choose(struct forms *f, const struct dhcp4_msg *m, const struct facts *facts,
+	enum forms_mode mode, int64_t now_s, struct form_choice *ret);
 /* The machine asked on port 4011: it understood, though it has no file yet. */
 void forms_asked(struct forms *f, struct mac mac);
 
@@ -98,7 +98,8 @@ struct forms_record {
 bool forms_fetched(struct forms *f, struct mac mac, int64_t now_s, struct forms_record *ret);
 
 /* Every record, least recently used first; and back, at the start. */
-void forms_dump(const struct forms *f, void (*each)(void *ctx, const struct forms_record *r), void *ctx);
+void forms_dump(
+	const struct forms *f, void (*each)(void *ctx, const struct forms_record *r), void *ctx);
 int forms_restore(struct forms *f, const struct forms_record *r) WARN_UNUSED;
 
 /* What the firmware of a message looks like: the order of its options, what it

@@ -80,7 +80,8 @@ static size_t plain_prefix(struct span pattern, struct span text, bool nocase)
 {
 	size_t i = 0;
 
-	while (i < pattern.n && i < text.n && !is_magic(pattern.p[i]) && (pattern.p[i] == text.p[i] ||
+	while (i < pattern.n && i < text.n && !is_magic(pattern.p[i]) &&
+		(pattern.p[i] == text.p[i] ||
 			(nocase && fold(pattern.p[i], true) == fold(text.p[i], true))))
 		i++;
 	return i;

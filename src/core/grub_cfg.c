@@ -57,7 +57,8 @@ static int add_cmdline(const struct profile *p, const struct machine_vars *vars,
 
 /* "http://host:80/path" as (http,host:80)/path, tftp likewise; the profile's own files
  * below the device that the function was called with. */
-static void add_file(const struct machine_vars *vars, const struct file_ref *f, const char *name, struct text *out)
+static void add_file(const struct machine_vars *vars, const struct file_ref *f, const char *name,
+	struct text *out)
 {
 	const char *host, *path;
 
@@ -87,8 +88,8 @@ static void add_initrds(const struct profile *p, const struct machine_vars *vars
 	text_adds(out, "; then\n\t\t\tboot\n\t\tfi\n");
 }
 
-static int add_load_function(const struct profile *p, const struct machine_vars *vars, struct text *out,
-	struct template_error *ret_error)
+static int add_load_function(const struct profile *p, const struct machine_vars *vars,
+	struct text *out, struct template_error *ret_error)
 {
 	int r;
 
@@ -136,12 +137,13 @@ static void add_echo(const char *before, const char *text, struct text *out)
  * do but to end, so that nothing piles up however long the machine waits. */
 static void add_retry(const char *url, struct text *out)
 {
-	text_addf(out, "echo 'Trying again in %d seconds'\n"
-		       "if [ -z \"$bootsmith_waits\" ]; then\n"
-		       "\tset bootsmith_waits=yes\n"
-		       "\twhile true; do\n"
-		       "\t\tsleep %d\n"
-		       "\t\tsource ",
+	text_addf(out,
+		"echo 'Trying again in %d seconds'\n"
+		"if [ -z \"$bootsmith_waits\" ]; then\n"
+		"\tset bootsmith_waits=yes\n"
+		"\twhile true; do\n"
+		"\t\tsleep %d\n"
+		"\t\tsource ",
 		RETRY_S, RETRY_S);
 	add_quoted(out, span_str(url));
 	text_adds(out, "\n\tdone\nfi\n");
@@ -180,11 +182,13 @@ static void add_local(struct text *out)
 
 static bool can_fetch(struct span url, bool has_http)
 {
-	return span_has_prefix(url, SPAN_LIT("tftp://")) || (has_http && span_has_prefix(url, SPAN_LIT("http://")));
+	return span_has_prefix(url, SPAN_LIT("tftp://")) ||
+		(has_http && span_has_prefix(url, SPAN_LIT("http://")));
 }
 
 /* The first of the profile's files that GRUB cannot fetch, or NULL. */
-static const struct file_ref *find_unreachable(const struct profile *p, const struct machine_vars *vars)
+static const struct file_ref *find_unreachable(
+	const struct profile *p, const struct machine_vars *vars)
 {
 	for (size_t i = 0; i <= p->n_initrds; i++) {
 		const struct file_ref *f = i == 0 ? &p->kernel : &p->initrds[i - 1];
@@ -211,7 +215,8 @@ int grub_cfg_profile(const struct profile *p, const struct machine_vars *vars, s
 	int r;
 
 	if (p->kind == PROFILE_KERNEL && unreachable) {
-		(void)snprintf(reason, sizeof(reason), "GRUB cannot fetch %.128s of profile %s", unreachable->path, p->name);
+		(void)snprintf(reason, sizeof(reason), "GRUB cannot fetch %.128s of profile %s",
+			unreachable->path, p->name);
 		grub_cfg_retry(reason, vars->url, out);
 		return out->failed ? -ENOMEM : 0;
 	}
@@ -224,7 +229,9 @@ int grub_cfg_profile(const struct profile *p, const struct machine_vars *vars, s
 	if (r < 0)
 		return r;
 	add_loads(p, vars, out);
-	text_addf(out, "echo 'bootsmith: profile %s could not be loaded; the log of the server says why'\n", p->name);
+	text_addf(out,
+		"echo 'bootsmith: profile %s could not be loaded; the log of the server says why'\n",
+		p->name);
 	add_retry(vars->url, out);
 	return out->failed ? -ENOMEM : 0;
 }
@@ -238,11 +245,12 @@ int grub_cfg_disk(const struct profile *p, const struct machine_vars *vars, stru
 	r = add_load_function(p, vars, out, ret_error);
 	if (r < 0)
 		return r;
-	text_addf(out, "bootsmith_load \"($root)\"\n"
-		       "echo 'bootsmith: profile %s could not be loaded'\n"
-		       "echo 'Starting anew in %d seconds'\n"
-		       "sleep %d\n"
-		       "reboot\n",
+	text_addf(out,
+		"bootsmith_load \"($root)\"\n"
+		"echo 'bootsmith: profile %s could not be loaded'\n"
+		"echo 'Starting anew in %d seconds'\n"
+		"sleep %d\n"
+		"reboot\n",
 		p->name, RETRY_S, RETRY_S);
 	return out->failed ? -ENOMEM : 0;
 }

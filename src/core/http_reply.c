@@ -137,14 +137,16 @@ void http_reply_error(const struct http_request *req, unsigned status, const cha
 	bool keep_alive, int64_t now_s, struct http_reply *ret)
 {
 	/* RFC 9110 15.5.6: a 405 says what would do; 10.2.3: a 503, when. */
-	const char *more = status == 405 ? "Allow: GET, HEAD\r\n" : status == 503 ? "Retry-After: 5\r\n" : "";
+	const char *more = status == 405 ? "Allow: GET, HEAD\r\n"
+		: status == 503          ? "Retry-After: 5\r\n"
+					 : "";
 
 	*ret = (struct http_reply){ .status = status, .keep_alive = keep_alive };
 	error_with(req, why, more, now_s, ret);
 }
 
-void http_reply_refusal(const struct http_request *req, enum drop why, int64_t now_s,
-	struct http_reply *ret)
+void http_reply_refusal(
+	const struct http_request *req, enum drop why, int64_t now_s, struct http_reply *ret)
 {
 	char sentence[160];
 
@@ -191,8 +193,8 @@ static bool next_etag(struct span *list, bool *ret_weak, struct span *ret)
 
 /* Does any field of that name hold our tag (or "*")?  RFC 9110 8.8.3.2: weak
  * tags never match in a strong comparison. */
-static bool etag_listed(const struct http_request *req, struct span name, const struct http_etag *ours,
-	bool strong)
+static bool etag_listed(
+	const struct http_request *req, struct span name, const struct http_etag *ours, bool strong)
 {
 	struct span list, tag;
 	size_t at = 0;
@@ -229,8 +231,8 @@ static bool newer_than(const struct http_request *req, struct span name,
 }
 
 /* 200, or what RFC 9110 13.2.2 has instead of it, in that order. */
-static unsigned check_conditions(const struct http_request *req, const struct http_entity *e,
-	int64_t now_s)
+static unsigned check_conditions(
+	const struct http_request *req, const struct http_entity *e, int64_t now_s)
 {
 	if (has_field(req, SPAN_LIT("If-Match"))) {
 		if (!etag_listed(req, SPAN_LIT("If-Match"), &e->etag, true))
@@ -249,8 +251,8 @@ static unsigned check_conditions(const struct http_request *req, const struct ht
 
 /* RFC 9110 13.1.5: a tag that matches strongly, or exactly our date, and that
  * old enough to have been the only change in its second. */
-static bool if_range_holds(const struct http_request *req, const struct http_entity *e,
-	int64_t now_s)
+static bool if_range_holds(
+	const struct http_request *req, const struct http_entity *e, int64_t now_s)
 {
 	struct span value = http_field_single(req, SPAN_LIT("If-Range"));
 	int64_t date_s;
@@ -261,8 +263,8 @@ static bool if_range_holds(const struct http_request *req, const struct http_ent
 		return false;
 	if (span_eq(value, span_str(e->etag.s)))
 		return true;
-	return has_date(e) && http_date_parse(value, now_s, &date_s) == 0 &&
-		date_s == e->mtime_s && now_s - e->mtime_s > 1;
+	return has_date(e) && http_date_parse(value, now_s, &date_s) == 0 && date_s == e->mtime_s &&
+		now_s - e->mtime_s > 1;
 }
 
 /* Digits at the start of *s; larger than 64 bits counts as the largest. */
@@ -314,8 +316,7 @@ static unsigned parse_range(struct span s, uint64_t size, uint64_t *offset, uint
 	return 206;
 }
 
-static void add_entity_fields(struct http_reply *r, const struct http_entity *e,
-	int64_t now_s)
+static void add_entity_fields(struct http_reply *r, const struct http_entity *e, int64_t now_s)
 {
 	add_field(r, "Accept-Ranges", "bytes");
 	if (has_date(e))
@@ -327,7 +328,9 @@ static void add_entity_fields(struct http_reply *r, const struct http_entity *e,
 void http_reply_entity(const struct http_request *req, const struct http_entity *e, int64_t now_s,
 	struct http_reply *ret)
 {
-	struct http_reply r = { .whole = e->size, .length = e->size, .keep_alive = req->keep_alive };
+	struct http_reply r = {
+		.whole = e->size, .length = e->size, .keep_alive = req->keep_alive
+	};
 	struct span range = http_field_single(req, SPAN_LIT("Range"));
 	char extra[48];
 

@@ -23,14 +23,15 @@ struct http_entity {
 	const char *content_type;
 	uint64_t size;
 	struct http_etag etag;
-	bool has_date;   /* mtime_s is known, and is told with an etag only */
+	bool has_date; /* mtime_s is known, and is told with an etag only */
 	int64_t mtime_s;
 };
 
 struct http_reply {
 	unsigned status;
-	struct text head;        /* status line to empty line */
-	struct text body;        /* of an error or a generated text; else the entity's octets are elsewhere */
+	struct text head; /* status line to empty line */
+	struct text
+		body; /* of an error or a generated text; else the entity's octets are elsewhere */
 	uint64_t offset, length; /* what to send of body or entity; 0 for HEAD and 304 */
 	uint64_t whole;          /* the entity's size */
 	bool keep_alive;
@@ -53,7 +54,7 @@ void http_reply_error(const struct http_request *req, unsigned status, const cha
 	bool keep_alive, int64_t now_s, struct http_reply *ret);
 
 /* Answers a request that was refused, and asks for the connection's end. */
-void http_reply_refusal(const struct http_request *req, enum drop why, int64_t now_s,
-	struct http_reply *ret);
+void http_reply_refusal(
+	const struct http_request *req, enum drop why, int64_t now_s, struct http_reply *ret);
 
 void http_reply_free(struct http_reply *r);

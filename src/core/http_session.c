@@ -37,7 +37,8 @@ static enum drop check_body(const struct http_session *s)
 {
 	if (s->req.method == HTTP_METHOD_POST && !locate_takes_post(s->path))
 		return DROP_HTTP_METHOD;
-	if (s->req.content_length > (s->req.method == HTTP_METHOD_POST ? sizeof(s->in) - s->head_n : 0))
+	if (s->req.content_length >
+		(s->req.method == HTTP_METHOD_POST ? sizeof(s->in) - s->head_n : 0))
 		return DROP_HTTP_BODY;
 	return DROP_NONE;
 }

@@ -32,9 +32,9 @@ struct http_session {
 	uint64_t deadline_ms; /* then call http_session_tick */
 	/* The request being answered; spans into `in`, valid until its reply is out. */
 	struct http_request req;
-	struct span path;     /* decoded, relative to the root */
-	enum drop drop;       /* why the request is refused, or the connection ends */
-	uint64_t answered;    /* requests whose reply is out */
+	struct span path;  /* decoded, relative to the root */
+	enum drop drop;    /* why the request is refused, or the connection ends */
+	uint64_t answered; /* requests whose reply is out */
 	struct http_reply reply;
 	size_t head_sent;
 	uint64_t sent; /* of reply.length */

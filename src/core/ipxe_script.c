@@ -22,8 +22,8 @@ static void add_file(const struct file_ref *f, struct text *out)
 	}
 }
 
-static int render_cmdline(const struct profile *p, const struct machine_vars *vars, struct text *out,
-	struct template_error *ret_error)
+static int render_cmdline(const struct profile *p, const struct machine_vars *vars,
+	struct text *out, struct template_error *ret_error)
 {
 	size_t start = out->n;
 	int r;
@@ -68,8 +68,9 @@ static int render_kernel(const struct profile *p, const struct machine_vars *var
  * takes an exit without a failure for a success, and opens its setup (seen). */
 static void render_local(struct text *out)
 {
-	text_adds(out, "echo Booting from the local disk\n"
-		       "iseq ${platform} pcbios && sanboot --no-describe --drive 0x80 || exit 1\n");
+	text_adds(out,
+		"echo Booting from the local disk\n"
+		"iseq ${platform} pcbios && sanboot --no-describe --drive 0x80 || exit 1\n");
 }
 
 /* A line of plain words on the screen: nothing that iPXE would expand or split at. */
@@ -81,7 +82,8 @@ static void add_echo(const char *text, struct text *out)
 
 static void add_retry(const char *url, struct text *out)
 {
-	text_addf(out, "echo Trying again in %d seconds\n:retry\nsleep %d\nchain --replace %s || goto retry\n",
+	text_addf(out,
+		"echo Trying again in %d seconds\n:retry\nsleep %d\nchain --replace %s || goto retry\n",
 		RETRY_S, RETRY_S, url);
 }
 
@@ -104,7 +106,8 @@ int ipxe_script_profile(const struct profile *p, const struct machine_vars *vars
 	if (r < 0)
 		return r;
 	/* Without imgfree a BIOS kernel would get what is left of this try as a part of its initrd. */
-	text_addf(out, ":failed\nimgfree ||\necho bootsmith: profile %s could not be loaded; the server's log says why\n",
+	text_addf(out,
+		":failed\nimgfree ||\necho bootsmith: profile %s could not be loaded; the server's log says why\n",
 		p->name);
 	add_retry(vars->url, out);
 	return out->failed ? -ENOMEM : 0;

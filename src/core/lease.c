@@ -164,10 +164,12 @@ bool lease_is_of(const struct lease *l, const struct lease_client *c)
 {
 	if (c->client_id.n || l->client_id_len)
 		return span_eq(c->client_id, client_id_of(l));
-	return l->htype == c->htype && l->hlen == c->hlen && memcmp(l->chaddr, c->chaddr, c->hlen) == 0;
+	return l->htype == c->htype && l->hlen == c->hlen &&
+		memcmp(l->chaddr, c->chaddr, c->hlen) == 0;
 }
 
-uint32_t lease_hash_of(const struct lease_net *net, const struct lease_client *c, struct ip4 address)
+uint32_t lease_hash_of(
+	const struct lease_net *net, const struct lease_client *c, struct ip4 address)
 {
 	return (uint32_t)(lease_has_client(c) ? hash_client(net, c) : lease_hash_address(address));
 }
@@ -182,13 +184,14 @@ struct lease *lease_find_hashed(struct lease_table *t, const struct lease_net *n
 	return l;
 }
 
-struct lease *lease_find_client(struct lease_table *t, const struct lease_net *net,
-	const struct lease_client *c)
+struct lease *lease_find_client(
+	struct lease_table *t, const struct lease_net *net, const struct lease_client *c)
 {
 	return lease_find_hashed(t, net, c, (uint32_t)hash_client(net, c));
 }
 
-struct lease *lease_find(struct lease_table *t, const struct served *s, const struct lease_client *c)
+struct lease *lease_find(
+	struct lease_table *t, const struct served *s, const struct lease_client *c)
 {
 	for (struct lease_net *net = t->nets; net; net = net->next)
 		if (strcmp(net->name, s->cfg->name) == 0)
@@ -267,7 +270,8 @@ void lease_disown(struct lease_table *t, struct lease *l)
 
 void lease_set_hostname(struct lease *l, struct span hostname)
 {
-	struct span cut = { hostname.p, hostname.n < LEASE_HOSTNAME_MAX ? hostname.n : LEASE_HOSTNAME_MAX };
+	struct span cut = { hostname.p,
+		hostname.n < LEASE_HOSTNAME_MAX ? hostname.n : LEASE_HOSTNAME_MAX };
 	char *copy;
 
 	if (cut.n == 0 || (l->hostname && span_eq(span_str(l->hostname), cut)))
@@ -279,7 +283,8 @@ void lease_set_hostname(struct lease *l, struct span hostname)
 	l->hostname = copy;
 }
 
-void lease_bind(struct lease_table *t, struct lease *l, struct span hostname, uint32_t seconds, int64_t now_s)
+void lease_bind(struct lease_table *t, struct lease *l, struct span hostname, uint32_t seconds,
+	int64_t now_s)
 {
 	(void)t;
 	lease_set_hostname(l, hostname);
@@ -359,7 +364,8 @@ size_t lease_count(const struct lease_table *t, enum lease_state state)
 }
 
 /* A lease is as long as its client's identifier, so it is made anew. */
-void lease_take_over(struct lease_table *t, struct lease *l, const struct lease_client *c, int64_t now_s)
+void lease_take_over(
+	struct lease_table *t, struct lease *l, const struct lease_client *c, int64_t now_s)
 {
 	struct lease *other = lease_find_client(t, l->net, c), *mine;
 	const struct lease was = *l;
@@ -383,7 +389,8 @@ void lease_take_over(struct lease_table *t, struct lease *l, const struct lease_
 	lease_set_state(mine, (enum lease_state)was.state, was.expires_s);
 }
 
-void lease_stored(struct lease_table *t, struct ip4 address, enum lease_state state, int64_t expires_s)
+void lease_stored(
+	struct lease_table *t, struct ip4 address, enum lease_state state, int64_t expires_s)
 {
 	struct lease *l = lease_find_address(t, address);
 
@@ -405,7 +412,8 @@ void lease_not_stored(struct lease_table *t, struct ip4 address, int64_t now_s)
 
 /* A piece is one bucket of those that there were at the walk's begin: all that
  * it was split into since, and so nothing that another piece shows. */
-bool lease_walk_step(struct lease_table *t, struct lease_walk *w, size_t n, lease_seen seen, void *ctx)
+bool lease_walk_step(
+	struct lease_table *t, struct lease_walk *w, size_t n, lease_seen seen, void *ctx)
 {
 	const struct lease_hash *b = &t->by_address;
 

@@ -19,13 +19,13 @@
 /* A client's identity in one network: option 61 where it sent one, else its
  * hardware address (RFC 2131 2, 4.2). */
 struct lease_client {
-	struct span client_id;   /* empty: none */
+	struct span client_id; /* empty: none */
 	uint8_t htype, hlen;
 	uint8_t chaddr[16];
 };
 
 enum lease_state {
-	LEASE_FREE,     /* was somebody's, may be given to another; remembers whose it was */
+	LEASE_FREE, /* was somebody's, may be given to another; remembers whose it was */
 	LEASE_OFFERED,
 	LEASE_BOUND,
 	LEASE_DECLINED, /* somebody else uses it: set aside (RFC 2131 4.3.3) */
@@ -41,8 +41,8 @@ struct lease {
 	uint8_t htype, hlen;
 	uint8_t client_id_len; /* 0: none */
 	uint8_t chaddr[16];
-	bool unchecked;           /* nobody has looked yet whether somebody else uses it */
-	uint32_t hash;            /* of the client */
+	bool unchecked; /* nobody has looked yet whether somebody else uses it */
+	uint32_t hash;  /* of the client */
 	int64_t expires_s;
 	int64_t stored_expires_s; /* until when the store has it bound; 0: it has not */
 	struct lease_net *net;
@@ -65,17 +65,18 @@ struct lease_record {
 
 struct lease_table;
 
-#define LEASE_OFFER_S    30  /* an offer that nobody took is free again */
-#define LEASE_DECLINED_S 600
+#define LEASE_OFFER_S      30 /* an offer that nobody took is free again */
+#define LEASE_DECLINED_S   600
 #define LEASE_HOSTNAME_MAX 63
 /* Leases held in memory over all networks. */
-#define LEASE_TABLE_MAX  1500000u
+#define LEASE_TABLE_MAX 1500000u
 
 int lease_table_new(struct lease_table **ret_table) WARN_UNUSED;
 void lease_table_free(struct lease_table *t);
 
 /* The client's lease in this network, in whatever state, or NULL. */
-struct lease *lease_find(struct lease_table *t, const struct served *s, const struct lease_client *c);
+struct lease *lease_find(
+	struct lease_table *t, const struct served *s, const struct lease_client *c);
 struct lease *lease_find_address(struct lease_table *t, struct ip4 a);
 
 /* Chooses an address for a client and marks it OFFERED to it (a BOUND lease
@@ -92,7 +93,8 @@ int lease_claim(struct lease_table *t, const struct served *s, const struct leas
 	const struct machine *reserved_for, struct ip4 wanted, int64_t now_s,
 	struct lease **ret_lease) WARN_UNUSED;
 /* Binds a lease for seconds from now: the same number for all of a network. */
-void lease_bind(struct lease_table *t, struct lease *l, struct span hostname, uint32_t seconds, int64_t now_s);
+void lease_bind(struct lease_table *t, struct lease *l, struct span hostname, uint32_t seconds,
+	int64_t now_s);
 /* Given back, or an offer not taken: free, but remembered for its client. */
 void lease_release(struct lease_table *t, struct lease *l, int64_t now_s);
 /* Used by somebody else: nobody gets it for LEASE_DECLINED_S. */
@@ -106,7 +108,8 @@ size_t lease_set_aside(struct lease_table *t, const struct served *s, int64_t no
 /* The same machine under another client identifier (its next stage of booting)
  * becomes the lease's client; what else that one had in this network is free.
  * Out of memory: nothing changes. */
-void lease_take_over(struct lease_table *t, struct lease *l, const struct lease_client *c, int64_t now_s);
+void lease_take_over(
+	struct lease_table *t, struct lease *l, const struct lease_client *c, int64_t now_s);
 /* About so many leases will come now: spares an empty table growing step by step. */
 void lease_table_expect(struct lease_table *t, size_t n);
 /* Records of the store, oldest first, into the table.  -ENOMEM; -EINVAL for
@@ -114,7 +117,8 @@ void lease_table_expect(struct lease_table *t, size_t n);
 int lease_restore(struct lease_table *t, const struct lease_record *list, size_t n) WARN_UNUSED;
 /* The store has taken this record of an address, or could not: then the lease
  * goes back to what the store knows of it. */
-void lease_stored(struct lease_table *t, struct ip4 address, enum lease_state state, int64_t expires_s);
+void lease_stored(
+	struct lease_table *t, struct ip4 address, enum lease_state state, int64_t expires_s);
 void lease_not_stored(struct lease_table *t, struct ip4 address, int64_t now_s);
 
 bool lease_is_of(const struct lease *l, const struct lease_client *c);
@@ -137,4 +141,5 @@ typedef void (*lease_seen)(void *ctx, struct lease *l);
 
 /* Shows the next leases to seen(), about n of them; it may release them, but add
  * and choose none.  False: that was the last piece. */
-bool lease_walk_step(struct lease_table *t, struct lease_walk *w, size_t n, lease_seen seen, void *ctx) WARN_UNUSED;
+bool lease_walk_step(struct lease_table *t, struct lease_walk *w, size_t n, lease_seen seen,
+	void *ctx) WARN_UNUSED;

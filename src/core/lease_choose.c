@@ -109,8 +109,8 @@ static int choose_address(struct lease_table *t, struct lease_net *net, const st
 		old = oldest_reusable(t, net, s, now_s);
 		if (!old)
 			return t->n < LEASE_TABLE_MAX && take_fresh(t, net, s, UINT_MAX, ret)
-			               ? 0
-			               : -ENOENT;
+				? 0
+				: -ENOENT;
 		*ret = old->address;
 	}
 	if (old) {

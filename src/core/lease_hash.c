@@ -14,8 +14,12 @@ int lease_hash_init(struct lease_hash *h, size_t cap, struct lease **(*next)(str
 
 	if (!list)
 		return -ENOMEM;
-	*h = (struct lease_hash){ .list = list, .n = BUCKETS_START, .level = BUCKETS_START, .cap = cap,
-		.next = next, .key = key };
+	*h = (struct lease_hash){ .list = list,
+		.n = BUCKETS_START,
+		.level = BUCKETS_START,
+		.cap = cap,
+		.next = next,
+		.key = key };
 	return 0;
 }
 

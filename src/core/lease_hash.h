@@ -15,8 +15,8 @@ struct lease_hash {
 	struct lease **list;
 	size_t n, level; /* n buckets in use; level: the power of two at or below n */
 	size_t cap;
-	struct lease **(*next)(struct lease *l);   /* the field that chains it */
-	uint64_t (*key)(const struct lease *l);    /* its hash */
+	struct lease **(*next)(struct lease *l); /* the field that chains it */
+	uint64_t (*key)(const struct lease *l);  /* its hash */
 };
 
 /* At most cap buckets; memory follows use.  -ENOMEM. */

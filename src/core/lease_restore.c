@@ -28,7 +28,7 @@ static int restore_one(
 	e = lease_new(t, new->net, c, r->address, new->hash, &l);
 	if (e < 0)
 		return e == -ENOENT ? 0
-		                    : e; /* a full table: what is oldest is what it knows already */
+				    : e; /* a full table: what is oldest is what it knows already */
 	lease_set_hostname(l, r->hostname);
 	l->unchecked = r->state == LEASE_DECLINED;
 	lease_set_state(l, r->state == LEASE_OFFERED ? LEASE_FREE : r->state, r->expires_s);

@@ -42,7 +42,8 @@ static enum lease_view_state state_of(const struct lease *l, int64_t now_s)
 	return l->expires_s <= now_s ? LEASE_VIEW_FREE : states[l->state];
 }
 
-void lease_view_of_lease(const struct lease *l, const struct config *cfg, int64_t now_s, struct lease_view *ret)
+void lease_view_of_lease(
+	const struct lease *l, const struct config *cfg, int64_t now_s, struct lease_view *ret)
 {
 	const struct machine *m;
 	struct lease_record r;
@@ -61,7 +62,8 @@ void lease_view_of_lease(const struct lease *l, const struct config *cfg, int64_
 	ret->machine = m ? m->name : NULL;
 }
 
-void lease_view_of_reservation(const struct machine *m, const struct served *s, struct lease_view *ret)
+void lease_view_of_reservation(
+	const struct machine *m, const struct served *s, struct lease_view *ret)
 {
 	*ret = (struct lease_view){
 		.address = m->address,
@@ -103,7 +105,9 @@ void lease_view_json(const struct lease_view *v, struct text *out)
 	add_hex("client_id", v->client_id, out);
 	add_text("network", span_str(v->network), out);
 	add_text("state", span_str(state_names[v->state]), out);
-	add_text("expires", v->expires_s > 0 ? span_str(http_date_str_rfc3339(v->expires_s).s) : SPAN_NONE, out);
+	add_text("expires",
+		v->expires_s > 0 ? span_str(http_date_str_rfc3339(v->expires_s).s) : SPAN_NONE,
+		out);
 	add_text("hostname", v->hostname, out);
 	add_text("machine", span_str(v->machine), out);
 	text_addc(out, '}');

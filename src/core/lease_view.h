@@ -26,7 +26,7 @@ struct lease_view {
 	struct span client_id;
 	const char *network; /* or NULL */
 	enum lease_view_state state;
-	int64_t expires_s;   /* 0: it does not */
+	int64_t expires_s; /* 0: it does not */
 	struct span hostname;
 	const char *machine; /* of the configuration, or NULL */
 };
@@ -35,9 +35,11 @@ struct lease_view {
 const char *lease_view_state_name(enum lease_view_state s);
 /* -EINVAL: no such state. */
 int lease_view_state_parse(struct span s, enum lease_view_state *ret) WARN_UNUSED;
-void lease_view_of_lease(const struct lease *l, const struct config *cfg, int64_t now_s, struct lease_view *ret);
+void lease_view_of_lease(
+	const struct lease *l, const struct config *cfg, int64_t now_s, struct lease_view *ret);
 /* m has an address; the network is the one that serves it, or NULL. */
-void lease_view_of_reservation(const struct machine *m, const struct served *s, struct lease_view *ret);
+void lease_view_of_reservation(
+	const struct machine *m, const struct served *s, struct lease_view *ret);
 /* {"address": …, "mac": …, "client_id": …, "network": …, "state": …, "expires": …,
  * "hostname": …, "machine": …}; what is unknown is null. */
 void lease_view_json(const struct lease_view *v, struct text *out);

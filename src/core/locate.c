@@ -56,7 +56,8 @@ static struct span plain_loader_name(const char *path)
 }
 
 /* Stubs are parts of images and have no name. */
-static bool is_named_alike_before(const struct config *cfg, enum loader_family family, enum arch arch, struct span name)
+static bool is_named_alike_before(
+	const struct config *cfg, enum loader_family family, enum arch arch, struct span name)
 {
 	for (enum loader_family f = 0; f < FAMILY_STUB; f++)
 		for (enum arch a = ARCH_BIOS; a < ARCH_OTHER; a++) {
@@ -76,8 +77,8 @@ void locate_loader_name(const struct config *cfg, enum loader_family family, enu
 	struct span name = plain_loader_name(cfg->loaders.file[family][arch].path);
 	bool alike = is_named_alike_before(cfg, family, arch, name);
 
-	(void)snprintf(ret, LOADER_NAME_MAX, "%s%s%.*s", alike ? arch_name(arch) : "", alike ? "-" : "",
-		(int)name.n, (const char *)name.p);
+	(void)snprintf(ret, LOADER_NAME_MAX, "%s%s%.*s", alike ? arch_name(arch) : "",
+		alike ? "-" : "", (int)name.n, (const char *)name.p);
 }
 
 void locate_profile_files(const struct profile *p, char ret[static LOCATE_FILES_MAX])
@@ -112,7 +113,8 @@ static void add_script_url(const struct config *cfg, const struct facts *facts, 
 		text_adds(out, "?serial=${serial:uristring}&asset=${asset:uristring}");
 }
 
-static void add_bootfile(const struct profile *p, enum transport transport, const char *base, struct text *out)
+static void add_bootfile(
+	const struct profile *p, enum transport transport, const char *base, struct text *out)
 {
 	if (p->bootfile.is_url) {
 		text_adds(out, p->bootfile.path);
@@ -124,8 +126,8 @@ static void add_bootfile(const struct profile *p, enum transport transport, cons
 	}
 }
 
-void locate_bootfile(const struct config *cfg, const struct facts *facts, const struct answer *answer,
-	struct ip4 server, struct text *out)
+void locate_bootfile(const struct config *cfg, const struct facts *facts,
+	const struct answer *answer, struct ip4 server, struct text *out)
 {
 	struct base_url base = locate_base_url(cfg, facts->client, server);
 	char name[LOADER_NAME_MAX];
@@ -159,7 +161,8 @@ void locate_bootfile(const struct config *cfg, const struct facts *facts, const 
 		break;
 	case ANSWER_IMAGE:
 		if (facts->has_mac)
-			text_addf(out, "%s/" MACHINES_PREFIX "%s/%s", base.s, mac_str_dashed(facts->mac).s,
+			text_addf(out, "%s/" MACHINES_PREFIX "%s/%s", base.s,
+				mac_str_dashed(facts->mac).s,
 				answer->family == FAMILY_STUB ? MACHINE_IMAGE : MACHINE_DISK);
 		break;
 	case ANSWER_BOOTFILE:
@@ -189,7 +192,8 @@ bool locate_takes_post(struct span path)
 
 	if (span_has_prefix(path, prefix))
 		locate_machine(span_skip(path, prefix.n), &name);
-	return name.kind == VIRTUAL_MACHINE_FILE && span_eq(name.file, SPAN_LIT(MACHINE_PHONE_HOME));
+	return name.kind == VIRTUAL_MACHINE_FILE &&
+		span_eq(name.file, SPAN_LIT(MACHINE_PHONE_HOME));
 }
 
 static void locate_loader(const struct config *cfg, struct span name, struct virtual_name *ret)
@@ -203,17 +207,21 @@ static void locate_loader(const struct config *cfg, struct span name, struct vir
 				continue;
 			locate_loader_name(cfg, f, a, own);
 			if (span_eq(span_str(own), name)) {
-				*ret = (struct virtual_name){ .kind = VIRTUAL_LOADER, .family = f, .arch = a };
+				*ret = (struct virtual_name){
+					.kind = VIRTUAL_LOADER, .family = f, .arch = a
+				};
 				return;
 			}
 		}
 }
 
-static void locate_profile_file(const struct config *cfg, struct span rest, struct virtual_name *ret)
+static void locate_profile_file(
+	const struct config *cfg, struct span rest, struct virtual_name *ret)
 {
 	const struct span initrd = SPAN_LIT("initrd");
 	const uint8_t *slash = rest.n ? memchr(rest.p, '/', rest.n) : NULL;
-	struct span name = { rest.p, slash ? (size_t)(slash - rest.p) : 0 }, file = span_skip(rest, name.n + 1);
+	struct span name = { rest.p, slash ? (size_t)(slash - rest.p) : 0 },
+		    file = span_skip(rest, name.n + 1);
 	const struct profile *p = config_find_profile(cfg, name);
 	char own[32];
 
@@ -274,7 +282,9 @@ static bool locate_for_grub(struct span name, struct span directory, struct virt
 		take_identity(span_skip(name, name.n > cfg.n ? cfg.n + 1 : cfg.n), ret);
 		return true;
 	}
-	if (has_suffix(name, SPAN_LIT(".lst")) && (has_suffix(directory, SPAN_LIT("-efi")) || has_suffix(directory, SPAN_LIT("-pc")))) {
+	if (has_suffix(name, SPAN_LIT(".lst")) &&
+		(has_suffix(directory, SPAN_LIT("-efi")) ||
+			has_suffix(directory, SPAN_LIT("-pc")))) {
 		ret->optional = true;
 		return true;
 	}
@@ -310,7 +320,8 @@ static bool locate_beside(struct span name, struct virtual_name *ret)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (span_has_prefix(name, span_str(names[i].prefix)) && has_suffix(name, span_str(names[i].suffix))) {
+		if (span_has_prefix(name, span_str(names[i].prefix)) &&
+			has_suffix(name, span_str(names[i].suffix))) {
 			ret->kind = VIRTUAL_BESIDE;
 			ret->optional = names[i].optional;
 			ret->file = name;
@@ -338,8 +349,8 @@ static void locate_loader_path(struct span path, struct virtual_name *ret)
 
 bool locate_asks_for_machine(enum virtual_kind kind)
 {
-	return kind == VIRTUAL_MACHINE_FILE || kind == VIRTUAL_SITE_SCRIPT || kind == VIRTUAL_GRUB_CFG ||
-		kind == VIRTUAL_PXELINUX_CFG || kind == VIRTUAL_BESIDE;
+	return kind == VIRTUAL_MACHINE_FILE || kind == VIRTUAL_SITE_SCRIPT ||
+		kind == VIRTUAL_GRUB_CFG || kind == VIRTUAL_PXELINUX_CFG || kind == VIRTUAL_BESIDE;
 }
 
 void locate_path(const struct config *cfg, struct span path, struct virtual_name *ret)
@@ -363,6 +374,7 @@ void locate_path(const struct config *cfg, struct span path, struct virtual_name
 		locate_profile_file(cfg, span_skip(path, profiles.n), ret);
 	else if (span_eq(path, SPAN_LIT(SITE_SCRIPT)))
 		ret->kind = VIRTUAL_SITE_SCRIPT;
-	if (ret->kind == VIRTUAL_NONE || (ret->kind == VIRTUAL_MISSING && span_has_prefix(path, loaders)))
+	if (ret->kind == VIRTUAL_NONE ||
+		(ret->kind == VIRTUAL_MISSING && span_has_prefix(path, loaders)))
 		locate_loader_path(path, ret);
 }

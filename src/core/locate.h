@@ -31,8 +31,8 @@ struct base_url locate_http_url(const struct config *cfg, struct ip4 server);
 struct base_url locate_https_url(const struct config *cfg, struct ip4 server);
 
 /* What options 67 and `file` say for this answer; empty where there is nothing to load. */
-void locate_bootfile(const struct config *cfg, const struct facts *facts, const struct answer *answer,
-	struct ip4 server, struct text *out);
+void locate_bootfile(const struct config *cfg, const struct facts *facts,
+	const struct answer *answer, struct ip4 server, struct text *out);
 
 /* A path without its directories. */
 const char *locate_file_name(const char *path);
@@ -62,8 +62,8 @@ enum virtual_kind {
 	VIRTUAL_SITE_SCRIPT,
 	VIRTUAL_GRUB_CFG,     /* GRUB's configuration, for whoever asks */
 	VIRTUAL_PXELINUX_CFG, /* PXELINUX's */
-	VIRTUAL_BESIDE,       /* a loader looks for it beside itself, and may have dropped its directory */
-	VIRTUAL_MISSING,      /* below a reserved prefix, but nothing of ours */
+	VIRTUAL_BESIDE, /* a loader looks for it beside itself, and may have dropped its directory */
+	VIRTUAL_MISSING, /* below a reserved prefix, but nothing of ours */
 };
 
 struct virtual_name {
@@ -75,7 +75,8 @@ struct virtual_name {
 	struct mac mac;
 	bool has_uuid;
 	struct uuid uuid;
-	struct span who, file;          /* VIRTUAL_MACHINE_FILE: a MAC or name; what of it.  file: VIRTUAL_BESIDE, too */
+	struct span who,
+		file; /* VIRTUAL_MACHINE_FILE: a MAC or name; what of it.  file: VIRTUAL_BESIDE, too */
 	const struct profile *profile;  /* VIRTUAL_PROFILE_FILE */
 	const struct file_ref *ref;     /* its file */
 	const struct named_file *named; /* VIRTUAL_NAMED_FILE */
@@ -92,8 +93,8 @@ bool locate_asks_for_machine(enum virtual_kind kind);
 bool locate_takes_post(struct span path);
 
 /* The names below machines/. */
-#define MACHINE_SCRIPT "boot.ipxe"
-#define MACHINE_IMAGE  "boot.efi" /* a unified kernel image */
-#define MACHINE_DISK   "boot.img" /* a disk with GRUB and a kernel; firmware knows one by `.img` */
+#define MACHINE_SCRIPT     "boot.ipxe"
+#define MACHINE_IMAGE      "boot.efi" /* a unified kernel image */
+#define MACHINE_DISK       "boot.img" /* a disk with GRUB and a kernel; firmware knows one by `.img` */
 #define MACHINE_LOCAL_DISK "local.efi" /* never there: firmware goes on to its disk */
 #define MACHINE_PHONE_HOME "installed" /* by which an installer phones home */

@@ -107,7 +107,8 @@ static bool apply_reset(struct machine_state *s)
 	return changes;
 }
 
-bool machine_state_apply(struct machine_state *s, enum machine_event e, const char *profile, int64_t now_s)
+bool machine_state_apply(
+	struct machine_state *s, enum machine_event e, const char *profile, int64_t now_s)
 {
 	switch (e) {
 	case MACHINE_GIVEN:
@@ -139,7 +140,9 @@ bool machine_state_is_kept(const struct machine_state *s)
 
 struct machine_fate machine_state_fate(const struct machine_state *s)
 {
-	struct machine_fate f = { .phase = s->phase, .given_s = s->given_s, .again_until_s = s->again_until_s,
+	struct machine_fate f = { .phase = s->phase,
+		.given_s = s->given_s,
+		.again_until_s = s->again_until_s,
 		.token_use = s->token_use };
 
 	memcpy(f.boot_once, s->boot_once, sizeof(f.boot_once));
@@ -162,7 +165,8 @@ void machine_state_set_fate(struct machine_state *s, const struct machine_fate *
 bool machine_state_same_fate(const struct machine_state *a, const struct machine_state *b)
 {
 	return a->phase == b->phase && a->token_use == b->token_use &&
-		memcmp(a->token, b->token, sizeof(a->token)) == 0 && strcmp(a->boot_once, b->boot_once) == 0;
+		memcmp(a->token, b->token, sizeof(a->token)) == 0 &&
+		strcmp(a->boot_once, b->boot_once) == 0;
 }
 
 /* --- what it says --- */
@@ -192,14 +196,16 @@ static bool hear_kind(struct machine_state *s, const struct facts *f)
 {
 	struct machine_state before = *s;
 
-	if (f->client == CLIENT_DHCP || (f->client == CLIENT_IPXE && s->has_client && s->client != CLIENT_IPXE))
+	if (f->client == CLIENT_DHCP ||
+		(f->client == CLIENT_IPXE && s->has_client && s->client != CLIENT_IPXE))
 		return false;
 	s->has_client = true;
 	s->client = f->client;
 	s->has_arch = f->has_arch;
 	s->arch_number = f->arch_number;
-	return machine_state_say(s, MACHINE_SAID_VENDOR_CLASS, f->vendor_class) || !before.has_client ||
-		before.client != s->client || before.has_arch != s->has_arch || before.arch_number != s->arch_number;
+	return machine_state_say(s, MACHINE_SAID_VENDOR_CLASS, f->vendor_class) ||
+		!before.has_client || before.client != s->client ||
+		before.has_arch != s->has_arch || before.arch_number != s->arch_number;
 }
 
 static bool hear_uuid(struct machine_state *s, const struct facts *f)
@@ -211,7 +217,8 @@ static bool hear_uuid(struct machine_state *s, const struct facts *f)
 	return true;
 }
 
-bool machine_state_hear(struct machine_state *s, const struct facts *f, struct ip4 address, int64_t now_s)
+bool machine_state_hear(
+	struct machine_state *s, const struct facts *f, struct ip4 address, int64_t now_s)
 {
 	bool news = s->first_seen_s == 0;
 
@@ -238,7 +245,9 @@ void machine_state_facts(const struct machine_state *s, struct facts *ret)
 
 	*ret = (struct facts){
 		.client = s->has_client ? s->client : CLIENT_DHCP,
-		.transport = !s->has_client ? TRANSPORT_NONE : s->client == CLIENT_PXE ? TRANSPORT_TFTP : TRANSPORT_HTTP,
+		.transport = !s->has_client       ? TRANSPORT_NONE
+			: s->client == CLIENT_PXE ? TRANSPORT_TFTP
+						  : TRANSPORT_HTTP,
 		.has_arch = s->has_arch,
 		.arch_number = s->arch_number,
 		.arch = type ? type->arch : ARCH_UNKNOWN,
@@ -257,7 +266,8 @@ void machine_state_facts(const struct machine_state *s, struct facts *ret)
 
 /* --- its token --- */
 
-bool machine_state_give_token(struct machine_state *s, const uint8_t random[static MACHINE_TOKEN_OCTETS])
+bool machine_state_give_token(
+	struct machine_state *s, const uint8_t random[static MACHINE_TOKEN_OCTETS])
 {
 	if (s->token_use == MACHINE_TOKEN_FRESH)
 		return false;

@@ -25,12 +25,12 @@ enum machine_event {
 	MACHINE_ORDER_BOOT,    /* a profile once, whatever else holds */
 	MACHINE_ORDER_HOLD,
 	MACHINE_ORDER_LOCAL,
-	MACHINE_ORDER_RESET,   /* as if it had never been here */
+	MACHINE_ORDER_RESET, /* as if it had never been here */
 	MACHINE_EVENT_COUNT,
 };
 
 #define MACHINE_PROFILE_MAX 64u /* a profile's name and its NUL */
-#define MACHINE_AGAIN_S     30  /* an ACK that got lost, a script that says `dhcp` and then `autoboot` */
+#define MACHINE_AGAIN_S     30 /* an ACK that got lost, a script that says `dhcp` and then `autoboot` */
 #define MACHINE_TEXT_MAX    64u /* octets of what it said of itself; the rest is cut */
 
 /* The secret by which an installer proves which installation it speaks of. */
@@ -104,14 +104,16 @@ bool machine_state_same_fate(const struct machine_state *a, const struct machine
 /* One event.  profile: the name of what was given or is ordered to be booted, else
  * NULL.  False: it changes nothing, such as the end of a transfer that an order
  * came before. */
-bool machine_state_apply(struct machine_state *s, enum machine_event e, const char *profile, int64_t now_s);
+bool machine_state_apply(
+	struct machine_state *s, enum machine_event e, const char *profile, int64_t now_s);
 /* Has it a state that must not be forgotten to make room?  An order, or a disk
  * that would be overwritten by the next installation. */
 bool machine_state_is_kept(const struct machine_state *s);
 
 /* Adds what DHCP heard of it at now_s; address 0: none yet.  True: something is
  * known now that was not, other than the time. */
-bool machine_state_hear(struct machine_state *s, const struct facts *f, struct ip4 address, int64_t now_s);
+bool machine_state_hear(
+	struct machine_state *s, const struct facts *f, struct ip4 address, int64_t now_s);
 /* Adds one thing that it said; empty: nothing.  True: it is news. */
 bool machine_state_say(struct machine_state *s, enum machine_said what, struct span text);
 struct span machine_state_said(const struct machine_state *s, enum machine_said what);
@@ -120,7 +122,8 @@ void machine_state_facts(const struct machine_state *s, struct facts *ret);
 
 /* Gives it a token where it has none that is fresh: random octets, made at the
  * edge.  True: it has this one now. */
-bool machine_state_give_token(struct machine_state *s, const uint8_t random[static MACHINE_TOKEN_OCTETS]);
+bool machine_state_give_token(
+	struct machine_state *s, const uint8_t random[static MACHINE_TOKEN_OCTETS]);
 /* As URLs and commands carry it, in hex. */
 struct machine_token_text machine_state_token_text(const struct machine_state *s);
 /* Is this text its token?  NONE: no.  Takes as long for every text of the right length. */

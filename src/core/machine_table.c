@@ -21,7 +21,8 @@ struct entry {
 	struct machine_state state;
 	uint64_t version, sent, stored;
 	uint64_t ended; /* of those that were sent, the last that was stored or could not be */
-	uint64_t moved; /* the version that was the last to change what becomes of it, or is waited for */
+	uint64_t
+		moved; /* the version that was the last to change what becomes of it, or is waited for */
 	struct {
 		uint64_t version;
 		struct machine_fate fate;
@@ -30,7 +31,7 @@ struct entry {
 	enum queue queue;
 	struct entry *prev, *next; /* heard of longest ago first */
 	UT_hash_handle by_mac;
-	struct uuid uuid; /* in the octet order that is the lesser one */
+	struct uuid uuid;       /* in the octet order that is the lesser one */
 	UT_hash_handle by_uuid; /* tbl is NULL while it has none */
 };
 
@@ -195,7 +196,8 @@ size_t machine_table_count_uuid(const struct machine_table *t, struct uuid uuid)
 }
 
 /* The configuration's, by what it says of itself, or by what it said here before. */
-static const struct machine *machine_of(const struct machine_table *t, const struct config *cfg, const struct facts *f)
+static const struct machine *machine_of(
+	const struct machine_table *t, const struct config *cfg, const struct facts *f)
 {
 	const struct machine *m = config_find_machine(cfg, &f->mac, f->has_uuid ? &f->uuid : NULL);
 	const struct entry *e = m || f->has_uuid ? NULL : find(t, f->mac);
@@ -203,10 +205,12 @@ static const struct machine *machine_of(const struct machine_table *t, const str
 	return e && e->state.has_uuid ? config_find_machine(cfg, NULL, &e->state.uuid) : m;
 }
 
-struct mac machine_table_key(const struct machine_table *t, const struct config *cfg, const struct facts *f)
+struct mac machine_table_key(
+	const struct machine_table *t, const struct config *cfg, const struct facts *f)
 {
 	const struct machine *m = machine_of(t, cfg, f);
-	const struct machine_state *s = m && !m->has_mac ? machine_table_find_uuid(t, m->uuid) : NULL;
+	const struct machine_state *s = m && !m->has_mac ? machine_table_find_uuid(t, m->uuid)
+							 : NULL;
 
 	return m && m->has_mac ? m->mac : s ? s->mac : f->mac;
 }
@@ -251,7 +255,8 @@ static void set_known(struct machine_table *t, struct entry *e, bool known)
 	t->n_strangers += !known;
 }
 
-static int put(struct machine_table *t, const struct machine_state *s, bool known, struct entry **ret)
+static int put(
+	struct machine_table *t, const struct machine_state *s, bool known, struct entry **ret)
 {
 	struct entry *e = find(t, s->mac);
 	int r = e ? 0 : add(t, s->mac, known, &e);
@@ -271,14 +276,16 @@ static int put(struct machine_table *t, const struct machine_state *s, bool know
 	return 0;
 }
 
-static int put_where_room(struct machine_table *t, const struct machine_state *s, bool known, struct entry **ret)
+static int put_where_room(
+	struct machine_table *t, const struct machine_state *s, bool known, struct entry **ret)
 {
 	if (!known && t->n_strangers >= MACHINE_TABLE_STRANGERS_MAX && !find(t, s->mac))
 		return -ENOSPC;
 	return put(t, s, known, ret);
 }
 
-int machine_table_put(struct machine_table *t, const struct machine_state *s, bool known, uint64_t *ret_version)
+int machine_table_put(
+	struct machine_table *t, const struct machine_state *s, bool known, uint64_t *ret_version)
 {
 	struct entry *e;
 	int r = put_where_room(t, s, known, &e);
@@ -290,7 +297,8 @@ int machine_table_put(struct machine_table *t, const struct machine_state *s, bo
 
 /* --- changes that are waited for --- */
 
-int machine_table_move(struct machine_table *t, const struct machine_state *s, bool known, struct machine_move *m)
+int machine_table_move(
+	struct machine_table *t, const struct machine_state *s, bool known, struct machine_move *m)
 {
 	const struct machine_state fresh = { .mac = s->mac };
 	struct entry *e = find(t, s->mac);
@@ -318,7 +326,8 @@ bool machine_table_is_last(const struct machine_table *t, const struct machine_m
 	return e && e->moved == m->version;
 }
 
-bool machine_table_take_back(struct machine_table *t, const struct machine_move *m, uint64_t *ret_version)
+bool machine_table_take_back(
+	struct machine_table *t, const struct machine_move *m, uint64_t *ret_version)
 {
 	struct entry *e = find(t, m->after.mac);
 	struct machine_state s;
@@ -419,8 +428,8 @@ void machine_table_unstored(const struct machine_table *t,
 			each(ctx, &e->state, e->version);
 }
 
-void machine_table_sort(struct machine_table *t, bool (*is_known)(void *ctx, const struct machine_state *s),
-	void *ctx)
+void machine_table_sort(struct machine_table *t,
+	bool (*is_known)(void *ctx, const struct machine_state *s), void *ctx)
 {
 	for (struct entry *e = t->by_mac; e; e = e->by_mac.next) {
 		bool known = is_known(ctx, &e->state);

@@ -23,14 +23,16 @@ const struct machine_state *machine_table_find(const struct machine_table *t, st
 /* The one that has this UUID, in either octet order, of those that the configuration does
  * not know by their MACs; NULL: none.  Of several (interfaces of one machine), one whose state
  * must not be forgotten, else one that is being installed, else the one that was heard first. */
-const struct machine_state *machine_table_find_uuid(const struct machine_table *t, struct uuid uuid);
+const struct machine_state *machine_table_find_uuid(
+	const struct machine_table *t, struct uuid uuid);
 /* How many have it. */
 size_t machine_table_count_uuid(const struct machine_table *t, struct uuid uuid);
 /* The MAC by which the state is kept of the machine that these facts (a MAC at least) are
  * of: the configuration's; where that has its UUID alone, that of the state with its UUID;
  * else its own.  Facts without a UUID are of the machine that the MAC came with before.  So a machine is one, by whichever of its interfaces it comes: firmware
  * that finds nothing to boot at one of them tries the next. */
-struct mac machine_table_key(const struct machine_table *t, const struct config *cfg, const struct facts *f);
+struct mac machine_table_key(
+	const struct machine_table *t, const struct config *cfg, const struct facts *f);
 
 /* Removes one of those that may go: there are too many strangers, or there would be
  * with so many more.  False: there is room, or all that are here must stay. */
@@ -57,14 +59,16 @@ bool machine_table_is_last(const struct machine_table *t, const struct machine_m
 /* It could not be stored: what becomes of the machine is as it was before.  False: another
  * change, which somebody waits for too, was built on it and is on its way: when that one
  * fails it takes back both.  True: *ret_version shall be stored. */
-bool machine_table_take_back(struct machine_table *t, const struct machine_move *m, uint64_t *ret_version);
+bool machine_table_take_back(
+	struct machine_table *t, const struct machine_move *m, uint64_t *ret_version);
 /* What becomes of it was s as of that version, and stays so whatever fails later: it is on
  * disk and was told, or it has happened. */
 void machine_table_sure(struct machine_table *t, const struct machine_state *s, uint64_t version);
 
 /* Adds what the store has, be there room or not: that is machine_table_evict()'s when
  * all are there, and what must stay is never left out.  -ENOMEM. */
-int machine_table_restore(struct machine_table *t, const struct machine_state *s, bool known) WARN_UNUSED;
+int machine_table_restore(
+	struct machine_table *t, const struct machine_state *s, bool known) WARN_UNUSED;
 /* The record is there: it was seen at that time, which is no news worth storing. */
 void machine_table_touch(struct machine_table *t, struct mac mac, int64_t now_s);
 /* What was put as that version is on its way to the disk; then: the store has it, or could
@@ -81,8 +85,8 @@ void machine_table_unstored(const struct machine_table *t,
 
 /* Another configuration: asks anew of each record whether it is known.  Who has become
  * a stranger may be one too many. */
-void machine_table_sort(struct machine_table *t, bool (*is_known)(void *ctx, const struct machine_state *s),
-	void *ctx);
+void machine_table_sort(struct machine_table *t,
+	bool (*is_known)(void *ctx, const struct machine_state *s), void *ctx);
 
 /* The MACs of all, in order, for a walk over a table that changes meanwhile; the
  * caller frees them.  -ENOMEM. */

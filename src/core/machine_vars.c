@@ -14,8 +14,8 @@ struct lookup {
 	struct ip4_text address, server;
 };
 
-struct machine_vars machine_vars_of(const struct facts *f, const struct answer *a, struct ip4 address, struct ip4 server,
-	struct base_url base)
+struct machine_vars machine_vars_of(const struct facts *f, const struct answer *a,
+	struct ip4 address, struct ip4 server, struct base_url base)
 {
 	return (struct machine_vars){
 		.facts = f,
@@ -30,7 +30,8 @@ struct machine_vars machine_vars_of(const struct facts *f, const struct answer *
 static bool give(struct template_value *ret, struct span text, bool trusted)
 {
 	*ret = (struct template_value){
-		.kind = text.n == 0 || span_eq(text, SPAN_LIT("false")) ? TEMPLATE_FALSE : TEMPLATE_TEXT,
+		.kind = text.n == 0 || span_eq(text, SPAN_LIT("false")) ? TEMPLATE_FALSE
+									: TEMPLATE_TEXT,
 		.text = text,
 		.trusted = trusted,
 	};
@@ -78,7 +79,10 @@ static bool find_builtin(const struct lookup *l, struct span name, struct templa
 		const char *name, *value;
 	} texts[] = {
 		/* The configuration's name, or the MAC where it has none. */
-		{ "name", v->machine ? v->machine->name : v->facts->has_mac ? l->dashed.s : "unknown" },
+		{ "name",
+			v->machine                  ? v->machine->name
+				: v->facts->has_mac ? l->dashed.s
+						    : "unknown" },
 		{ "mac", l->mac.s },
 		{ "uuid", l->uuid.s },
 		{ "address", l->address.s },
@@ -99,7 +103,8 @@ static bool find_builtin(const struct lookup *l, struct span name, struct templa
 }
 
 /* The root's node is NULL, that of {{vars}} itself the lookup; others are struct var. */
-static bool find_key(void *ctx, const struct template_value *map, struct span key, struct template_value *ret)
+static bool find_key(
+	void *ctx, const struct template_value *map, struct span key, struct template_value *ret)
 {
 	struct lookup *l = ctx;
 	const struct machine *m = l->vars->machine;
@@ -109,7 +114,9 @@ static bool find_key(void *ctx, const struct template_value *map, struct span ke
 	if (!map->node) {
 		if (!span_eq(key, SPAN_LIT("vars")))
 			return find_builtin(l, key, ret);
-		*ret = (struct template_value){ .kind = TEMPLATE_MAP, .node = l, .may_lack_keys = true };
+		*ret = (struct template_value){
+			.kind = TEMPLATE_MAP, .node = l, .may_lack_keys = true
+		};
 		return true;
 	}
 	if (map->node == l) {
@@ -124,18 +131,20 @@ static bool find_key(void *ctx, const struct template_value *map, struct span ke
 	return var != NULL;
 }
 
-static void get_item(void *ctx, const struct template_value *list, size_t i, struct template_value *ret)
+static void get_item(
+	void *ctx, const struct template_value *list, size_t i, struct template_value *ret)
 {
 	(void)ctx;
 	give_var(ret, &((const struct var *)list->node)->items[i]);
 }
 
-int machine_vars_render_as(struct span source, const struct machine_vars *vars, const struct template_sink *sink,
-	struct text *out, struct template_error *ret_error)
+int machine_vars_render_as(struct span source, const struct machine_vars *vars,
+	const struct template_sink *sink, struct text *out, struct template_error *ret_error)
 {
 	struct lookup l;
-	const struct template_data data = { .ctx = &l, .root = { .kind = TEMPLATE_MAP }, .find = find_key,
-		.item = get_item };
+	const struct template_data data = {
+		.ctx = &l, .root = { .kind = TEMPLATE_MAP }, .find = find_key, .item = get_item
+	};
 
 	lookup_init(&l, vars);
 	return template_render(source, &data, sink, out, ret_error);
@@ -161,7 +170,8 @@ static bool somebody_has_var(const struct config *cfg, struct span name)
 }
 
 /* Every machine at once: what is in vars may be anything. */
-static bool find_any_key(void *ctx, const struct template_value *map, struct span key, struct template_value *ret)
+static bool find_any_key(
+	void *ctx, const struct template_value *map, struct span key, struct template_value *ret)
 {
 	struct lookup *l = ctx;
 	bool found = map->node != l || !l->cfg || somebody_has_var(l->cfg, key);
@@ -173,14 +183,15 @@ static bool find_any_key(void *ctx, const struct template_value *map, struct spa
 	return found;
 }
 
-int machine_vars_check_as(struct span source, const struct config *cfg, const struct template_sink *sink,
-	struct template_error *ret_error)
+int machine_vars_check_as(struct span source, const struct config *cfg,
+	const struct template_sink *sink, struct template_error *ret_error)
 {
 	const struct facts nobody = { .client = CLIENT_IPXE };
 	const struct machine_vars vars = { .facts = &nobody };
 	struct lookup l;
-	const struct template_data data = { .ctx = &l, .root = { .kind = TEMPLATE_MAP }, .find = find_any_key,
-		.item = get_item };
+	const struct template_data data = {
+		.ctx = &l, .root = { .kind = TEMPLATE_MAP }, .find = find_any_key, .item = get_item
+	};
 
 	lookup_init(&l, &vars);
 	l.cfg = cfg;

@@ -38,8 +38,8 @@ static void add_decision(const struct config *cfg, const struct facts *f, struct
 	add_text("rule", rule, out);
 }
 
-void machine_view_json(const struct config *cfg, const struct machine *m, const struct machine_state *s,
-	struct text *out)
+void machine_view_json(const struct config *cfg, const struct machine *m,
+	const struct machine_state *s, struct text *out)
 {
 	static const struct machine_state never_seen;
 	bool has_mac = s || m->has_mac;

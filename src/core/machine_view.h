@@ -14,5 +14,5 @@
  * {"name": …, "mac": …, "state": …, "boot_once": …, "profile": …, "rule": …, "known": …,
  * "first_seen": …, "last_seen": …, "given": …, "given_at": …, "client": …, "arch": …,
  * "uuid": …, "address": …, and the names of enum machine_said}; what is unknown is null. */
-void machine_view_json(const struct config *cfg, const struct machine *m, const struct machine_state *s,
-	struct text *out);
+void machine_view_json(const struct config *cfg, const struct machine *m,
+	const struct machine_state *s, struct text *out);

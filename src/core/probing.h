@@ -20,9 +20,9 @@
 /* A client's packet that waits, and for which address. */
 struct held {
 	struct ip4 address;
-	unsigned ifindex;   /* of the address's wire; 0: behind a relay */
-	struct mac client;  /* zero: it has no MAC */
-	unsigned tries;     /* addresses that it waited for before this one */
+	unsigned ifindex;  /* of the address's wire; 0: behind a relay */
+	struct mac client; /* zero: it has no MAC */
+	unsigned tries;    /* addresses that it waited for before this one */
 	struct dhcp4_rx rx;
 	struct span packet; /* as it came */
 	int64_t due_ms;     /* when it has waited long enough */
@@ -37,7 +37,8 @@ void probing_free(struct probing *p);
  * that is asked for already, the newer packet takes the place of the older and
  * waits for the same outcome: *ret_asked is true.  -ENOSPC: PROBING_MAX wait;
  * -ENOMEM. */
-int probing_hold(struct probing *p, const struct held *h, int64_t now_ms, bool *ret_asked) WARN_UNUSED;
+int probing_hold(
+	struct probing *p, const struct held *h, int64_t now_ms, bool *ret_asked) WARN_UNUSED;
 /* NULL: it is not being asked for. */
 struct held *probing_find(struct probing *p, struct ip4 address);
 /* The one that waits for the longest, or NULL. */

@@ -18,7 +18,8 @@ static void add_server(const struct machine_vars *vars, struct text *out)
 }
 
 /* A tftp URL as address::name; the profile's own files from the server that was asked. */
-static void add_file(const struct file_ref *f, const char *name, const struct machine_vars *vars, struct text *out)
+static void add_file(const struct file_ref *f, const char *name, const struct machine_vars *vars,
+	struct text *out)
 {
 	const char *host, *path;
 
@@ -119,7 +120,8 @@ int pxelinux_cfg_profile(const struct profile *p, const struct machine_vars *var
 	int r;
 
 	if (unreachable) {
-		(void)snprintf(reason, sizeof(reason), "PXELINUX cannot fetch %.128s of profile %s", unreachable->path, p->name);
+		(void)snprintf(reason, sizeof(reason), "PXELINUX cannot fetch %.128s of profile %s",
+			unreachable->path, p->name);
 		pxelinux_cfg_retry(reason, p, vars, out);
 		return out->failed ? -ENOMEM : 0;
 	}
@@ -129,7 +131,8 @@ int pxelinux_cfg_profile(const struct profile *p, const struct machine_vars *var
 		add_say("", p->message, out);
 	text_adds(out, "PROMPT 0\nDEFAULT bootsmith\n");
 	if (p->kind == PROFILE_LOCAL) {
-		text_adds(out, "LABEL bootsmith\n    LOCALBOOT 0\n"); /* back to the BIOS, whose next device is it */
+		text_adds(out,
+			"LABEL bootsmith\n    LOCALBOOT 0\n"); /* back to the BIOS, whose next device is it */
 		return out->failed ? -ENOMEM : 0;
 	}
 	add_timeout(out);
@@ -141,8 +144,8 @@ int pxelinux_cfg_profile(const struct profile *p, const struct machine_vars *var
 	return out->failed ? -ENOMEM : 0;
 }
 
-void pxelinux_cfg_retry(const char *reason, const struct profile *p, const struct machine_vars *vars,
-	struct text *out)
+void pxelinux_cfg_retry(const char *reason, const struct profile *p,
+	const struct machine_vars *vars, struct text *out)
 {
 	add_say("bootsmith: ", reason, out);
 	text_addf(out, "SAY Trying again in %d seconds\nPROMPT 1\nDEFAULT again\n", RETRY_S);

@@ -19,5 +19,5 @@ int pxelinux_cfg_profile(const struct profile *p, const struct machine_vars *var
 	struct template_error *ret_error) WARN_UNUSED;
 /* Prints the reason (any text; escaped here), waits ten seconds and begins anew: with
  * the profile's boot file, which is PXELINUX, or where there is none with vars->url. */
-void pxelinux_cfg_retry(const char *reason, const struct profile *p, const struct machine_vars *vars,
-	struct text *out);
+void pxelinux_cfg_retry(const char *reason, const struct profile *p,
+	const struct machine_vars *vars, struct text *out);

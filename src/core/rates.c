@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SLOTS	      16384u /* of clients heard in one second; two in one slot take turns */
+#define SLOTS         16384u /* of clients heard in one second; two in one slot take turns */
 #define DECLINE_SLOTS 1024u
 
 struct slot {
@@ -74,5 +74,6 @@ bool rates_admit_decline(struct rates *l, struct span chaddr, struct span where,
 {
 	uint64_t who = hash(chaddr, where);
 
-	return count(&l->declines[who % DECLINE_SLOTS], who, RATES_DECLINES, now_ms, RATES_DECLINES_S * 1000);
+	return count(&l->declines[who % DECLINE_SLOTS], who, RATES_DECLINES, now_ms,
+		RATES_DECLINES_S * 1000);
 }

@@ -20,7 +20,7 @@ struct rates;
 
 /* Per client in RATES_DECLINES_S.  A machine that finds three addresses in use, one after the
  * other, is broken, or wants to empty the pool. */
-#define RATES_DECLINES	 3u
+#define RATES_DECLINES   3u
 #define RATES_DECLINES_S 600
 
 int rates_new(struct rates **ret) WARN_UNUSED;

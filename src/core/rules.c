@@ -41,8 +41,8 @@ void rule_facts_init(const struct facts *f, struct rule_facts *ret)
 /* Host names, MACs and UUIDs are the same in either case; classes and ids are octets. */
 static bool ignores_case(enum match_key key)
 {
-	return key == MATCH_MAC || key == MATCH_UUID || key == MATCH_HOSTNAME || key == MATCH_ARCH ||
-		key == MATCH_CLIENT;
+	return key == MATCH_MAC || key == MATCH_UUID || key == MATCH_HOSTNAME ||
+		key == MATCH_ARCH || key == MATCH_CLIENT;
 }
 
 static bool match_fits(const struct match *m, const struct rule_facts *f)

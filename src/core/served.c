@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static const struct iface_view *find_iface(const struct iface_view *ifaces, size_t n, const char *name)
+static const struct iface_view *find_iface(
+	const struct iface_view *ifaces, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(ifaces[i].name, name) == 0)
@@ -14,7 +15,8 @@ static const struct iface_view *find_iface(const struct iface_view *ifaces, size
 
 /* Our address on the interface: the first one in the configured subnet, or
  * the first of all. */
-static const struct iface_addr *own_address(const struct network *net, const struct iface_view *iface)
+static const struct iface_addr *own_address(
+	const struct network *net, const struct iface_view *iface)
 {
 	for (size_t i = 0; i < iface->n_addrs; i++)
 		if (!net->has_subnet || ip4_in(iface->addrs[i].addr, net->subnet, net->prefix_len))
@@ -53,7 +55,8 @@ static int collect_reservations(struct arena *a, const struct config *cfg, struc
 	size_t n = 0;
 
 	for (size_t i = 0; i < cfg->n_machines; i++)
-		n += cfg->machines[i].address.v && ip4_in(cfg->machines[i].address, s->subnet, s->prefix_len);
+		n += cfg->machines[i].address.v &&
+			ip4_in(cfg->machines[i].address, s->subnet, s->prefix_len);
 	if (n == 0)
 		return 0;
 	list = arena_array(a, struct reservation, n);
@@ -76,8 +79,12 @@ static int collect_reservations(struct arena *a, const struct config *cfg, struc
 static int join(struct arena *a, const struct config *cfg, const struct network *net,
 	const struct iface_view *ifaces, size_t n_ifaces, struct served *s)
 {
-	*s = (struct served){ .cfg = net, .mtu = 1500, .subnet = net->subnet,
-		.prefix_len = net->prefix_len, .router = net->router, .pools = net->pools,
+	*s = (struct served){ .cfg = net,
+		.mtu = 1500,
+		.subnet = net->subnet,
+		.prefix_len = net->prefix_len,
+		.router = net->router,
+		.pools = net->pools,
 		.n_pools = net->n_pools };
 	if (net->interface) {
 		const struct iface_view *iface = find_iface(ifaces, n_ifaces, net->interface);
@@ -129,8 +136,8 @@ static uint64_t fingerprint(const struct served *s)
 	return h;
 }
 
-static int collect_own(struct arena *a, const struct iface_view *ifaces, size_t n_ifaces,
-	struct served_set *set)
+static int collect_own(
+	struct arena *a, const struct iface_view *ifaces, size_t n_ifaces, struct served_set *set)
 {
 	struct ip4 *own = arena_array(a, struct ip4, n_ifaces * IFACE_ADDRS_MAX + 1);
 	size_t n = 0;
@@ -210,8 +217,9 @@ bool served_on_one_wire(const struct served *a, const struct served *b)
 const struct machine *served_reserved_for(const struct served *s, struct ip4 a)
 {
 	struct reservation key = { .address = a };
-	const struct reservation *r = s->n_reservations == 0 ? NULL :
-		bsearch(&key, s->reservations, s->n_reservations, sizeof(key), by_address);
+	const struct reservation *r = s->n_reservations == 0
+		? NULL
+		: bsearch(&key, s->reservations, s->n_reservations, sizeof(key), by_address);
 
 	return r ? r->machine : NULL;
 }

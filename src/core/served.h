@@ -34,22 +34,22 @@ struct reservation {
 
 struct served {
 	const struct network *cfg;
-	unsigned ifindex;     /* 0: relayed only */
-	struct mac mac;       /* of the interface */
+	unsigned ifindex; /* 0: relayed only */
+	struct mac mac;   /* of the interface */
 	unsigned mtu;
-	struct ip4 server;    /* our address: server identifier and next server; 0: that of the
+	struct ip4 server; /* our address: server identifier and next server; 0: that of the
 	                       * interface on which the relay's packet came */
-	struct ip4 subnet;    /* network address */
+	struct ip4 subnet; /* network address */
 	unsigned prefix_len;
-	struct ip4 router;    /* 0: none */
+	struct ip4 router; /* 0: none */
 	const struct pool *pools;
 	size_t n_pools;
-	uint64_t pool_size;   /* addresses in all pools, before exclusions */
+	uint64_t pool_size;                     /* addresses in all pools, before exclusions */
 	const struct reservation *reservations; /* of this subnet, by address */
 	size_t n_reservations;
 	const struct ip4 *own; /* our own addresses on this machine: never given away */
 	size_t n_own;
-	uint64_t fingerprint;  /* of all of the above that says which addresses may be given away */
+	uint64_t fingerprint; /* of all of the above that says which addresses may be given away */
 };
 
 struct served_set {

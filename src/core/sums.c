@@ -117,7 +117,8 @@ int sums_find(struct span list, struct span name, struct sha256 *ret)
 
 	name = without_dot(name);
 	while (list.n > 0) {
-		if (!read_line(cut(&list, '\n'), &its_name, &d) || !span_eq(without_dot(its_name), name))
+		if (!read_line(cut(&list, '\n'), &its_name, &d) ||
+			!span_eq(without_dot(its_name), name))
 			continue;
 		if (has && !sha256_eq(found, d))
 			return -EEXIST;
@@ -135,7 +136,8 @@ bool sums_name_of(const char *sums_url, const char *url, struct span *ret_name)
 	const char *slash = strrchr(sums_url, '/');
 	size_t n = slash ? (size_t)(slash - sums_url) + 1 : 0;
 
-	if (n == 0 || strpbrk(sums_url, "?#") || strpbrk(url, "?#") || strncmp(sums_url, url, n) != 0 || url[n] == '\0')
+	if (n == 0 || strpbrk(sums_url, "?#") || strpbrk(url, "?#") ||
+		strncmp(sums_url, url, n) != 0 || url[n] == '\0')
 		return false;
 	*ret_name = span_str(url + n);
 	return true;

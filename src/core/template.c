@@ -10,7 +10,7 @@
 
 struct source {
 	struct span text;
-	struct span name; /* of a partial */
+	struct span name;              /* of a partial */
 	const struct source *includes; /* the one that this partial stands in, or NULL */
 };
 
@@ -20,7 +20,8 @@ struct render {
 	struct text *out;
 	size_t start; /* what out held before */
 	struct template_error *error;
-	struct template_value stack[TEMPLATE_NESTING_MAX + 1]; /* the innermost section's value last */
+	struct template_value
+		stack[TEMPLATE_NESTING_MAX + 1]; /* the innermost section's value last */
 	size_t depth;
 	unsigned nesting;
 	size_t work;
@@ -49,7 +50,8 @@ static struct shown show(struct span name)
 	return shown;
 }
 
-static int fail(struct render *r, const struct source *s, size_t at, const char *fmt, ...) PRINTF(4, 5);
+static int fail(struct render *r, const struct source *s, size_t at, const char *fmt, ...)
+	PRINTF(4, 5);
 static int fail(struct render *r, const struct source *s, size_t at, const char *fmt, ...)
 {
 	va_list ap;
@@ -87,7 +89,8 @@ static bool next_part(struct span *name, struct span *ret_part)
 /* The value of a name: its first part in the innermost section that has it, the
  * others in that value alone (the specification's "Context Precedence").  False:
  * there is none, and *ret_may_lack says whether a section may do without. */
-static bool resolve(const struct render *r, struct span name, struct template_value *ret, bool *ret_may_lack)
+static bool resolve(
+	const struct render *r, struct span name, struct template_value *ret, bool *ret_may_lack)
 {
 	struct template_value value = r->stack[r->depth];
 	bool more, found = false;
@@ -124,8 +127,9 @@ static int add_value(struct render *r, const struct source *s, const struct temp
 	if (!resolve(r, tag->name, &value, &may_lack))
 		return fail(r, s, tag->at, "there is no variable \"%s\"", show(tag->name).s);
 	if (value.kind == TEMPLATE_LIST || value.kind == TEMPLATE_MAP)
-		return fail(r, s, tag->at, "\"%s\" is a %s, not a text: write {{#%s}}…{{/%s}}", show(tag->name).s,
-			value.kind == TEMPLATE_LIST ? "list" : "map", show(tag->name).s, show(tag->name).s);
+		return fail(r, s, tag->at, "\"%s\" is a %s, not a text: write {{#%s}}…{{/%s}}",
+			show(tag->name).s, value.kind == TEMPLATE_LIST ? "list" : "map",
+			show(tag->name).s, show(tag->name).s);
 	if (r->check || value.kind == TEMPLATE_ANY)
 		return 0;
 	if (!value.trusted)
@@ -137,8 +141,8 @@ static int add_value(struct render *r, const struct source *s, const struct temp
 	return why ? fail(r, s, tag->at, "the value of \"%s\" %s", show(tag->name).s, why) : 0;
 }
 
-static int block(struct render *r, const struct source *s, struct cursor *c, const struct template_tag *opened,
-	bool emit);
+static int block(struct render *r, const struct source *s, struct cursor *c,
+	const struct template_tag *opened, bool emit);
 
 /* The partial's lines, each with the blanks that stood before its tag. */
 static void indent_lines(struct span source, struct span indent, struct text *out)
@@ -171,16 +175,20 @@ static int add_partial(struct render *r, const struct source *s, const struct te
 	/* A check needs to see it once; that it ends, the values see to. */
 	if (r->check && is_included_already(s, tag->name))
 		return 0;
-	e = r->sink->partial ? r->sink->partial(r->sink->partial_ctx, tag->name, &partial.text) : -ENOSYS;
+	e = r->sink->partial ? r->sink->partial(r->sink->partial_ctx, tag->name, &partial.text)
+			     : -ENOSYS;
 	if (e == -ENOMEM)
 		return e;
 	if (e == -ENOSYS)
-		return fail(r, s, tag->at, "{{> %s}}: there are no partials here", show(tag->name).s);
+		return fail(
+			r, s, tag->at, "{{> %s}}: there are no partials here", show(tag->name).s);
 	if (e < 0)
-		return fail(r, s, tag->at, "the partial \"%s\" cannot be read: %s", show(tag->name).s, strerror(-e));
+		return fail(r, s, tag->at, "the partial \"%s\" cannot be read: %s",
+			show(tag->name).s, strerror(-e));
 	if (tag->indent.n) {
 		if (partial.text.n > TEMPLATE_OUTPUT_MAX / (tag->indent.n + 1))
-			return fail(r, s, tag->at, "the partial \"%s\" is too long to be indented", show(tag->name).s);
+			return fail(r, s, tag->at, "the partial \"%s\" is too long to be indented",
+				show(tag->name).s);
 		indent_lines(partial.text, tag->indent, &indented);
 		partial.text = text_span(&indented);
 	}
@@ -190,8 +198,8 @@ static int add_partial(struct render *r, const struct source *s, const struct te
 }
 
 /* The body of a section, from *c on, with a value on the stack. */
-static int with_value(struct render *r, const struct source *s, struct cursor *c, const struct template_tag *tag,
-	const struct template_value *value)
+static int with_value(struct render *r, const struct source *s, struct cursor *c,
+	const struct template_tag *tag, const struct template_value *value)
 {
 	int e;
 
@@ -201,8 +209,8 @@ static int with_value(struct render *r, const struct source *s, struct cursor *c
 	return e;
 }
 
-static int each_item(struct render *r, const struct source *s, struct cursor *c, const struct template_tag *tag,
-	const struct template_value *list)
+static int each_item(struct render *r, const struct source *s, struct cursor *c,
+	const struct template_tag *tag, const struct template_value *list)
 {
 	const struct cursor body = *c;
 	int e = list->n ? 0 : block(r, s, c, tag, false);
@@ -217,14 +225,16 @@ static int each_item(struct render *r, const struct source *s, struct cursor *c,
 	return e;
 }
 
-static int section(struct render *r, const struct source *s, struct cursor *c, const struct template_tag *tag)
+static int section(
+	struct render *r, const struct source *s, struct cursor *c, const struct template_tag *tag)
 {
 	bool inverted = tag->kind == TEMPLATE_TAG_INVERTED, may_lack, is_true;
 	struct template_value value = { .kind = TEMPLATE_FALSE };
 
 	if (!resolve(r, tag->name, &value, &may_lack)) {
 		if (!may_lack)
-			return fail(r, s, tag->at, "there is no variable \"%s\"", show(tag->name).s);
+			return fail(
+				r, s, tag->at, "there is no variable \"%s\"", show(tag->name).s);
 		value.kind = r->check ? TEMPLATE_ANY : TEMPLATE_FALSE;
 	}
 	is_true = value.kind != TEMPLATE_FALSE && (value.kind != TEMPLATE_LIST || value.n > 0);
@@ -241,8 +251,8 @@ static int close_tag(struct render *r, const struct source *s, const struct temp
 	if (!opened)
 		return fail(r, s, tag->at, "{{/%s}} closes nothing", show(tag->name).s);
 	if (!span_eq(opened->name, tag->name))
-		return fail(r, s, tag->at, "{{/%s}} stands where {{/%s}} was expected", show(tag->name).s,
-			show(opened->name).s);
+		return fail(r, s, tag->at, "{{/%s}} stands where {{/%s}} was expected",
+			show(tag->name).s, show(opened->name).s);
 	return 0;
 }
 
@@ -252,12 +262,13 @@ static int spend(struct render *r, const struct source *s, size_t at, size_t oct
 	if (r->work > TEMPLATE_WORK_MAX)
 		return fail(r, s, at, "too much work: lists in lists repeat this part too often");
 	if (!r->out->failed && r->out->n - r->start > TEMPLATE_OUTPUT_MAX)
-		return fail(r, s, at, "the text becomes longer than %u MiB", TEMPLATE_OUTPUT_MAX >> 20);
+		return fail(
+			r, s, at, "the text becomes longer than %u MiB", TEMPLATE_OUTPUT_MAX >> 20);
 	return 0;
 }
 
-static int obey(struct render *r, const struct source *s, struct cursor *c, const struct template_tag *tag,
-	bool emit)
+static int obey(struct render *r, const struct source *s, struct cursor *c,
+	const struct template_tag *tag, bool emit)
 {
 	switch (tag->kind) {
 	case TEMPLATE_TAG_VARIABLE:
@@ -279,8 +290,8 @@ static int obey(struct render *r, const struct source *s, struct cursor *c, cons
 }
 
 /* From *c to the tag that closes `opened`, or to the end of the source (NULL). */
-static int block(struct render *r, const struct source *s, struct cursor *c, const struct template_tag *opened,
-	bool emit)
+static int block(struct render *r, const struct source *s, struct cursor *c,
+	const struct template_tag *opened, bool emit)
 {
 	size_t at = opened ? opened->at : 0;
 	struct template_tag tag = { 0 };
@@ -288,7 +299,8 @@ static int block(struct render *r, const struct source *s, struct cursor *c, con
 	int e;
 
 	if (r->nesting == TEMPLATE_NESTING_MAX)
-		return fail(r, s, at, "sections and partials nest deeper than %u", TEMPLATE_NESTING_MAX);
+		return fail(r, s, at, "sections and partials nest deeper than %u",
+			TEMPLATE_NESTING_MAX);
 	r->nesting++;
 	do {
 		size_t from = c->at;
@@ -300,18 +312,19 @@ static int block(struct render *r, const struct source *s, struct cursor *c, con
 		}
 		if (e == 0)
 			tag = (struct template_tag){ .begin = s->text.n, .end = s->text.n };
-		if (emit && !r->check)
+		if (emit && !r->check && tag.begin > from)
 			text_add(r->out, (struct span){ s->text.p + from, tag.begin - from });
 		c->at = tag.end;
 		if (e == 0 && opened)
 			e = fail(r, s, opened->at, "{{%c%s}} is never closed: write {{/%s}}",
-				opened->kind == TEMPLATE_TAG_SECTION ? '#' : '^', show(opened->name).s,
-				show(opened->name).s);
+				opened->kind == TEMPLATE_TAG_SECTION ? '#' : '^',
+				show(opened->name).s, show(opened->name).s);
 		if (e <= 0)
 			break;
 		e = spend(r, s, tag.at, tag.end - from);
 		if (e == 0)
-			e = tag.kind == TEMPLATE_TAG_CLOSE ? close_tag(r, s, &tag, opened) : obey(r, s, c, &tag, emit);
+			e = tag.kind == TEMPLATE_TAG_CLOSE ? close_tag(r, s, &tag, opened)
+							   : obey(r, s, c, &tag, emit);
 	} while (e == 0 && tag.kind != TEMPLATE_TAG_CLOSE);
 	r->nesting--;
 	return e;
@@ -332,19 +345,21 @@ static int run(struct span source, struct render *r)
 	return r->out->failed ? -ENOMEM : e;
 }
 
-int template_render(struct span source, const struct template_data *data, const struct template_sink *sink,
-	struct text *out, struct template_error *ret_error)
+int template_render(struct span source, const struct template_data *data,
+	const struct template_sink *sink, struct text *out, struct template_error *ret_error)
 {
 	struct render r = { .data = data, .sink = sink, .out = out, .error = ret_error };
 
 	return run(source, &r);
 }
 
-int template_check(struct span source, const struct template_data *data, const struct template_sink *sink,
-	struct template_error *ret_error)
+int template_check(struct span source, const struct template_data *data,
+	const struct template_sink *sink, struct template_error *ret_error)
 {
 	struct text nothing = { 0 };
-	struct render r = { .data = data, .sink = sink, .out = &nothing, .error = ret_error, .check = true };
+	struct render r = {
+		.data = data, .sink = sink, .out = &nothing, .error = ret_error, .check = true
+	};
 
 	return run(source, &r);
 }

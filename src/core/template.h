@@ -29,10 +29,10 @@ enum template_kind {
 
 struct template_value {
 	enum template_kind kind;
-	struct span text;   /* TEMPLATE_TEXT, TEMPLATE_FALSE: lives until the rendering ends */
-	const void *node;   /* TEMPLATE_LIST, TEMPLATE_MAP: whose, for find() and item() */
-	size_t n;           /* TEMPLATE_LIST: items */
-	bool trusted;       /* the administrator's own words, or ours: no stranger chose it */
+	struct span text; /* TEMPLATE_TEXT, TEMPLATE_FALSE: lives until the rendering ends */
+	const void *node; /* TEMPLATE_LIST, TEMPLATE_MAP: whose, for find() and item() */
+	size_t n;         /* TEMPLATE_LIST: items */
+	bool trusted;     /* the administrator's own words, or ours: no stranger chose it */
 	bool may_lack_keys; /* a section over a key that it has not is left out; else it is an error */
 };
 
@@ -41,9 +41,11 @@ struct template_data {
 	void *ctx;
 	struct template_value root;
 	/* The value of a map's key: true and *ret set when there is one. */
-	bool (*find)(void *ctx, const struct template_value *map, struct span key, struct template_value *ret);
+	bool (*find)(void *ctx, const struct template_value *map, struct span key,
+		struct template_value *ret);
 	/* A list's item i, below its n. */
-	void (*item)(void *ctx, const struct template_value *list, size_t i, struct template_value *ret);
+	void (*item)(
+		void *ctx, const struct template_value *list, size_t i, struct template_value *ret);
 };
 
 /* Makes any octets harmless (base/escape.h). */
@@ -57,22 +59,23 @@ typedef int (*template_partial)(void *ctx, struct span name, struct span *ret);
 /* What kind of text it is. */
 struct template_sink {
 	template_escape stranger; /* what a client chose, in {{name}} and in {{{name}}} */
-	template_write own;       /* {{name}} of what is trusted; NULL: as it is.  {{{name}}}: as it is */
+	template_write own; /* {{name}} of what is trusted; NULL: as it is.  {{{name}}}: as it is */
 	template_partial partial; /* NULL: there are none */
 	void *partial_ctx;
 };
 
 struct template_error {
-	unsigned line; /* from 1 */
+	unsigned line;                       /* from 1 */
 	char partial[TEMPLATE_NAME_MAX + 1]; /* in which the line is; "": in the template itself */
 	char message[160];
 };
 
 /* Appends the rendered text to out.  -EINVAL with *ret_error set: the template
  * is wrong, and out holds only its first part; -ENOMEM. */
-int template_render(struct span source, const struct template_data *data, const struct template_sink *sink,
-	struct text *out, struct template_error *ret_error) WARN_UNUSED;
+int template_render(struct span source, const struct template_data *data,
+	const struct template_sink *sink, struct text *out,
+	struct template_error *ret_error) WARN_UNUSED;
 /* Is it right whatever the values are?  Visits each section once, and renders
  * nothing.  -EINVAL with *ret_error set. */
-int template_check(struct span source, const struct template_data *data, const struct template_sink *sink,
-	struct template_error *ret_error) WARN_UNUSED;
+int template_check(struct span source, const struct template_data *data,
+	const struct template_sink *sink, struct template_error *ret_error) WARN_UNUSED;

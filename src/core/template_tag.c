@@ -36,7 +36,8 @@ static void take_line(struct span source, struct template_tag *tag)
 		after++;
 	if (after + 1 < source.n && source.p[after] == '\r')
 		after++;
-	if ((before > 0 && source.p[before - 1] != '\n') || (after < source.n && source.p[after] != '\n'))
+	if ((before > 0 && source.p[before - 1] != '\n') ||
+		(after < source.n && source.p[after] != '\n'))
 		return;
 	tag->indent = (struct span){ source.p + before, tag->begin - before };
 	tag->begin = before;

@@ -26,8 +26,9 @@ struct template_delimiters {
 struct template_tag {
 	enum template_tag_kind kind;
 	struct span name;
-	size_t at;         /* the tag's first octet in the source */
-	size_t begin, end; /* what it takes away: itself, or its whole line when it stands alone there */
+	size_t at; /* the tag's first octet in the source */
+	size_t begin,
+		end; /* what it takes away: itself, or its whole line when it stands alone there */
 	struct span indent; /* of a tag alone on its line: the blanks before it */
 	struct template_delimiters delimiters; /* TEMPLATE_TAG_DELIMITERS: those from here on */
 };

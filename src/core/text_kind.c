@@ -28,8 +28,8 @@ static bool is_plain_yaml(struct span s)
 
 	if (s.n == 0)
 		return true;
-	if (memchr(indicators, s.p[0], sizeof(indicators) - 1) || s.p[0] == ' ' || s.p[s.n - 1] == ' ' ||
-		s.p[s.n - 1] == ':')
+	if (memchr(indicators, s.p[0], sizeof(indicators) - 1) || s.p[0] == ' ' ||
+		s.p[s.n - 1] == ' ' || s.p[s.n - 1] == ':')
 		return false;
 	if (memchr(maybe, s.p[0], sizeof(maybe) - 1) && (s.n == 1 || s.p[1] == ' '))
 		return false;
@@ -59,8 +59,10 @@ static const char *write_xml(struct text *out, struct span value)
 	return NULL;
 }
 
-static const struct text_kind lines = { "text", "text/plain; charset=utf-8", escape_name, write_line };
-static const struct text_kind ipxe = { "iPXE script", "text/plain; charset=utf-8", escape_ipxe, NULL };
+static const struct text_kind lines = { "text", "text/plain; charset=utf-8", escape_name,
+	write_line };
+static const struct text_kind ipxe = { "iPXE script", "text/plain; charset=utf-8", escape_ipxe,
+	NULL };
 static const struct text_kind json = { "JSON", "application/json", escape_json_word, write_json };
 static const struct text_kind yaml = { "YAML", "application/yaml", escape_name, write_yaml };
 static const struct text_kind xml = { "XML", "application/xml", escape_xml, write_xml };

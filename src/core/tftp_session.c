@@ -128,7 +128,7 @@ struct tftp_terms tftp_session_negotiate(
 bool tftp_session_has_options(const struct tftp_terms *terms)
 {
 	return terms->has_blksize || terms->has_windowsize || terms->has_timeout ||
-	       terms->has_tsize;
+		terms->has_tsize;
 }
 
 void tftp_session_put_oack(const struct tftp_terms *terms, struct wr *w)

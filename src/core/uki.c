@@ -76,8 +76,8 @@ static void find_ends(struct layout *l)
 	for (size_t i = 0; i < stub->n_sections; i++) {
 		const struct pe_section *s = &stub->section[i];
 
-		l->memory_end =
-			larger(l->memory_end, (uint64_t)s->virtual_address + s->virtual_size);
+		l->memory_end = larger(
+			l->memory_end, (uint64_t)s->virtual_address + s->virtual_size);
 		if (s->raw_size > 0)
 			l->file_end = larger(l->file_end, (uint64_t)s->raw_offset + s->raw_size);
 	}

@@ -33,15 +33,16 @@ static bool is_rest(struct span range, uint64_t have, uint64_t *ret_total)
 	if (!span_has_prefix(range, SPAN_LIT("bytes ")))
 		return false;
 	range = span_skip(range, 6);
-	if (!read_number(&range, &first) || !read_sign(&range, '-') || !read_number(&range, &last) ||
-		!read_sign(&range, '/') || !read_number(&range, &total) || range.n > 0)
+	if (!read_number(&range, &first) || !read_sign(&range, '-') ||
+		!read_number(&range, &last) || !read_sign(&range, '/') ||
+		!read_number(&range, &total) || range.n > 0)
 		return false;
 	*ret_total = total;
 	return first == have && last >= first && total == last + 1;
 }
 
-enum upstream_verdict upstream_judge(const struct upstream_reply *reply, uint64_t have, bool is_conditional,
-	uint64_t *ret_total)
+enum upstream_verdict upstream_judge(
+	const struct upstream_reply *reply, uint64_t have, bool is_conditional, uint64_t *ret_total)
 {
 	struct span length = reply->content_length;
 	uint64_t n;
@@ -55,7 +56,8 @@ enum upstream_verdict upstream_judge(const struct upstream_reply *reply, uint64_
 	if (reply->status == 304 && is_conditional)
 		return UPSTREAM_SAME;
 	if (reply->status == 206 && have > 0)
-		return is_rest(reply->content_range, have, ret_total) ? UPSTREAM_REST : UPSTREAM_AGAIN;
+		return is_rest(reply->content_range, have, ret_total) ? UPSTREAM_REST
+								      : UPSTREAM_AGAIN;
 	if (reply->status == 416 && have > 0)
 		return UPSTREAM_AGAIN;
 	return UPSTREAM_REFUSED;
@@ -72,6 +74,6 @@ struct span upstream_validator(const struct upstream_reply *reply)
 
 bool upstream_is_passing(unsigned status)
 {
-	return status == 408 || status == 425 || status == 429 || status == 500 || status == 502 || status == 503 ||
-		status == 504;
+	return status == 408 || status == 425 || status == 429 || status == 500 || status == 502 ||
+		status == 503 || status == 504;
 }

@@ -5,10 +5,10 @@
 #include "base/text.h"
 
 enum upstream_verdict {
-	UPSTREAM_WHOLE,   /* the file from its beginning: what we had is of no use */
-	UPSTREAM_REST,    /* what comes after our beginning */
-	UPSTREAM_SAME,    /* the version that the request named (If-None-Match, If-Modified-Since) */
-	UPSTREAM_AGAIN,   /* ask again, without a beginning */
+	UPSTREAM_WHOLE, /* the file from its beginning: what we had is of no use */
+	UPSTREAM_REST,  /* what comes after our beginning */
+	UPSTREAM_SAME,  /* the version that the request named (If-None-Match, If-Modified-Since) */
+	UPSTREAM_AGAIN, /* ask again, without a beginning */
 	UPSTREAM_REFUSED, /* no file */
 };
 
@@ -21,8 +21,8 @@ struct upstream_reply {
 
 /* have: how many octets the request asked to leave out.  is_conditional: it named the
  * version that is known.  *ret_total: of the whole file, or UPSTREAM_LENGTH_UNKNOWN. */
-enum upstream_verdict upstream_judge(const struct upstream_reply *reply, uint64_t have, bool is_conditional,
-	uint64_t *ret_total);
+enum upstream_verdict upstream_judge(const struct upstream_reply *reply, uint64_t have,
+	bool is_conditional, uint64_t *ret_total);
 /* What makes `If-Range` fit this version of the file only: a strong entity tag, else
  * the date; empty where there is neither. */
 struct span upstream_validator(const struct upstream_reply *reply);

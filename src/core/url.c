@@ -63,7 +63,8 @@ bool url_resolve(struct span base, struct span reference, struct text *ret_url)
 	struct span directory = { base.p, without_query(base) };
 	bool good;
 
-	if (!scheme_length(reference) && (has_scheme(reference) || span_has_prefix(reference, SPAN_LIT("//"))))
+	if (!scheme_length(reference) &&
+		(has_scheme(reference) || span_has_prefix(reference, SPAN_LIT("//"))))
 		return false;
 	if (span_has_prefix(reference, SPAN_LIT("/"))) {
 		text_add(&url, (struct span){ base.p, origin_length(base) });
@@ -94,7 +95,8 @@ struct span url_file_name(struct span url)
 
 void url_show(struct span url, struct text *out)
 {
-	size_t end = without_query(url), origin = origin_length(url), scheme = scheme_length(url), host = scheme;
+	size_t end = without_query(url), origin = origin_length(url), scheme = scheme_length(url),
+	       host = scheme;
 
 	for (size_t i = scheme; i < origin; i++)
 		if (url.p[i] == '@')

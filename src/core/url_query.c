@@ -3,7 +3,8 @@
 
 static bool is_escape(struct span s, size_t i)
 {
-	return s.p[i] == '%' && i + 2 < s.n && hex_digit_value(s.p[i + 1]) >= 0 && hex_digit_value(s.p[i + 2]) >= 0;
+	return s.p[i] == '%' && i + 2 < s.n && hex_digit_value(s.p[i + 1]) >= 0 &&
+		hex_digit_value(s.p[i + 2]) >= 0;
 }
 
 static struct span decode(struct span s, uint8_t *buf, size_t cap)
@@ -12,7 +13,8 @@ static struct span decode(struct span s, uint8_t *buf, size_t cap)
 
 	for (size_t i = 0; i < s.n && n < cap; i++) {
 		if (is_escape(s, i)) {
-			buf[n++] = (uint8_t)(hex_digit_value(s.p[i + 1]) << 4 | hex_digit_value(s.p[i + 2]));
+			buf[n++] = (uint8_t)(hex_digit_value(s.p[i + 1]) << 4 |
+				hex_digit_value(s.p[i + 2]));
 			i += 2;
 		} else {
 			buf[n++] = s.p[i];

@@ -10,7 +10,8 @@
 
 int arp_socket_open(unsigned ifindex, int *ret_fd)
 {
-	struct sockaddr_ll sa = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ARP),
+	struct sockaddr_ll sa = { .sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ARP),
 		.sll_ifindex = (int)ifindex };
 	/* Protocol 0 until it is bound: it would hear other interfaces. */
 	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -29,8 +30,10 @@ int arp_socket_open(unsigned ifindex, int *ret_fd)
 
 int arp_socket_send(int fd, unsigned ifindex, const struct arp *a)
 {
-	struct sockaddr_ll sa = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ARP),
-		.sll_ifindex = (int)ifindex, .sll_halen = ETH_ALEN };
+	struct sockaddr_ll sa = { .sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ARP),
+		.sll_ifindex = (int)ifindex,
+		.sll_halen = ETH_ALEN };
 	uint8_t buf[ARP_OCTETS];
 	struct wr w = wr_of(buf, sizeof(buf));
 

@@ -65,16 +65,20 @@ static bool set_up(struct ask *a, const char *url, unsigned timeout_ms)
 {
 	CURL *easy = a->transfer.easy;
 
-	return easy && SET(CURLOPT_URL, url) && SET(CURLOPT_TIMEOUT_MS, (long)timeout_ms) && SET(CURLOPT_NOSIGNAL, 1L) &&
-	       SET(CURLOPT_QUICK_EXIT, 1L) && /* never wait for a thread that asks a dead DNS server */
-	       SET(CURLOPT_PROTOCOLS_STR, "http,https") && SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https") &&
-	       SET(CURLOPT_FOLLOWLOCATION, 1L) && SET(CURLOPT_MAXREDIRS, REDIRECTS_MAX) &&
-	       SET(CURLOPT_USERAGENT, "bootsmith/" BOOTSMITH_VERSION) && SET(CURLOPT_WRITEFUNCTION, on_octets) &&
-	       SET(CURLOPT_WRITEDATA, a) && SET(CURLOPT_ERRORBUFFER, a->message);
+	return easy && SET(CURLOPT_URL, url) && SET(CURLOPT_TIMEOUT_MS, (long)timeout_ms) &&
+		SET(CURLOPT_NOSIGNAL, 1L) &&
+		SET(CURLOPT_QUICK_EXIT,
+			1L) && /* never wait for a thread that asks a dead DNS server */
+		SET(CURLOPT_PROTOCOLS_STR, "http,https") &&
+		SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https") && SET(CURLOPT_FOLLOWLOCATION, 1L) &&
+		SET(CURLOPT_MAXREDIRS, REDIRECTS_MAX) &&
+		SET(CURLOPT_USERAGENT, "bootsmith/" BOOTSMITH_VERSION) &&
+		SET(CURLOPT_WRITEFUNCTION, on_octets) && SET(CURLOPT_WRITEDATA, a) &&
+		SET(CURLOPT_ERRORBUFFER, a->message);
 }
 
-int ask_begin(struct fetch_loop *loop, const char *url, unsigned timeout_ms, size_t octets_max, ask_answered answered, void *ctx,
-	struct ask **ret)
+int ask_begin(struct fetch_loop *loop, const char *url, unsigned timeout_ms, size_t octets_max,
+	ask_answered answered, void *ctx, struct ask **ret)
 {
 	struct ask *a = calloc(1, sizeof(*a));
 

@@ -16,7 +16,7 @@ struct ask;
 typedef void (*ask_answered)(void *ctx, unsigned status, struct span body, const char *why);
 
 /* 0, -ENOMEM; the URL is copied. */
-int ask_begin(struct fetch_loop *loop, const char *url, unsigned timeout_ms, size_t octets_max, ask_answered answered, void *ctx,
-	struct ask **ret) WARN_UNUSED;
+int ask_begin(struct fetch_loop *loop, const char *url, unsigned timeout_ms, size_t octets_max,
+	ask_answered answered, void *ctx, struct ask **ret) WARN_UNUSED;
 /* answered() does not come any more. */
 void ask_cancel(struct ask *a);

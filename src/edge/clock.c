@@ -43,7 +43,8 @@ int64_t clock_lease_s(void)
 
 int64_t clock_step_s(void)
 {
-	int64_t first_us = first_offset_us(), step_us = read_us(CLOCK_REALTIME) - clock_mono_us() - first_us;
+	int64_t first_us = first_offset_us(),
+		step_us = read_us(CLOCK_REALTIME) - clock_mono_us() - first_us;
 
 	return step_us > -1000000 && step_us < 1000000 ? 0 : step_us / 1000000;
 }

@@ -26,11 +26,11 @@ struct control_conn {
 	struct control_conn *prev, *next;
 	int fd, events;
 	uid_t uid;
-	bool busy;     /* an answer is under way */
-	bool pull;     /* and more() gives its pieces */
-	bool eof;      /* the client sends no more */
-	bool leaving;  /* closed as soon as `out` is written */
-	bool backlog;  /* there may be another line in `in` */
+	bool busy;    /* an answer is under way */
+	bool pull;    /* and more() gives its pieces */
+	bool eof;     /* the client sends no more */
+	bool leaving; /* closed as soon as `out` is written */
+	bool backlog; /* there may be another line in `in` */
 	void *answer;
 	int64_t since_ms; /* it waits for a request, or has read, since then */
 	struct text out;
@@ -114,7 +114,8 @@ static void arm(struct control_conn *c)
 static bool flush(struct control_conn *c)
 {
 	while (unwritten(c)) {
-		ssize_t n = send(c->fd, c->out.p + c->written, unwritten(c), MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(
+			c->fd, c->out.p + c->written, unwritten(c), MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -403,15 +404,18 @@ static int bind_socket(int fd, const struct sockaddr_un *a)
 	return r;
 }
 
-int control_socket_open(uv_loop_t *loop, const char *path, const struct control_hooks *hooks, void *ctx,
-	struct control_socket **ret)
+int control_socket_open(uv_loop_t *loop, const char *path, const struct control_hooks *hooks,
+	void *ctx, struct control_socket **ret)
 {
 	struct control_socket *s = calloc(1, sizeof(*s));
 	int r = 0;
 
 	if (!s)
 		return -ENOMEM;
-	*s = (struct control_socket){ .loop = loop, .hooks = hooks, .ctx = ctx, .address.sun_family = AF_UNIX,
+	*s = (struct control_socket){ .loop = loop,
+		.hooks = hooks,
+		.ctx = ctx,
+		.address.sun_family = AF_UNIX,
 		.handles = 2 };
 	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->fd < 0)
@@ -467,7 +471,8 @@ void control_socket_close(struct control_socket *s)
 			conn_close(c);
 	}
 	/* Another daemon may have put its own there meanwhile. */
-	if (stat(s->address.sun_path, &now) == 0 && now.st_dev == s->file.st_dev && now.st_ino == s->file.st_ino)
+	if (stat(s->address.sun_path, &now) == 0 && now.st_dev == s->file.st_dev &&
+		now.st_ino == s->file.st_ino)
 		(void)unlink(s->address.sun_path);
 	uv_close((uv_handle_t *)&s->poll, on_listener_closed);
 	uv_close((uv_handle_t *)&s->tick, on_tick_closed);

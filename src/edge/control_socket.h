@@ -14,11 +14,11 @@
 #include <sys/types.h>
 #include <uv.h>
 
-#define CONTROL_REQUEST_MAX      65536u /* octets of a line */
-#define CONTROL_CONNECTIONS_MAX  32u
-#define CONTROL_REQUEST_MS       5000   /* for a request to arrive */
-#define CONTROL_STALLED_MS       30000  /* for a client to read on */
-#define CONTROL_UNREAD_MAX       (4u << 20) /* octets that wait for a client */
+#define CONTROL_REQUEST_MAX     65536u /* octets of a line */
+#define CONTROL_CONNECTIONS_MAX 32u
+#define CONTROL_REQUEST_MS      5000       /* for a request to arrive */
+#define CONTROL_STALLED_MS      30000      /* for a client to read on */
+#define CONTROL_UNREAD_MAX      (4u << 20) /* octets that wait for a client */
 
 struct control_conn;
 
@@ -39,8 +39,8 @@ struct control_socket;
 /* Listens at path.  A directory that is missing is made (0750); a socket that a
  * dead daemon left is replaced.  -EADDRINUSE: a live one has it.  -EEXIST: no
  * socket stands there.  -ENAMETOOLONG.  hooks must outlive the socket. */
-int control_socket_open(uv_loop_t *loop, const char *path, const struct control_hooks *hooks, void *ctx,
-	struct control_socket **ret) WARN_UNUSED;
+int control_socket_open(uv_loop_t *loop, const char *path, const struct control_hooks *hooks,
+	void *ctx, struct control_socket **ret) WARN_UNUSED;
 /* Closes everything, gone() for each answer under way included, and removes the
  * socket's file.  Memory is freed on the loop's next turn. */
 void control_socket_close(struct control_socket *s);

@@ -139,30 +139,35 @@ bool dhcp4_outbox_is_full(const struct dhcp4_outbox *out)
 	return out->n == DHCP4_BATCH;
 }
 
-static struct msghdr *add(struct dhcp4_outbox *out, int fd, struct span data, socklen_t address_size)
+static struct msghdr *add(
+	struct dhcp4_outbox *out, int fd, struct span data, socklen_t address_size)
 {
 	unsigned i = out->n++;
 	struct msghdr *m = &out->msgs[i].msg_hdr;
 
 	out->fds[i] = fd;
 	out->iov[i] = (struct iovec){ (void *)(uintptr_t)data.p, data.n };
-	*m = (struct msghdr){ .msg_name = &out->to[i], .msg_namelen = address_size, .msg_iov = &out->iov[i],
+	*m = (struct msghdr){ .msg_name = &out->to[i],
+		.msg_namelen = address_size,
+		.msg_iov = &out->iov[i],
 		.msg_iovlen = 1 };
 	return m;
 }
 
-void dhcp4_outbox_add(struct dhcp4_outbox *out, int fd, unsigned ifindex, struct ip4 from, struct ip4 to,
-	uint16_t port, struct span data)
+void dhcp4_outbox_add(struct dhcp4_outbox *out, int fd, unsigned ifindex, struct ip4 from,
+	struct ip4 to, uint16_t port, struct span data)
 {
-	struct in_pktinfo info = { .ipi_ifindex = (int)ifindex, .ipi_spec_dst.s_addr = htonl(from.v) };
+	struct in_pktinfo info = { .ipi_ifindex = (int)ifindex,
+		.ipi_spec_dst.s_addr = htonl(from.v) };
 	unsigned i = out->n;
 	struct msghdr *m;
 	struct cmsghdr *c;
 
 	if (dhcp4_outbox_is_full(out))
 		return;
-	out->to[i].in = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port),
-		.sin_addr.s_addr = htonl(to.v) };
+	out->to[i].in = (struct sockaddr_in){
+		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(to.v)
+	};
 	m = add(out, fd, data, sizeof(out->to[i].in));
 	m->msg_control = &out->control[i];
 	m->msg_controllen = sizeof(out->control[i]);
@@ -173,7 +178,8 @@ void dhcp4_outbox_add(struct dhcp4_outbox *out, int fd, unsigned ifindex, struct
 	memcpy(CMSG_DATA(c), &info, sizeof(info));
 }
 
-void dhcp4_outbox_add_frame(struct dhcp4_outbox *out, int raw_fd, unsigned ifindex, const struct frame4 *f)
+void dhcp4_outbox_add_frame(
+	struct dhcp4_outbox *out, int raw_fd, unsigned ifindex, const struct frame4 *f)
 {
 	unsigned i = out->n;
 	struct wr w;
@@ -182,8 +188,10 @@ void dhcp4_outbox_add_frame(struct dhcp4_outbox *out, int raw_fd, unsigned ifind
 		return;
 	w = wr_of(out->frames[i], FRAME_MAX);
 	frame4_encode(f, &w); /* one that is too long has no octets, and fails as such */
-	out->to[i].ll = (struct sockaddr_ll){ .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP),
-		.sll_ifindex = (int)ifindex, .sll_halen = sizeof(f->dst_mac.b) };
+	out->to[i].ll = (struct sockaddr_ll){ .sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_IP),
+		.sll_ifindex = (int)ifindex,
+		.sll_halen = sizeof(f->dst_mac.b) };
 	memcpy(out->to[i].ll.sll_addr, f->dst_mac.b, sizeof(f->dst_mac.b));
 	(void)add(out, raw_fd, w.full ? SPAN_NONE : wr_done(&w), sizeof(out->to[i].ll));
 }

@@ -29,9 +29,10 @@ void dhcp4_outbox_free(struct dhcp4_outbox *out);
 bool dhcp4_outbox_is_full(const struct dhcp4_outbox *out);
 /* Adds a datagram (as dhcp4_socket_send()) or a frame; the octets must live until
  * the flush, a frame is copied.  Not when it is full. */
-void dhcp4_outbox_add(struct dhcp4_outbox *out, int fd, unsigned ifindex, struct ip4 from, struct ip4 to,
-	uint16_t port, struct span data);
-void dhcp4_outbox_add_frame(struct dhcp4_outbox *out, int raw_fd, unsigned ifindex, const struct frame4 *f);
+void dhcp4_outbox_add(struct dhcp4_outbox *out, int fd, unsigned ifindex, struct ip4 from,
+	struct ip4 to, uint16_t port, struct span data);
+void dhcp4_outbox_add_frame(
+	struct dhcp4_outbox *out, int raw_fd, unsigned ifindex, const struct frame4 *f);
 /* Sends all and empties it.  0, or the last -errno with *ret_failed set to how many
  * could not be sent. */
 int dhcp4_outbox_flush(struct dhcp4_outbox *out, unsigned *ret_failed) WARN_UNUSED;

@@ -25,10 +25,13 @@ static int close_with_errno(int fd)
 	return r;
 }
 
-int dhcp4_socket_open(const char *ifname, uint16_t port, enum dhcp4_hears hears, bool beside, int *ret_fd)
+int dhcp4_socket_open(
+	const char *ifname, uint16_t port, enum dhcp4_hears hears, bool beside, int *ret_fd)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(port),
-		.sin_addr.s_addr = htonl(hears == DHCP4_HEARS_ALL ? INADDR_ANY : INADDR_BROADCAST) };
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(
+			hears == DHCP4_HEARS_ALL ? INADDR_ANY : INADDR_BROADCAST) };
 	const int on = 1, size = RECEIVE_BUFFER;
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -40,7 +43,9 @@ int dhcp4_socket_open(const char *ifname, uint16_t port, enum dhcp4_hears hears,
 	(void)setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
 	/* Without the capability the default size has to do. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	if (ifname && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, ifname, (socklen_t)strlen(ifname) + 1) < 0)
+	if (ifname &&
+		setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, ifname, (socklen_t)strlen(ifname) + 1) <
+			0)
 		return close_with_errno(fd);
 	if (beside && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
 		return close_with_errno(fd);
@@ -81,7 +86,8 @@ int dhcp4_socket_open_listener(unsigned ifindex, uint16_t port, int *ret_fd)
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
 	struct sock_fprog program = { .len = ARRAY_LEN(code), .filter = code };
-	struct sockaddr_ll sa = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP),
+	struct sockaddr_ll sa = { .sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_IP),
 		.sll_ifindex = (int)ifindex };
 	const int on = 1;
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -100,8 +106,10 @@ int dhcp4_socket_send_frame(int raw_fd, unsigned ifindex, const struct frame4 *f
 {
 	uint8_t buf[2048];
 	struct wr w = wr_of(buf, sizeof(buf));
-	struct sockaddr_ll sa = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP),
-		.sll_ifindex = (int)ifindex, .sll_halen = sizeof(f->dst_mac.b) };
+	struct sockaddr_ll sa = { .sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_IP),
+		.sll_ifindex = (int)ifindex,
+		.sll_halen = sizeof(f->dst_mac.b) };
 
 	memcpy(sa.sll_addr, f->dst_mac.b, sizeof(f->dst_mac.b));
 	frame4_encode(f, &w);
@@ -117,7 +125,9 @@ int dhcp4_socket_recv_frame(int fd, void *buf, size_t size, struct frame4 *ret)
 		char b[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
 	} control;
 	struct iovec iov = { buf, size };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
 		.msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(fd, &m, 0);
 	bool checksums = true;
@@ -132,5 +142,7 @@ int dhcp4_socket_recv_frame(int fd, void *buf, size_t size, struct frame4 *ret)
 			checksums = !(aux.tp_status & TP_STATUS_CSUMNOTREADY);
 		}
 	}
-	return frame4_decode((struct span){ buf, (size_t)n }, checksums, ret) == DROP_NONE ? 0 : -EBADMSG;
+	return frame4_decode((struct span){ buf, (size_t)n }, checksums, ret) == DROP_NONE
+		? 0
+		: -EBADMSG;
 }

@@ -152,10 +152,12 @@ void fetch_cancel(struct fetch *f)
 	if (!f->is_at_disk || disk_jobs_drop(&f->job))
 		let_go(f);
 	else
-		__atomic_store_n(&f->is_cancelled, true, __ATOMIC_RELAXED); /* what a worker has is let go when it has done */
+		__atomic_store_n(&f->is_cancelled, true,
+			__ATOMIC_RELAXED); /* what a worker has is let go when it has done */
 }
 
-static void PRINTF(4, 5) finish_at(struct fetch *f, int result, const char *path, const char *fmt, ...)
+static void PRINTF(4, 5)
+	finish_at(struct fetch *f, int result, const char *path, const char *fmt, ...)
 {
 	struct fetch_end end = { .result = result, .path = path };
 	va_list ap;
@@ -176,7 +178,8 @@ static void PRINTF(4, 5) finish_at(struct fetch *f, int result, const char *path
 
 static void finish_unwritten(struct fetch *f, int result)
 {
-	finish_at(f, result, f->path, "%s cannot be written to disk: %s", text_str(&f->shown), strerror(-result));
+	finish_at(f, result, f->path, "%s cannot be written to disk: %s", text_str(&f->shown),
+		strerror(-result));
 }
 
 /* --- what a worker does --- */
@@ -193,7 +196,8 @@ static void set_at_disk(struct fetch *f, bool is_at_disk)
 		f->events.at_disk(f->ctx, is_at_disk);
 }
 
-static void give_to_disk(struct fetch *f, void (*run)(struct disk_job *), void (*done)(struct disk_job *))
+static void give_to_disk(
+	struct fetch *f, void (*run)(struct disk_job *), void (*done)(struct disk_job *))
 {
 	f->job.run = run;
 	f->job.done = done;
@@ -216,7 +220,9 @@ static struct span header(CURL *easy, const char *name)
 {
 	struct curl_header *h;
 
-	return curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK ? span_str(h->value) : SPAN_NONE;
+	return curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK
+		? span_str(h->value)
+		: SPAN_NONE;
 }
 
 static int begin_whole(struct fetch *f, const struct upstream_reply *reply)
@@ -334,16 +340,20 @@ static bool set_options(struct fetch *f)
 	bool proven_way = url_is_https(span_str(f->url)) && !f->has_sha256;
 
 #define SET(option, value) (curl_easy_setopt(easy, (option), (value)) == CURLE_OK)
-	return SET(CURLOPT_URL, f->url) && SET(CURLOPT_QUICK_EXIT, 1L) && /* a dead DNS server stops no other file */
+	return SET(CURLOPT_URL, f->url) &&
+		SET(CURLOPT_QUICK_EXIT, 1L) && /* a dead DNS server stops no other file */
 		SET(CURLOPT_PROTOCOLS_STR, "http,https") &&
 		SET(CURLOPT_REDIR_PROTOCOLS_STR, proven_way ? "https" : "http,https") &&
 		SET(CURLOPT_FOLLOWLOCATION, 1L) && SET(CURLOPT_MAXREDIRS, REDIRECTS_MAX) &&
-		SET(CURLOPT_NOSIGNAL, 1L) && SET(CURLOPT_USERAGENT, "bootsmith/" BOOTSMITH_VERSION) &&
-		SET(CURLOPT_CONNECTTIMEOUT, (long)f->stall_s) && SET(CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES_S) &&
-		SET(CURLOPT_LOW_SPEED_TIME, (long)f->stall_s) && SET(CURLOPT_WRITEFUNCTION, take_octets) &&
-		SET(CURLOPT_WRITEDATA, f) && SET(CURLOPT_ERRORBUFFER, f->error) &&
-		SET(CURLOPT_BUFFERSIZE, 256L << 10) && (!f->fetcher->ca || SET(CURLOPT_CAINFO, f->fetcher->ca)) &&
-		set_range(f) && set_condition(f) && SET(CURLOPT_HTTPHEADER, f->headers);
+		SET(CURLOPT_NOSIGNAL, 1L) &&
+		SET(CURLOPT_USERAGENT, "bootsmith/" BOOTSMITH_VERSION) &&
+		SET(CURLOPT_CONNECTTIMEOUT, (long)f->stall_s) &&
+		SET(CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES_S) &&
+		SET(CURLOPT_LOW_SPEED_TIME, (long)f->stall_s) &&
+		SET(CURLOPT_WRITEFUNCTION, take_octets) && SET(CURLOPT_WRITEDATA, f) &&
+		SET(CURLOPT_ERRORBUFFER, f->error) && SET(CURLOPT_BUFFERSIZE, 256L << 10) &&
+		(!f->fetcher->ca || SET(CURLOPT_CAINFO, f->fetcher->ca)) && set_range(f) &&
+		set_condition(f) && SET(CURLOPT_HTTPHEADER, f->headers);
 #undef SET
 }
 
@@ -355,12 +365,14 @@ static void attempt(struct fetch *f)
 	f->judged = false;
 	f->failed = 0;
 	f->error[0] = '\0';
-	f->asked_from = f->resume && partial_validator(f->partial).n > 0 ? partial_size(f->partial) : 0;
+	f->asked_from = f->resume && partial_validator(f->partial).n > 0 ? partial_size(f->partial)
+									 : 0;
 	if (f->now.file == 0)
 		f->now.resumed = f->asked_from;
 	f->transfer.ended = transfer_ended;
 	f->transfer.easy = curl_easy_init();
-	if (!f->transfer.easy || !set_options(f) || fetch_loop_add(f->fetcher->loop, &f->transfer) < 0)
+	if (!f->transfer.easy || !set_options(f) ||
+		fetch_loop_add(f->fetcher->loop, &f->transfer) < 0)
 		finish(f, -ENOMEM, "out of memory");
 }
 
@@ -395,12 +407,14 @@ static void finish_own_failure(struct fetch *f)
 	if (f->failed == -EXFULL && f->tries > 1 && try_again(f, f->tries + ROOM_TRIES))
 		return;
 	if (f->failed == -EFBIG)
-		finish(f, -EFBIG, "%s is larger than the %llu MiB that are allowed", text_str(&f->shown),
-			(unsigned long long)(f->size_max >> 20));
+		finish(f, -EFBIG, "%s is larger than the %llu MiB that are allowed",
+			text_str(&f->shown), (unsigned long long)(f->size_max >> 20));
 	else if (f->failed == -EXFULL)
-		finish(f, -ENOSPC, "there is no room for %s beside what else is being fetched", text_str(&f->shown));
+		finish(f, -ENOSPC, "there is no room for %s beside what else is being fetched",
+			text_str(&f->shown));
 	else if (f->failed == -EPROTO)
-		finish(f, -EPROTO, "%s: the server sends more than the length that it said", text_str(&f->shown));
+		finish(f, -EPROTO, "%s: the server sends more than the length that it said",
+			text_str(&f->shown));
 	else
 		finish_unwritten(f, f->failed);
 }
@@ -412,7 +426,8 @@ static void finish_refused(struct fetch *f)
 	(void)curl_easy_getinfo(f->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
 	if (upstream_is_passing((unsigned)status) && try_again(f, f->tries))
 		return;
-	finish(f, status == 404 || status == 410 ? -ENOENT : -EIO, "%s: the server answers %ld", text_str(&f->shown), status);
+	finish(f, status == 404 || status == 410 ? -ENOENT : -EIO, "%s: the server answers %ld",
+		text_str(&f->shown), status);
 }
 
 static void close_partial(struct disk_job *job)
@@ -439,8 +454,8 @@ static void on_partial_closed(struct disk_job *job)
 		f->now.resumed = 0;
 		attempt_after(f, 0);
 	} else {
-		finish(f, r, "%s is not what was expected: its SHA-256 is %s, expected %s", text_str(&f->shown),
-			sha256_str(f->got).s, sha256_str(f->sha256).s);
+		finish(f, r, "%s is not what was expected: its SHA-256 is %s, expected %s",
+			text_str(&f->shown), sha256_str(f->got).s, sha256_str(f->sha256).s);
 	}
 }
 
@@ -452,9 +467,10 @@ static bool is_whole(const struct fetch *f)
 
 static bool may_pass(CURLcode code)
 {
-	static const CURLcode codes[] = { CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT,
-		CURLE_PARTIAL_FILE, CURLE_OPERATION_TIMEDOUT, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_GOT_NOTHING,
-		CURLE_HTTP2, CURLE_HTTP2_STREAM, CURLE_SSL_CONNECT_ERROR };
+	static const CURLcode codes[] = { CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_RESOLVE_HOST,
+		CURLE_COULDNT_CONNECT, CURLE_PARTIAL_FILE, CURLE_OPERATION_TIMEDOUT,
+		CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_GOT_NOTHING, CURLE_HTTP2,
+		CURLE_HTTP2_STREAM, CURLE_SSL_CONNECT_ERROR };
 
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
 		if (codes[i] == code)
@@ -473,7 +489,9 @@ static void transfer_ended(struct fetch_transfer *t, CURLcode code)
 	} else if (f->judged && f->verdict == UPSTREAM_AGAIN) {
 		partial_discard(f->partial);
 		if (!try_again(f, f->tries))
-			finish(f, -EIO, "%s: the server gives other ranges than those that it is asked for", text_str(&f->shown));
+			finish(f, -EIO,
+				"%s: the server gives other ranges than those that it is asked for",
+				text_str(&f->shown));
 	} else if (f->judged && f->verdict == UPSTREAM_SAME) {
 		finish(f, -EALREADY, "%s", "");
 	} else if (f->judged && f->verdict == UPSTREAM_REFUSED) {
@@ -481,12 +499,14 @@ static void transfer_ended(struct fetch_transfer *t, CURLcode code)
 	} else if (code == CURLE_OK && is_whole(f)) {
 		give_to_disk(f, close_partial, on_partial_closed);
 	} else if (code == CURLE_OK && !try_again(f, f->tries)) {
-		finish(f, -EIO, "%s: the server ends the file before its length", text_str(&f->shown));
+		finish(f, -EIO, "%s: the server ends the file before its length",
+			text_str(&f->shown));
 	} else if (code == CURLE_SSL_CACERT_BADFILE) { /* curl's own words name the file */
-		finish_at(f, -EIO, f->fetcher->ca, "%s: %s", text_str(&f->shown), curl_easy_strerror(code));
+		finish_at(f, -EIO, f->fetcher->ca, "%s: %s", text_str(&f->shown),
+			curl_easy_strerror(code));
 	} else if (code != CURLE_OK && (!may_pass(code) || !try_again(f, f->tries))) {
-		finish(f, code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO, "%s: %s", text_str(&f->shown),
-			f->error[0] ? f->error : curl_easy_strerror(code));
+		finish(f, code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO, "%s: %s",
+			text_str(&f->shown), f->error[0] ? f->error : curl_easy_strerror(code));
 	}
 }
 
@@ -496,14 +516,18 @@ static bool is_in_place(const struct fetch *f)
 {
 	struct sha256 got;
 
-	return f->may_be_there && f->has_sha256 && partial_sha256_of(f->path, &f->is_cancelled, &got) == 0 && sha256_eq(got, f->sha256);
+	return f->may_be_there && f->has_sha256 &&
+		partial_sha256_of(f->path, &f->is_cancelled, &got) == 0 &&
+		sha256_eq(got, f->sha256);
 }
 
 static void open_partial(struct disk_job *job)
 {
 	struct fetch *f = fetch_of(job);
 
-	f->job_result = is_in_place(f) ? -EEXIST : partial_open(f->path, f->url, f->keep_note, &f->is_cancelled, &f->partial);
+	f->job_result = is_in_place(f)
+		? -EEXIST
+		: partial_open(f->path, f->url, f->keep_note, &f->is_cancelled, &f->partial);
 }
 
 static void on_partial_open(struct disk_job *job)
@@ -516,15 +540,16 @@ static void on_partial_open(struct disk_job *job)
 	if (r == -EEXIST)
 		finish(f, 0, "%s", "");
 	else if (r == -EBUSY)
-		finish_at(f, r, f->path, "another bootsmith fetches %s at this moment", text_str(&f->shown));
+		finish_at(f, r, f->path, "another bootsmith fetches %s at this moment",
+			text_str(&f->shown));
 	else if (r < 0)
 		finish_unwritten(f, r);
 	else
 		attempt(f);
 }
 
-int fetch_begin(struct fetcher *fetcher, const struct fetch_request *request, const struct fetch_events *events,
-	void *ctx, struct fetch **ret)
+int fetch_begin(struct fetcher *fetcher, const struct fetch_request *request,
+	const struct fetch_events *events, void *ctx, struct fetch **ret)
 {
 	struct fetch *f = calloc(1, sizeof(*f));
 
@@ -533,7 +558,8 @@ int fetch_begin(struct fetcher *fetcher, const struct fetch_request *request, co
 	f->url = strdup(request->url);
 	f->path = strdup(request->path);
 	url_show(span_str(request->url), &f->shown);
-	if (!f->url || !f->path || f->shown.failed || uv_timer_init(fetch_loop_uv(fetcher->loop), &f->pause) < 0) {
+	if (!f->url || !f->path || f->shown.failed ||
+		uv_timer_init(fetch_loop_uv(fetcher->loop), &f->pause) < 0) {
 		text_free(&f->shown);
 		free(f->url);
 		free(f->path);

@@ -34,23 +34,24 @@ struct fetch_request {
 	unsigned tries;              /* without any progress, of what may pass */
 	bool resume;                 /* what another process began */
 	bool may_be_there;           /* with the digest: then nothing is fetched */
-	bool keep_note;              /* as in partial_open(); the file in place is kept while upstream has no other */
+	bool keep_note; /* as in partial_open(); the file in place is kept while upstream has no other */
 };
 
 struct fetch_progress {
-	int fd;          /* of what was gathered, the fetch's own */
-	uint64_t got;    /* octets in it */
-	uint64_t total;  /* UPSTREAM_LENGTH_UNKNOWN (core/upstream.h) */
+	int fd;           /* of what was gathered, the fetch's own */
+	uint64_t got;     /* octets in it */
+	uint64_t total;   /* UPSTREAM_LENGTH_UNKNOWN (core/upstream.h) */
 	uint64_t resumed; /* of got: those that were there before */
-	unsigned file;   /* counts up when it begins anew, in another file */
+	unsigned file;    /* counts up when it begins anew, in another file */
 };
 
 /* How a fetch ended. */
 struct fetch_end {
 	int result; /* 0, or -EBADMSG (wrong digest), -EALREADY (upstream has what is in place), -EFBIG, -ENOENT (the
 		     * server has no such file), -ENOSPC, -EBUSY, … */
-	const char *sentence; /* what went wrong, for anybody: it names the URL, no file of ours; "" */
-	const char *path;     /* where it went wrong on our side, for logs; else NULL */
+	const char
+		*sentence; /* what went wrong, for anybody: it names the URL, no file of ours; "" */
+	const char *path;  /* where it went wrong on our side, for logs; else NULL */
 };
 
 struct fetch_events {
@@ -67,7 +68,7 @@ struct fetch_events {
 };
 
 /* All of the request is copied. */
-int fetch_begin(struct fetcher *f, const struct fetch_request *request, const struct fetch_events *events, void *ctx,
-	struct fetch **ret) WARN_UNUSED;
+int fetch_begin(struct fetcher *f, const struct fetch_request *request,
+	const struct fetch_events *events, void *ctx, struct fetch **ret) WARN_UNUSED;
 /* No event comes any more.  What was gathered stays. */
 void fetch_cancel(struct fetch *fetch);

@@ -27,7 +27,8 @@ static void read_ends(struct fetch_loop *l)
 		CURLcode code = m->data.result;
 		struct fetch_transfer *t = NULL;
 
-		if (m->msg != CURLMSG_DONE || curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t) != CURLE_OK)
+		if (m->msg != CURLMSG_DONE ||
+			curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t) != CURLE_OK)
 			continue;
 		(void)curl_multi_remove_handle(l->multi, easy);
 		t->ended(t, code);
@@ -74,7 +75,8 @@ static int set_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *o
 {
 	struct fetch_loop *l = ctx;
 	struct polled *s = of_socket;
-	int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+	int events = (what & CURL_POLL_IN ? UV_READABLE : 0) |
+		(what & CURL_POLL_OUT ? UV_WRITABLE : 0);
 
 	(void)easy;
 	if (what == CURL_POLL_REMOVE) {

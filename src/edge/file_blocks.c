@@ -430,7 +430,7 @@ static bool is_young(const struct stat *st)
 	if (st->st_mtim.tv_sec > now.tv_sec + 4 || st->st_mtim.tv_sec < now.tv_sec - 4)
 		return false;
 	age_ns = (now.tv_sec - st->st_mtim.tv_sec) * (int64_t)1000000000 + now.tv_nsec -
-	         st->st_mtim.tv_nsec;
+		st->st_mtim.tv_nsec;
 	return age_ns < limit;
 }
 

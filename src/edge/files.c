@@ -50,7 +50,8 @@ static int open_error(int err)
 	return err == ENXIO || err == ENODEV ? -EPERM : -err;
 }
 
-static int open_below(int dirfd, struct span path, uint64_t resolve, int *ret_fd, struct stat *ret_st)
+static int open_below(
+	int dirfd, struct span path, uint64_t resolve, int *ret_fd, struct stat *ret_st)
 {
 	struct open_how how = {
 		.flags = OPEN_FLAGS,

@@ -28,7 +28,8 @@ int files_open_below(int dirfd, struct span path, int *ret_fd, struct stat *ret_
 
 /* The same without waiting for a disk: -EAGAIN when the way to the file is not in
  * the kernel's cache (RESOLVE_CACHED, Linux 5.12; an older kernel opens it). */
-int files_open_below_cached(int dirfd, struct span path, int *ret_fd, struct stat *ret_st) WARN_UNUSED;
+int files_open_below_cached(
+	int dirfd, struct span path, int *ret_fd, struct stat *ret_st) WARN_UNUSED;
 
 /* Opens a file that the configuration names (a loader, a script), symlinks
  * followed wherever they lead, regular files only; else as above. */

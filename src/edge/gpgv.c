@@ -44,8 +44,8 @@ static void on_words(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	}
 }
 
-int gpgv_check(uv_loop_t *loop, const char *keyring, const char *file, const char *signature, const char *output,
-	struct text *ret_said)
+int gpgv_check(uv_loop_t *loop, const char *keyring, const char *file, const char *signature,
+	const char *output, struct text *ret_said)
 {
 	const char *inside[] = { "gpgv", "--keyring", keyring, "--output", output, file, NULL };
 	const char *beside[] = { "gpgv", "--keyring", keyring, signature, file, NULL };
@@ -53,7 +53,8 @@ int gpgv_check(uv_loop_t *loop, const char *keyring, const char *file, const cha
 	uv_stdio_container_t stdio[3] = {
 		{ .flags = UV_IGNORE },
 		{ .flags = UV_IGNORE },
-		{ .flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&run.words },
+		{ .flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
+			.data.stream = (uv_stream_t *)&run.words },
 	};
 	uv_process_options_t options = {
 		.exit_cb = on_exit_of,
@@ -66,7 +67,8 @@ int gpgv_check(uv_loop_t *loop, const char *keyring, const char *file, const cha
 
 	if (r < 0)
 		return r;
-	memcpy(&options.args, &args, sizeof(args)); /* libuv's type lacks const, and it changes nothing */
+	memcpy(&options.args, &args,
+		sizeof(args)); /* libuv's type lacks const, and it changes nothing */
 	run.words.data = run.process.data = &run;
 	if (!signature)
 		(void)unlink(output); /* gpgv asks before it overwrites */

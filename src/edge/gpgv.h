@@ -9,5 +9,5 @@
  * detached one of `file`; NULL: `file` holds text and signatures, and the text that
  * they sign goes to `output`.  0; -EKEYREJECTED: not so, *ret_said has gpgv's own
  * words; -ENOENT: there is no gpgv; or -errno.  Runs the loop until gpgv has ended. */
-int gpgv_check(uv_loop_t *loop, const char *keyring, const char *file, const char *signature, const char *output,
-	struct text *ret_said) WARN_UNUSED;
+int gpgv_check(uv_loop_t *loop, const char *keyring, const char *file, const char *signature,
+	const char *output, struct text *ret_said) WARN_UNUSED;

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 struct growing {
-	unsigned refs; /* atomic */
+	unsigned refs;      /* atomic */
 	uint64_t available; /* atomic */
 	bool broken;        /* atomic */
 	uint64_t total;

@@ -79,8 +79,9 @@ static bool is_unchanged(int fd, const struct stat *before)
 {
 	struct stat now;
 
-	return fstat(fd, &now) == 0 && now.st_nlink == before->st_nlink && now.st_size == before->st_size &&
-	       is_same_time(now.st_mtim, before->st_mtim) && is_same_time(now.st_ctim, before->st_ctim);
+	return fstat(fd, &now) == 0 && now.st_nlink == before->st_nlink &&
+		now.st_size == before->st_size && is_same_time(now.st_mtim, before->st_mtim) &&
+		is_same_time(now.st_ctim, before->st_ctim);
 }
 
 static struct hot_file file_of(const struct slot *s)
@@ -113,8 +114,8 @@ bool hot_files_find(struct hot_files *h, struct span path, uint64_t now_ms, stru
 	return true;
 }
 
-bool hot_files_keep(struct hot_files *h, struct span path, int fd, const struct stat *st, uint64_t now_ms,
-	struct hot_file *ret)
+bool hot_files_keep(struct hot_files *h, struct span path, int fd, const struct stat *st,
+	uint64_t now_ms, struct hot_file *ret)
 {
 	struct slot *s = slot_of(h, path);
 	size_t n = (size_t)st->st_size;

@@ -34,5 +34,5 @@ void hot_files_clear(struct hot_files *h);
 bool hot_files_find(struct hot_files *h, struct span path, uint64_t now_ms, struct hot_file *ret);
 /* Keeps a file that was just opened at path, if it is small and its octets are in the
  * kernel's cache; then fd moves in and *ret is filled.  Else false. */
-bool hot_files_keep(struct hot_files *h, struct span path, int fd, const struct stat *st, uint64_t now_ms,
-	struct hot_file *ret);
+bool hot_files_keep(struct hot_files *h, struct span path, int fd, const struct stat *st,
+	uint64_t now_ms, struct hot_file *ret);

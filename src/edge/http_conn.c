@@ -13,11 +13,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SMALL_OCTETS ((size_t)64 << 10)  /* what leaves at once, without a turn */
-#define TURN_OCTETS  ((size_t)2 << 20)  /* sent to one client before the others have their turn */
-#define ROUND_NS     UINT64_C(2000000)   /* then the loop looks who else is there */
-#define STALLED_MS   5000
-#define DISK_BUFFER  65536
+#define SMALL_OCTETS      ((size_t)64 << 10) /* what leaves at once, without a turn */
+#define TURN_OCTETS       ((size_t)2 << 20) /* sent to one client before the others have their turn */
+#define ROUND_NS          UINT64_C(2000000) /* then the loop looks who else is there */
+#define STALLED_MS        5000
+#define DISK_BUFFER       65536
 #define PROGRESS_EVERY_NS UINT64_C(1000000000)
 
 static void on_conn_event(uv_poll_t *poll, int status, int events);
@@ -256,7 +256,8 @@ void http_server_answer(struct http_conn *c, struct http_target *target)
 
 /* Octets of a file; 0 when there is nothing to be done now: the file changed, or it
  * comes from the disk first. */
-static ssize_t send_file(struct http_conn *c, const struct piece_range *range, uint64_t entity_at, size_t n)
+static ssize_t send_file(
+	struct http_conn *c, const struct piece_range *range, uint64_t entity_at, size_t n)
 {
 	struct source_file *f = http_source_file_of(&c->source, range);
 	ssize_t sent;
@@ -329,12 +330,13 @@ static void conn_send(struct http_conn *c, bool has_turn)
 		bool of_entity = out.head.n + out.body.n == 0;
 		ssize_t n;
 
-		if (budget == 0 || (!has_turn && (of_entity ? out.entity_n : out.body.n) > SMALL_OCTETS)) {
+		if (budget == 0 ||
+			(!has_turn && (of_entity ? out.entity_n : out.body.n) > SMALL_OCTETS)) {
 			c->wants_turn = true;
 			return;
 		}
-		n = of_entity ? send_entity(c, &out, budget) :
-				stream_send(&c->stream, out.head, out.body, out.entity_n > 0);
+		n = of_entity ? send_entity(c, &out, budget)
+			      : stream_send(&c->stream, out.head, out.body, out.entity_n > 0);
 		if (n == -EINTR)
 			continue;
 		if (n == -EAGAIN || (n == 0 && of_entity))
@@ -399,7 +401,9 @@ static void conn_wait(struct http_conn *c)
 	} else if (c->wants_turn || c->session.want == HTTP_WANT_ANSWER) {
 		http_place_queue(c);
 	} else {
-		conn_arm(c, stream_waits_to_read(&c->stream, is_receiving(c)) ? UV_READABLE : UV_WRITABLE);
+		conn_arm(c,
+			stream_waits_to_read(&c->stream, is_receiving(c)) ? UV_READABLE
+									  : UV_WRITABLE);
 	}
 }
 
@@ -533,7 +537,8 @@ void http_conn_tick(struct http_conn *c)
 
 bool http_conn_look_for_growth(struct http_conn *c)
 {
-	struct piece_range next = http_source_at(&c->source, http_session_output(&c->session).entity_at);
+	struct piece_range next = http_source_at(
+		&c->source, http_session_output(&c->session).entity_at);
 
 	if (http_source_ready(&c->source, &next) == 0 && !http_source_is_broken(&c->source))
 		return false;
@@ -545,5 +550,5 @@ bool http_conn_look_for_growth(struct http_conn *c)
 bool http_conn_is_stalled(const struct http_conn *c)
 {
 	return c->session.want == HTTP_WANT_SEND && !c->disk && !c->waits_growth && !c->is_ready &&
-	       now_ms(c) + HTTP_SEND_DEADLINE_MS >= c->session.deadline_ms + STALLED_MS;
+		now_ms(c) + HTTP_SEND_DEADLINE_MS >= c->session.deadline_ms + STALLED_MS;
 }

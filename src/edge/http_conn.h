@@ -42,20 +42,20 @@ struct http_conn {
 	struct http_conn *ready_prev, *ready_next;     /* of srv->ready */
 	struct http_peer peer;
 	struct stream stream;
-	int events;             /* what poll is armed for, 0: not armed */
-	bool shut_down;         /* our sending side */
-	bool in_request;        /* resolved or refused, and not yet told to hooks.done */
-	bool asked;             /* the owner answers later */
-	bool is_ready;          /* in srv->ready */
-	bool wants_turn;        /* has more to send than leaves at once */
-	struct disk_read *disk; /* under way for this connection, or NULL */
-	uint64_t read_until;    /* so far the entity was just read from the disk, or is cached */
-	bool waits_growth;      /* for octets that the entity does not have yet */
-	void *later;            /* the owner's, while asked */
+	int events;                /* what poll is armed for, 0: not armed */
+	bool shut_down;            /* our sending side */
+	bool in_request;           /* resolved or refused, and not yet told to hooks.done */
+	bool asked;                /* the owner answers later */
+	bool is_ready;             /* in srv->ready */
+	bool wants_turn;           /* has more to send than leaves at once */
+	struct disk_read *disk;    /* under way for this connection, or NULL */
+	uint64_t read_until;       /* so far the entity was just read from the disk, or is cached */
+	bool waits_growth;         /* for octets that the entity does not have yet */
+	void *later;               /* the owner's, while asked */
 	struct http_source source; /* of the reply's entity */
-	void *cookie;           /* of the target */
-	uint64_t began_ns;      /* of the request */
-	uint64_t told_ns;       /* when its progress was told */
+	void *cookie;              /* of the target */
+	uint64_t began_ns;         /* of the request */
+	uint64_t told_ns;          /* when its progress was told */
 	struct http_session session;
 };
 
@@ -79,7 +79,7 @@ struct http_server {
 	struct http_conn *ready; /* first come, first served */
 	unsigned n_conns, n_busy;
 	uv_timer_t tick;
-	uv_timer_t growth;   /* active while a connection waits for octets of a file that grows */
+	uv_timer_t growth;  /* active while a connection waits for octets of a file that grows */
 	uv_check_t turns;   /* after a round's events: the ready ones' turns */
 	uv_idle_t no_sleep; /* active while any are ready */
 	bool paused;        /* out of descriptors: listeners rest until the next tick */

@@ -154,7 +154,7 @@ static void on_tick(uv_timer_t *timer)
 	struct http_listener *l;
 	struct http_conn *c, *next;
 
-	for (enum conn_class class = 0; class < CONN_CLASSES; class++)
+	for (enum conn_class class = 0; class < CONN_CLASSES; class ++)
 		DL_FOREACH_SAFE(srv->conns[class], c, next)
 			http_conn_tick(c);
 	if (srv->closing && uv_now(srv->loop) >= srv->closing_deadline_ms)
@@ -295,7 +295,7 @@ static void end_all(struct http_server *srv)
 {
 	if (uv_is_closing((uv_handle_t *)&srv->tick))
 		return;
-	for (enum conn_class class = 0; class < CONN_CLASSES; class++)
+	for (enum conn_class class = 0; class < CONN_CLASSES; class ++)
 		close_class(srv, class);
 	uv_close((uv_handle_t *)&srv->tick, on_handle_closed);
 	uv_close((uv_handle_t *)&srv->growth, on_handle_closed);
@@ -303,7 +303,8 @@ static void end_all(struct http_server *srv)
 	uv_close((uv_handle_t *)&srv->no_sleep, on_handle_closed);
 }
 
-void http_server_close(struct http_server *srv, uint64_t grace_ms, http_server_closed closed, void *closed_ctx)
+void http_server_close(
+	struct http_server *srv, uint64_t grace_ms, http_server_closed closed, void *closed_ctx)
 {
 	struct http_listener *l, *next;
 
@@ -330,7 +331,8 @@ void http_server_use_tls(struct http_server *srv, struct ssl_ctx_st *context)
 	tls_context_unref(before);
 }
 
-void http_server_count(const struct http_server *srv, unsigned *ret_connections, unsigned *ret_answers)
+void http_server_count(
+	const struct http_server *srv, unsigned *ret_connections, unsigned *ret_answers)
 {
 	*ret_connections = srv->n_conns;
 	*ret_answers = srv->n_busy;

@@ -35,10 +35,10 @@ struct http_target {
 		HTTP_TARGET_OCTETS, /* of a file: they are copied at once */
 		HTTP_TARGET_TEXT,
 	} kind;
-	unsigned status;          /* of an error: 4xx or 5xx */
-	const char *message;      /* of an error, one sentence; copied before any other hook */
+	unsigned status;           /* of an error: 4xx or 5xx */
+	const char *message;       /* of an error, one sentence; copied before any other hook */
 	struct http_source source; /* moves to the server */
-	struct stat st;           /* of the octets' file */
+	struct stat st;            /* of the octets' file */
 	struct span octets;
 	struct text text;         /* moves to the server */
 	const char *content_type; /* a literal, or NULL: by the path's suffix */
@@ -49,14 +49,14 @@ struct http_target {
 struct http_access {
 	const struct http_peer *peer;
 	struct span method, target, user_agent; /* empty when the head never came */
-	unsigned status;      /* 0: no answer could be made */
-	uint64_t sent;        /* octets of the body */
+	unsigned status;                        /* 0: no answer could be made */
+	uint64_t sent;                          /* octets of the body */
 	uint64_t length;      /* what should have been sent: the range, 0 for HEAD */
 	uint64_t whole;       /* size of the file or text */
 	uint64_t duration_us; /* from the complete head on */
 	bool complete;
-	enum drop drop;       /* why the request was refused or cut short */
-	void *cookie;         /* of the target; NULL for a refused request */
+	enum drop drop; /* why the request was refused or cut short */
+	void *cookie;   /* of the target; NULL for a refused request */
 };
 
 /* The hooks run on the loop and must not close the server. */
@@ -101,7 +101,8 @@ int http_server_listen(struct http_server *srv, int fd, bool tls, int listener_i
 void http_server_use_tls(struct http_server *srv, struct ssl_ctx_st *context);
 
 /* Connections, and those of them that are being answered. */
-void http_server_count(const struct http_server *srv, unsigned *ret_connections, unsigned *ret_answers);
+void http_server_count(
+	const struct http_server *srv, unsigned *ret_connections, unsigned *ret_answers);
 
 /* Stops accepting there; connections that exist go on. */
 void http_server_unlisten(struct http_server *srv, int listener_id);
@@ -112,8 +113,8 @@ void http_server_answer(struct http_conn *conn, struct http_target *target);
 /* Accepts no more, lets answers under way go on for grace_ms, then ends everything;
  * closed is called when the loop has let go of it all, and only then may the server
  * be freed. */
-void http_server_close(struct http_server *srv, uint64_t grace_ms, http_server_closed closed,
-	void *closed_ctx);
+void http_server_close(
+	struct http_server *srv, uint64_t grace_ms, http_server_closed closed, void *closed_ctx);
 
 /* After closed, or before the first listen; NULL is fine. */
 void http_server_free(struct http_server *srv);

@@ -20,7 +20,9 @@ int source_file_growing(struct growing *g, struct source_file *ret)
 
 	if (r < 0)
 		return r;
-	*ret = (struct source_file){ .fd = fd, .st.st_size = (off_t)growing_total(g), .growing = g };
+	*ret = (struct source_file){
+		.fd = fd, .st.st_size = (off_t)growing_total(g), .growing = g
+	};
 	return 0;
 }
 
@@ -122,11 +124,13 @@ static bool digest_parts(const struct http_parts *p, EVP_MD_CTX *ctx, unsigned c
 		if (piece->kind == PIECE_FILE)
 			(void)print_identity(identity, sizeof(identity), &p->files[piece->file].st);
 		n = snprintf(line, sizeof(line), "%d %llx %llx %s\n", (int)piece->kind,
-			(unsigned long long)piece->offset, (unsigned long long)piece->end, identity);
+			(unsigned long long)piece->offset, (unsigned long long)piece->end,
+			identity);
 		good = good && EVP_DigestUpdate(ctx, line, (size_t)n) == 1;
 	}
-	return good && EVP_DigestUpdate(ctx, text_str(&p->pieces.octets), p->pieces.octets.n) == 1 &&
-	       EVP_DigestFinal_ex(ctx, ret, NULL) == 1;
+	return good &&
+		EVP_DigestUpdate(ctx, text_str(&p->pieces.octets), p->pieces.octets.n) == 1 &&
+		EVP_DigestFinal_ex(ctx, ret, NULL) == 1;
 }
 
 /* No tag where it cannot be made: then nothing is said to be the same. */
@@ -161,7 +165,8 @@ void http_source_entity(const struct http_source *s, struct http_entity *ret)
 
 	ret->size = s->parts ? pieces_length(&s->parts->pieces) : (uint64_t)s->file.st.st_size;
 	if (s->parts && has_tag)
-		tag_parts(s->parts, &ret->etag); /* of memory's octets nobody knows when they changed: no date */
+		tag_parts(s->parts,
+			&ret->etag); /* of memory's octets nobody knows when they changed: no date */
 	else if (has_tag)
 		http_entity_of_stat(&s->file.st, ret);
 }
@@ -174,10 +179,13 @@ struct piece_range http_source_at(const struct http_source *s, uint64_t at)
 
 	if (s->parts)
 		return pieces_at(&s->parts->pieces, at);
-	return (struct piece_range){ .kind = PIECE_FILE, .offset = at, .n = at < size ? size - at : 0 };
+	return (struct piece_range){
+		.kind = PIECE_FILE, .offset = at, .n = at < size ? size - at : 0
+	};
 }
 
-static const struct source_file *file_of(const struct http_source *s, const struct piece_range *range)
+static const struct source_file *file_of(
+	const struct http_source *s, const struct piece_range *range)
 {
 	return s->parts ? &s->parts->files[range->file] : &s->file;
 }
@@ -214,8 +222,10 @@ struct span http_source_octets_of(const struct http_source *s, const struct piec
 	static const uint8_t zeros[4096];
 
 	if (range->kind == PIECE_ZEROS)
-		return (struct span){ zeros, range->n < sizeof(zeros) ? (size_t)range->n : sizeof(zeros) };
-	return (struct span){ (const uint8_t *)s->parts->pieces.octets.p + range->offset, (size_t)range->n };
+		return (struct span){ zeros,
+			range->n < sizeof(zeros) ? (size_t)range->n : sizeof(zeros) };
+	return (struct span){ (const uint8_t *)s->parts->pieces.octets.p + range->offset,
+		(size_t)range->n };
 }
 
 /* --- its files --- */
@@ -225,8 +235,8 @@ bool source_file_is_unchanged(const struct source_file *f)
 	struct stat now;
 
 	return fstat(f->fd, &now) == 0 && now.st_size == f->st.st_size &&
-	       now.st_mtim.tv_sec == f->st.st_mtim.tv_sec &&
-	       now.st_mtim.tv_nsec == f->st.st_mtim.tv_nsec;
+		now.st_mtim.tv_sec == f->st.st_mtim.tv_sec &&
+		now.st_mtim.tv_nsec == f->st.st_mtim.tv_nsec;
 }
 
 static bool is_octet_cached(struct source_file *f, uint64_t offset)

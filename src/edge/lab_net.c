@@ -64,10 +64,11 @@ static void request_end(struct request *r, size_t at)
 /* The head and fixed part of a request about a link. flags_up: take it up too. */
 static struct request request_link(uint16_t type, uint16_t flags, unsigned index, bool up)
 {
-	struct request r = { .head = { .nlmsg_len = sizeof(struct nlmsghdr),
-				     .nlmsg_type = type,
-				     .nlmsg_flags =
-					     (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags) } };
+	struct request r = {
+		.head = { .nlmsg_len = sizeof(struct nlmsghdr),
+			.nlmsg_type = type,
+			.nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags) }
+	};
 	struct ifinfomsg link = { .ifi_family = AF_UNSPEC,
 		.ifi_index = (int)index,
 		.ifi_flags = up ? IFF_UP : 0,
@@ -136,7 +137,7 @@ static int address_add(unsigned index, struct ip4 address, unsigned prefix_len)
 	struct request r = { .head = { .nlmsg_len = sizeof(struct nlmsghdr),
 				     .nlmsg_type = RTM_NEWADDR,
 				     .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE |
-		                                    NLM_F_EXCL } };
+					     NLM_F_EXCL } };
 	struct ifaddrmsg addr = {
 		.ifa_family = AF_INET, .ifa_prefixlen = (uint8_t)prefix_len, .ifa_index = index
 	};

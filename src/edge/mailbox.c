@@ -10,14 +10,14 @@
 
 struct mailbox {
 	uv_poll_t poll;
-	int wake;    /* an eventfd, that stays until nobody posts any more */
+	int wake; /* an eventfd, that stays until nobody posts any more */
 	uv_mutex_t lock;
 	struct letter *first, *last; /* under the lock, with n and is_awake */
 	unsigned n;                  /* letters that wait, and those of turn */
-	bool is_awake;               /* the reader was woken, or reads: it looks here again before it sleeps */
-	bool is_closed;              /* the reader's */
-	struct letter *turn;         /* the reader's: taken, and not read yet */
-	unsigned n_read;             /* of those that were taken */
+	bool is_awake;  /* the reader was woken, or reads: it looks here again before it sleeps */
+	bool is_closed; /* the reader's */
+	struct letter *turn; /* the reader's: taken, and not read yet */
+	unsigned n_read;     /* of those that were taken */
 	void (*closed)(void *ctx);
 	void *closed_ctx;
 	const struct mailbox_hooks *hooks;

@@ -39,8 +39,10 @@ static int request_dump(int fd, uint16_t type)
 		struct nlmsghdr h;
 		struct rtgenmsg g;
 	} req = {
-		.h = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct rtgenmsg)), .nlmsg_type = type,
-			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP, .nlmsg_seq = 1 },
+		.h = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct rtgenmsg)),
+			.nlmsg_type = type,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+			.nlmsg_seq = 1 },
 		.g = { .rtgen_family = type == RTM_GETADDR ? AF_INET : AF_UNSPEC },
 	};
 
@@ -51,8 +53,10 @@ static void on_link(struct nlmsghdr *h, struct listing *l)
 {
 	struct ifinfomsg *info = NLMSG_DATA(h);
 	int left = (int)IFLA_PAYLOAD(h);
-	struct iface_view v = { .index = (unsigned)info->ifi_index, .up = info->ifi_flags & IFF_UP,
-		.ethernet = info->ifi_type == ARPHRD_ETHER, .mtu = 1500 };
+	struct iface_view v = { .index = (unsigned)info->ifi_index,
+		.up = info->ifi_flags & IFF_UP,
+		.ethernet = info->ifi_type == ARPHRD_ETHER,
+		.mtu = 1500 };
 
 	for (struct rtattr *a = IFLA_RTA(info); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		size_t n = RTA_PAYLOAD(a);
@@ -118,7 +122,8 @@ static int read_dump(int fd, struct listing *l)
 			r = got < 0 ? -errno : -EIO;
 			break;
 		}
-		for (struct nlmsghdr *h = (struct nlmsghdr *)buf; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+		for (struct nlmsghdr *h = (struct nlmsghdr *)buf; NLMSG_OK(h, left);
+			h = NLMSG_NEXT(h, left)) {
 			if (h->nlmsg_type == NLMSG_DONE)
 				r = 0;
 			else if (h->nlmsg_type == NLMSG_ERROR)

@@ -13,12 +13,13 @@
 #include <unistd.h>
 
 #define NOTE_MAX 8192u /* octets of a URL and a validator */
-#define PIECE	 (256u << 10)
+#define PIECE    (256u << 10)
 
 struct partial {
 	int dirfd, note_fd, fd;
 	bool ours; /* the note is locked */
-	char name[NAME_MAX + 1], part_name[NAME_MAX + 1], note_name[NAME_MAX + 1], kept_name[NAME_MAX + 1];
+	char name[NAME_MAX + 1], part_name[NAME_MAX + 1], note_name[NAME_MAX + 1],
+		kept_name[NAME_MAX + 1];
 	bool keep_note;
 	char *url;
 	struct text validator, in_place;
@@ -83,15 +84,16 @@ static int open_note(struct partial *p)
 	struct stat ours, named;
 
 	for (;;) {
-		p->note_fd = openat(p->dirfd, p->note_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+		p->note_fd = openat(
+			p->dirfd, p->note_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
 		if (p->note_fd < 0)
 			return -errno;
 		if (flock(p->note_fd, LOCK_EX | LOCK_NB) < 0)
 			return errno == EWOULDBLOCK ? -EBUSY : -errno;
 		if (fstat(p->note_fd, &ours) < 0)
 			return -errno;
-		if (fstatat(p->dirfd, p->note_name, &named, AT_SYMLINK_NOFOLLOW) == 0 && ours.st_ino == named.st_ino &&
-			ours.st_dev == named.st_dev) {
+		if (fstatat(p->dirfd, p->note_name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+			ours.st_ino == named.st_ino && ours.st_dev == named.st_dev) {
 			p->ours = true;
 			return 0;
 		}
@@ -189,7 +191,8 @@ static int set_names(struct partial *p, const char *path, const char *url)
 	return n < (int)sizeof(p->part_name) ? 0 : -ENAMETOOLONG;
 }
 
-int partial_open(const char *path, const char *url, bool keep_note, const bool *cancelled, struct partial **ret)
+int partial_open(const char *path, const char *url, bool keep_note, const bool *cancelled,
+	struct partial **ret)
 {
 	struct partial *p = calloc(1, sizeof(*p));
 	int r;
@@ -254,14 +257,16 @@ int partial_start(struct partial *p, struct span validator)
 	drop_part(p);
 	text_reset(&p->validator);
 	/* A line of the note: what would end it is no validator. */
-	if (validator.n > 0 && validator.n < NOTE_MAX / 4 && !memchr(validator.p, '\n', validator.n))
+	if (validator.n > 0 && validator.n < NOTE_MAX / 4 &&
+		!memchr(validator.p, '\n', validator.n))
 		text_add(&p->validator, validator);
 	if (p->validator.failed)
 		return -ENOMEM;
 	r = write_note(p);
 	if (r < 0)
 		return r;
-	p->fd = openat(p->dirfd, p->part_name, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
+	p->fd = openat(p->dirfd, p->part_name,
+		O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
 	return p->fd < 0 ? -errno : digest_begin(p->digest);
 }
 

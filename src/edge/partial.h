@@ -34,7 +34,8 @@ int partial_start(struct partial *p, struct span validator) WARN_UNUSED;
 int partial_add(struct partial *p, struct span octets) WARN_UNUSED;
 /* All is there: replaces the file when it has the digest (NULL: any).  -EBADMSG: it
  * has not, *ret_got says what it has, and what was gathered is gone; or -errno. */
-int partial_finish(struct partial *p, const struct sha256 *expected, struct sha256 *ret_got) WARN_UNUSED;
+int partial_finish(
+	struct partial *p, const struct sha256 *expected, struct sha256 *ret_got) WARN_UNUSED;
 /* What was gathered goes. */
 void partial_discard(struct partial *p);
 /* What was gathered stays, for the next partial_open().  NULL is no partial. */

@@ -18,13 +18,14 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#define RETRY_MS     1000   /* how often a failing store is tried again */
-#define CLEAN_REST_MS 5     /* between two steps of cleaning while nothing else is to do */
-#define STALL_MS       2000 /* a disk that takes longer hangs: what would wait for it is decided without */
-#define STALL_LOOK_MS  250  /* between two looks at that while records are on their way */
-#define GATHER_MS      1    /* so long a batch waits for more behind a large one */
-#define GATHER_BEHIND  16u  /* records of a batch that is large */
-#define GATHER_ENOUGH  64u  /* with so many it waits no longer */
+#define RETRY_MS      1000 /* how often a failing store is tried again */
+#define CLEAN_REST_MS 5    /* between two steps of cleaning while nothing else is to do */
+#define STALL_MS                                                                                   \
+	2000 /* a disk that takes longer hangs: what would wait for it is decided without */
+#define STALL_LOOK_MS 250 /* between two looks at that while records are on their way */
+#define GATHER_MS     1   /* so long a batch waits for more behind a large one */
+#define GATHER_BEHIND 16u /* records of a batch that is large */
+#define GATHER_ENOUGH 64u /* with so many it waits no longer */
 
 /* What is to be written, and its place in struct entry. */
 enum entry_kind {
@@ -82,8 +83,8 @@ struct store {
 	unsigned n_turn, n_unfinished;
 	unsigned n_of[SHARE_COUNT]; /* of n_unfinished */
 	unsigned open_handles;
-	bool failing;	 /* as the loop was told */
-	bool stalled;	 /* the same, because nothing is finished for STALL_MS */
+	bool failing;     /* as the loop was told */
+	bool stalled;     /* the same, because nothing is finished for STALL_MS */
 	int64_t moved_ms; /* when something was finished last, or began to wait for nothing before it */
 	unsigned n_last; /* records of the batch before; the writer's */
 };
@@ -224,8 +225,8 @@ static void look_for_stall(struct store *s)
 	if (stalled == s->stalled)
 		return;
 	s->stalled = stalled;
-	(void)snprintf(message, sizeof(message), "%.128s/leases.db: the disk does not answer: look for what stops it",
-		s->state_dir);
+	(void)snprintf(message, sizeof(message),
+		"%.128s/leases.db: the disk does not answer: look for what stops it", s->state_dir);
 	if (!s->failing)
 		s->hooks->health(s->ctx, stalled ? message : NULL);
 }

@@ -55,11 +55,13 @@ int store_open(uv_loop_t *loop, const char *state_dir, const struct store_hooks 
  * memory than these, and many of one kind leave room for the others. */
 #define STORE_UNFINISHED_MAX 16384u
 /* The record is copied.  -ENOMEM, -EBUSY (too many wait): done is not called. */
-int store_commit(struct store *s, const struct lease_record *r, store_done done, void *ctx) WARN_UNUSED;
+int store_commit(
+	struct store *s, const struct lease_record *r, store_done done, void *ctx) WARN_UNUSED;
 /* Stores that a form of boot answer works, some time; nobody waits for it. */
 void store_remember_form(struct store *s, const struct forms_record *r);
 /* The state of a machine, copied, in place of what is stored of it.  As store_commit(). */
-int store_put_machine(struct store *s, const struct machine_state *m, store_done done, void *ctx) WARN_UNUSED;
+int store_put_machine(
+	struct store *s, const struct machine_state *m, store_done done, void *ctx) WARN_UNUSED;
 /* Removes it, some time; nobody waits for that. */
 void store_forget_machine(struct store *s, struct mac mac);
 /* True since a write failed, or the disk did not answer for 2 s, until one succeeds again. */

@@ -20,18 +20,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION     3
 #define SET_SCHEMA_VERSION "PRAGMA user_version = 3"
-#define FILE_NAME      "leases.db"
-#define CLEAN_STEP     256   /* rows looked at in one transaction */
-#define CLEAN_SLACK    4096u /* superseded rows that are not worth cleaning */
+#define FILE_NAME          "leases.db"
+#define CLEAN_STEP         256   /* rows looked at in one transaction */
+#define CLEAN_SLACK        4096u /* superseded rows that are not worth cleaning */
 
 /* What the transaction has changed in the hash, for when it is abandoned. */
 struct undo {
 	struct last_row {
 		uint32_t address;
 		int64_t row;
-	} *list;
+	} * list;
 	size_t n, cap;
 };
 
@@ -42,7 +42,8 @@ struct store_db {
 	struct store_machines machines;
 	struct store_rows last;
 	struct undo undo;
-	int64_t next_row, rows, rows_before; /* rows: how many stand in the log; before: this transaction */
+	int64_t next_row, rows,
+		rows_before;        /* rows: how many stand in the log; before: this transaction */
 	int64_t clean_at, clean_to; /* where the cleaning is, and where it ends; 0: not cleaning */
 	bool read_only;
 	struct file_id {
@@ -86,7 +87,8 @@ void store_db_explain(const struct store_db *db, char *message, size_t size)
 		(void)snprintf(message, size, "%.100s: the disk is full: make room", db->path);
 		break;
 	case SQLITE_READONLY:
-		(void)snprintf(message, size, "%.100s cannot be written: make the file and its directory writable",
+		(void)snprintf(message, size,
+			"%.100s cannot be written: make the file and its directory writable",
 			db->path);
 		break;
 	case SQLITE_CORRUPT:
@@ -105,7 +107,7 @@ void store_db_explain(const struct store_db *db, char *message, size_t size)
 
 static const char schema[] =
 	"CREATE TABLE lease_log ("
-	" row INTEGER PRIMARY KEY," /* in the order of writing */
+	" row INTEGER PRIMARY KEY,"  /* in the order of writing */
 	" address INTEGER NOT NULL," /* IPv4 as a number: 10.0.0.1 is 167772161 */
 	" state INTEGER NOT NULL,"   /* 0 free, 2 bound, 3 declined (core/lease.h) */
 	" expires INTEGER NOT NULL," /* seconds since 1970 */
@@ -114,7 +116,7 @@ static const char schema[] =
 	" chaddr BLOB NOT NULL,"
 	" client_id BLOB NOT NULL,"
 	" hostname BLOB NOT NULL,"
-	" sum INTEGER NOT NULL);";   /* store_row_sum(): SQLite does not notice a damaged page */
+	" sum INTEGER NOT NULL);"; /* store_row_sum(): SQLite does not notice a damaged page */
 
 static int run(struct store_db *db, const char *sql)
 {
@@ -167,7 +169,8 @@ static int upgrade(struct store_db *db, char message[static STORE_MESSAGE_MAX])
 static int damaged(struct store_db *db, int64_t row)
 {
 	db->error = SQLITE_CORRUPT;
-	(void)snprintf(db->text, sizeof(db->text), "row %lld is not as it was written", (long long)row);
+	(void)snprintf(
+		db->text, sizeof(db->text), "row %lld is not as it was written", (long long)row);
 	return -EUCLEAN;
 }
 
@@ -216,19 +219,23 @@ static int load_forms(struct store_db *db, const struct store_hooks *hooks, void
 static int load_machines(struct store_db *db, const struct store_hooks *hooks, void *ctx)
 {
 	struct mac_text row;
-	int r = hooks->load_machine ? store_machines_load(db->db, hooks->load_machine, ctx, &row) : 0;
+	int r = hooks->load_machine ? store_machines_load(db->db, hooks->load_machine, ctx, &row)
+				    : 0;
 
 	if (r == -EUCLEAN) {
 		db->error = SQLITE_CORRUPT;
-		(void)snprintf(db->text, sizeof(db->text), "the row of machine %s is not as it was written", row.s);
+		(void)snprintf(db->text, sizeof(db->text),
+			"the row of machine %s is not as it was written", row.s);
 	}
 	return r == -EIO ? keep_error(db) : r;
 }
 
 static int prepare(struct store_db *db, const char *sql, sqlite3_stmt **ret)
 {
-	return sqlite3_prepare_v3(db->db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL) == SQLITE_OK
-		? 0 : keep_error(db);
+	return sqlite3_prepare_v3(db->db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL) ==
+			SQLITE_OK
+		? 0
+		: keep_error(db);
 }
 
 static int prepare_all(struct store_db *db)
@@ -238,7 +245,8 @@ static int prepare_all(struct store_db *db)
 	if (r == 0)
 		r = prepare(db, "INSERT INTO lease_log VALUES (?,?,?,?,?,?,?,?,?,?)", &db->append);
 	if (r == 0)
-		r = prepare(db, "SELECT row, address FROM lease_log WHERE row >= ? AND row <= ? ORDER BY row LIMIT ?",
+		r = prepare(db,
+			"SELECT row, address FROM lease_log WHERE row >= ? AND row <= ? ORDER BY row LIMIT ?",
 			&db->look);
 	if (r == 0)
 		r = prepare(db, "DELETE FROM lease_log WHERE row = ?", &db->remove);
@@ -277,7 +285,8 @@ static int open_to_write(struct store_db *db, char message[static STORE_MESSAGE_
 	if (r == 0 && sqlite3_db_readonly(db->db, "main") == 1)
 		return -EROFS;
 	if (r == 0)
-		r = run(db, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+		r = run(db,
+			"PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
 	return r == 0 ? upgrade(db, message) : r;
 }
 
@@ -298,7 +307,8 @@ static int open_database(struct store_db *db, char message[static STORE_MESSAGE_
 {
 	int r = open_to_write(db, message);
 
-	if (r != -EROFS && !(r == -EIO && access(db->path, R_OK) == 0 && access(db->path, W_OK) < 0))
+	if (r != -EROFS &&
+		!(r == -EIO && access(db->path, R_OK) == 0 && access(db->path, W_OK) < 0))
 		return r;
 	r = open_to_read(db);
 	if (r == 0)
@@ -326,7 +336,8 @@ int store_db_open(const char *state_dir, const struct store_hooks *hooks, void *
 	if (r == 0 && !db->read_only)
 		r = prepare_all(db);
 	if (r == 0 && !db->read_only &&
-		(store_forms_open(db->db, &db->forms) < 0 || store_machines_open(db->db, &db->machines) < 0))
+		(store_forms_open(db->db, &db->forms) < 0 ||
+			store_machines_open(db->db, &db->machines) < 0))
 		r = keep_error(db);
 	if (r < 0) {
 		if (!message[0])
@@ -407,7 +418,8 @@ static struct file_id id_of(const struct store_db *db, const char *suffix)
 	struct stat st;
 
 	(void)snprintf(path, sizeof(path), "%s%s", db->path, suffix);
-	return stat(path, &st) < 0 ? (struct file_id){ 0 } : (struct file_id){ st.st_dev, st.st_ino };
+	return stat(path, &st) < 0 ? (struct file_id){ 0 }
+				   : (struct file_id){ st.st_dev, st.st_ino };
 }
 
 static bool is_moved(struct file_id known, struct file_id now)
@@ -458,7 +470,8 @@ int store_db_append(struct store_db *db, const struct store_row *row)
 	(void)sqlite3_reset(s);
 	if (step != SQLITE_DONE)
 		return keep_error(db);
-	if (undo_note(db, row->address) < 0 || store_rows_set(&db->last, row->address.v, db->next_row) < 0)
+	if (undo_note(db, row->address) < 0 ||
+		store_rows_set(&db->last, row->address.v, db->next_row) < 0)
 		return -ENOMEM;
 	db->next_row++;
 	db->rows++;

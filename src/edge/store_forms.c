@@ -13,7 +13,8 @@ const char store_forms_schema[] =
 	" PRIMARY KEY (mac, fingerprint, mode)) WITHOUT ROWID;";
 
 /* A form that this version does not know is tried out anew. */
-static int load_row(sqlite3_stmt *s, int (*load)(void *ctx, const struct forms_record *r), void *ctx)
+static int load_row(
+	sqlite3_stmt *s, int (*load)(void *ctx, const struct forms_record *r), void *ctx)
 {
 	struct forms_record r = {
 		.fingerprint = (uint64_t)sqlite3_column_int64(s, 1),
@@ -30,7 +31,8 @@ static int load_row(sqlite3_stmt *s, int (*load)(void *ctx, const struct forms_r
 
 static bool has_table(sqlite3 *db)
 {
-	return sqlite3_table_column_metadata(db, NULL, "form_memory", NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
+	return sqlite3_table_column_metadata(
+		       db, NULL, "form_memory", NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
 }
 
 int store_forms_load(sqlite3 *db, int (*load)(void *ctx, const struct forms_record *r), void *ctx)
@@ -40,8 +42,9 @@ int store_forms_load(sqlite3 *db, int (*load)(void *ctx, const struct forms_reco
 
 	if (!has_table(db))
 		return 0;
-	if (sqlite3_prepare_v2(db, "SELECT mac, fingerprint, mode, form, used FROM form_memory ORDER BY used", -1, &s,
-		    NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(db,
+		    "SELECT mac, fingerprint, mode, form, used FROM form_memory ORDER BY used", -1,
+		    &s, NULL) != SQLITE_OK)
 		return -EIO;
 	while ((step = sqlite3_step(s)) == SQLITE_ROW && r == 0)
 		r = load_row(s, load, ctx);

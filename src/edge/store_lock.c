@@ -60,7 +60,8 @@ int store_lock(const char *state_dir, int *ret_fd, int *ret_pid)
 	}
 	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 	/* The number is for whoever is refused; a full disk must not keep us from starting. */
-	if (!read_only && (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n) && errno != ENOSPC) {
+	if (!read_only && (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n) &&
+		errno != ENOSPC) {
 		r = -errno;
 		close(fd);
 		return r;

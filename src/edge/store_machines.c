@@ -31,16 +31,16 @@ enum column {
 const char store_machines_schema[] =
 	"CREATE TABLE machine ("
 	" mac BLOB PRIMARY KEY NOT NULL,"
-	" state TEXT NOT NULL,"      /* machine_phase_name() */
-	" boot_once TEXT NOT NULL,"  /* a profile, or empty */
+	" state TEXT NOT NULL,"     /* machine_phase_name() */
+	" boot_once TEXT NOT NULL," /* a profile, or empty */
 	" token BLOB NOT NULL,"
 	" token_use INTEGER NOT NULL," /* 0 none, 1 fresh, 2 used */
-	" given TEXT NOT NULL,"      /* the profile that it had last */
-	" given_at INTEGER NOT NULL," /* times: seconds since 1970 */
+	" given TEXT NOT NULL,"        /* the profile that it had last */
+	" given_at INTEGER NOT NULL,"  /* times: seconds since 1970 */
 	" first_seen INTEGER NOT NULL,"
 	" last_seen INTEGER NOT NULL,"
-	" client TEXT,"              /* client_name() */
-	" arch INTEGER,"             /* of option 93 */
+	" client TEXT,"  /* client_name() */
+	" arch INTEGER," /* of option 93 */
 	" uuid BLOB,"
 	" address INTEGER NOT NULL," /* IPv4 as a number */
 	" vendor_class BLOB NOT NULL, hostname BLOB NOT NULL, serial BLOB NOT NULL, asset BLOB NOT NULL,"
@@ -49,8 +49,9 @@ const char store_machines_schema[] =
 
 static uint32_t sum_of(const struct machine_state *s)
 {
-	const int64_t numbers[] = { s->phase, s->token_use, s->given_s, s->first_seen_s, s->last_seen_s,
-		s->has_client ? (int64_t)s->client : -1, s->has_arch ? s->arch_number : -1, s->has_uuid, s->address.v };
+	const int64_t numbers[] = { s->phase, s->token_use, s->given_s, s->first_seen_s,
+		s->last_seen_s, s->has_client ? (int64_t)s->client : -1,
+		s->has_arch ? s->arch_number : -1, s->has_uuid, s->address.v };
 	uint32_t h = store_sum(STORE_SUM_BEGIN, numbers, sizeof(numbers));
 
 	h = store_sum(h, s->mac.b, sizeof(s->mac.b));
@@ -128,7 +129,8 @@ static bool read_row(sqlite3_stmt *q, struct machine_state *s)
 	return read_octets(q, COL_MAC, s->mac.b, sizeof(s->mac.b)) &&
 		machine_phase_parse(column(q, COL_STATE), &s->phase) == 0 &&
 		token_use >= MACHINE_TOKEN_NONE && token_use <= MACHINE_TOKEN_USED &&
-		read_profile(q, COL_BOOT_ONCE, s->boot_once) && read_profile(q, COL_GIVEN, s->given) &&
+		read_profile(q, COL_BOOT_ONCE, s->boot_once) &&
+		read_profile(q, COL_GIVEN, s->given) &&
 		read_octets(q, COL_TOKEN, s->token, sizeof(s->token)) && read_client(q, s) &&
 		(!s->has_uuid || read_octets(q, COL_UUID, s->uuid.b, sizeof(s->uuid.b))) &&
 		sqlite3_column_int64(q, COL_SUM) == sum_of(s);
@@ -136,11 +138,12 @@ static bool read_row(sqlite3_stmt *q, struct machine_state *s)
 
 static bool has_table(sqlite3 *db)
 {
-	return sqlite3_table_column_metadata(db, NULL, "machine", NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
+	return sqlite3_table_column_metadata(
+		       db, NULL, "machine", NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-int store_machines_load(sqlite3 *db, int (*load)(void *ctx, const struct machine_state *s), void *ctx,
-	struct mac_text *ret_damaged)
+int store_machines_load(sqlite3 *db, int (*load)(void *ctx, const struct machine_state *s),
+	void *ctx, struct mac_text *ret_damaged)
 {
 	struct machine_state s;
 	sqlite3_stmt *q;
@@ -148,7 +151,8 @@ int store_machines_load(sqlite3 *db, int (*load)(void *ctx, const struct machine
 
 	if (!has_table(db))
 		return 0;
-	if (sqlite3_prepare_v2(db, "SELECT " COLUMNS " FROM machine ORDER BY last_seen", -1, &q, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(db, "SELECT " COLUMNS " FROM machine ORDER BY last_seen", -1, &q,
+		    NULL) != SQLITE_OK)
 		return -EIO;
 	while ((step = sqlite3_step(q)) == SQLITE_ROW && r == 0) {
 		r = read_row(q, &s) ? load(ctx, &s) : -EUCLEAN;
@@ -165,11 +169,12 @@ int store_machines_open(sqlite3 *db, struct store_machines *ret)
 {
 	*ret = (struct store_machines){ .put = NULL };
 	if (sqlite3_prepare_v3(db,
-		    "INSERT OR REPLACE INTO machine (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", -1,
-		    SQLITE_PREPARE_PERSISTENT, &ret->put, NULL) != SQLITE_OK)
+		    "INSERT OR REPLACE INTO machine (" COLUMNS
+		    ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		    -1, SQLITE_PREPARE_PERSISTENT, &ret->put, NULL) != SQLITE_OK)
 		return -EIO;
-	if (sqlite3_prepare_v3(db, "DELETE FROM machine WHERE mac = ?", -1, SQLITE_PREPARE_PERSISTENT, &ret->forget,
-		    NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v3(db, "DELETE FROM machine WHERE mac = ?", -1,
+		    SQLITE_PREPARE_PERSISTENT, &ret->forget, NULL) != SQLITE_OK)
 		return -EIO;
 	return 0;
 }

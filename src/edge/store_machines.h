@@ -21,8 +21,8 @@ extern const char store_machines_schema[];
  * error in the connection, -EUCLEAN with the MAC of the damaged row, or what load
  * gave back.  A database that has no such table, an older one that can only be
  * read, has no rows. */
-int store_machines_load(sqlite3 *db, int (*load)(void *ctx, const struct machine_state *s), void *ctx,
-	struct mac_text *ret_damaged) WARN_UNUSED;
+int store_machines_load(sqlite3 *db, int (*load)(void *ctx, const struct machine_state *s),
+	void *ctx, struct mac_text *ret_damaged) WARN_UNUSED;
 int store_machines_open(sqlite3 *db, struct store_machines *ret) WARN_UNUSED;
 void store_machines_close(struct store_machines *m);
 /* Within a transaction. */

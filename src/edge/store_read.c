@@ -155,7 +155,7 @@ static void reader_run(void *arg)
 
 	if (sqlite3_prepare_v2(d->db,
 		    "SELECT row, address, state, expires, network, htype, chaddr, client_id, "
-	            "hostname, sum"
+		    "hostname, sum"
 		    " FROM lease_log ORDER BY row",
 		    -1, &s, NULL) == SQLITE_OK) {
 		r = read_rows(d, s);

@@ -17,14 +17,17 @@ static struct store_page *page_slot(const struct store_rows *l, uint32_t number)
 /* The address's place, or NULL where its page is not there. */
 static int64_t *find(const struct store_rows *l, uint32_t address)
 {
-	const struct store_page *page = l->cap ? page_slot(l, address / STORE_PAGE_ADDRESSES) : NULL;
+	const struct store_page *page = l->cap ? page_slot(l, address / STORE_PAGE_ADDRESSES)
+					       : NULL;
 
 	return page && page->rows ? &page->rows[address % STORE_PAGE_ADDRESSES] : NULL;
 }
 
 static int grow(struct store_rows *l)
 {
-	struct store_rows bigger = { .cap = l->cap ? 2 * l->cap : 64, .n_pages = l->n_pages, .n = l->n };
+	struct store_rows bigger = {
+		.cap = l->cap ? 2 * l->cap : 64, .n_pages = l->n_pages, .n = l->n
+	};
 
 	bigger.list = calloc(bigger.cap, sizeof(*bigger.list));
 	if (!bigger.list)

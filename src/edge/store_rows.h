@@ -14,7 +14,7 @@ struct store_rows {
 	struct store_page {
 		uint32_t number; /* address / STORE_PAGE_ADDRESSES */
 		int64_t *rows;   /* 0: none; NULL: no page here */
-	} *list;
+	} * list;
 	size_t n_pages, cap;
 	size_t n; /* addresses that have a row */
 };

@@ -51,8 +51,8 @@ bool tftp_batch_has_room(const struct tftp_batch *b)
 	const struct tftp_batch_parts *p = b->parts;
 
 	return b->n < TFTP_BATCH_MESSAGES && p->n + 3 * SEGMENTS_MAX <= PARTS_MAX &&
-	       p->n_headers + SEGMENTS_MAX <= ARRAY_LEN(p->headers) &&
-	       p->n_held + SEGMENTS_MAX <= TFTP_BATCH_HELD && p->octets < OCTETS_MAX;
+		p->n_headers + SEGMENTS_MAX <= ARRAY_LEN(p->headers) &&
+		p->n_held + SEGMENTS_MAX <= TFTP_BATCH_HELD && p->octets < OCTETS_MAX;
 }
 
 static bool is_narrow(const struct tftp_batch *b, uint32_t ifindex)

@@ -62,8 +62,9 @@ struct transfer *tftp_place_find(
 {
 	struct transfer *t = *bucket_of(pool, port, peer);
 
-	while (t && (t->port != port || t->peer.remote_port != peer->remote_port ||
-			    !ip4_eq(t->peer.remote, peer->remote)))
+	while (t &&
+		(t->port != port || t->peer.remote_port != peer->remote_port ||
+			!ip4_eq(t->peer.remote, peer->remote)))
 		t = t->bucket_next;
 	return t;
 }

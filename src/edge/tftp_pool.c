@@ -374,8 +374,8 @@ static void answer_transfer(struct transfer *t, struct tftp_target *target)
 	err = open_port(t);
 	if (err == 0)
 		err = target->kind == TFTP_TARGET_TEXT
-		              ? file_blocks_open_text(pool->cache, &target->text, &file)
-		              : file_blocks_open(pool->cache, target->fd, &file);
+			? file_blocks_open_text(pool->cache, &target->text, &file)
+			: file_blocks_open(pool->cache, target->fd, &file);
 	if (err < 0) {
 		release_target(target);
 		transfer_fail(t, TFTP_FAILED, TFTP_ERROR_OTHER,
@@ -409,8 +409,9 @@ bool tftp_pool_take_repeated(struct tftp_pool *pool, const struct tftp_incoming 
 	struct tftp_client *c = tftp_place_client(pool, in->peer.remote);
 	struct transfer *t = c ? c->transfers : NULL;
 
-	while (t && (t->peer.remote_port != in->peer.remote_port ||
-			    !ip4_eq(t->peer.local, in->peer.local)))
+	while (t &&
+		(t->peer.remote_port != in->peer.remote_port ||
+			!ip4_eq(t->peer.local, in->peer.local)))
 		t = t->sibling_next;
 	if (!t)
 		return false;

@@ -271,7 +271,7 @@ static int receive(struct tftp_port *port)
 static bool is_request(struct span packet)
 {
 	return packet.n >= 2 && packet.p[0] == 0 &&
-	       (packet.p[1] == TFTP_RRQ || packet.p[1] == TFTP_WRQ);
+		(packet.p[1] == TFTP_RRQ || packet.p[1] == TFTP_WRQ);
 }
 
 /* Requests come after the rest: an ACK that has not been looked at makes its transfer

@@ -27,8 +27,8 @@ struct tftp_port {
 	unsigned index;     /* in its group */
 	unsigned users;
 	struct ip4 local; /* 0.0.0.0: all */
-	bool full;   /* until it is writable again: set by who sends */
-	bool doomed; /* a listener that is to be closed */
+	bool full;        /* until it is writable again: set by who sends */
+	bool doomed;      /* a listener that is to be closed */
 	/* Of edge/tftp_send.c: transfers with something to send, and whether this port is
 	 * in the list of those that have any. */
 	struct transfer *sendable;
@@ -67,7 +67,8 @@ void tftp_ports_free(struct tftp_ports *ports);
  * the owner knows it by.  0 or -errno. */
 int tftp_ports_listen(struct tftp_ports *ports, int fd, struct ip4 addr, int id) WARN_UNUSED;
 /* A port for a new transfer with this peer.  0 or -errno. */
-int tftp_ports_use(struct tftp_ports *ports, const struct tftp_peer *peer, struct tftp_port **ret_port) WARN_UNUSED;
+int tftp_ports_use(struct tftp_ports *ports, const struct tftp_peer *peer,
+	struct tftp_port **ret_port) WARN_UNUSED;
 /* A listener as the port of a transfer. */
 void tftp_port_share(struct tftp_port *port);
 /* Once for each of both; the last one closes a port that is no listener. */

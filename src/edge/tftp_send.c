@@ -157,8 +157,8 @@ static bool build_message(struct transfer *t, struct tftp_batch *b, unsigned blo
 
 static void build_transfer(struct transfer *t, struct tftp_batch *b)
 {
-	unsigned blocks =
-		t->singly ? 1 : tftp_batch_blocks_max(b, &t->peer, t->session.terms.blksize);
+	unsigned blocks = t->singly ? 1
+				    : tftp_batch_blocks_max(b, &t->peer, t->session.terms.blksize);
 	unsigned messages = blocks > 1 ? MESSAGES_PER_TRANSFER : SINGLE_PER_TRANSFER;
 
 	if (t->oack_due)

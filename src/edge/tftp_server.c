@@ -216,7 +216,8 @@ void tftp_server_answer(
 	tftp_pool_answer(&server->pool, request, target);
 }
 
-void tftp_server_look(struct tftp_server *server, uint64_t min_us, unsigned max, tftp_server_seen seen)
+void tftp_server_look(
+	struct tftp_server *server, uint64_t min_us, unsigned max, tftp_server_seen seen)
 {
 	tftp_pool_look(&server->pool, min_us, max, seen);
 }

@@ -40,7 +40,8 @@ void tftp_server_answer(
 /* Transfers that somebody acknowledges and that run for longer than min_us: the oldest
  * first, at most max of them. */
 typedef void (*tftp_server_seen)(void *ctx, const struct tftp_access *access);
-void tftp_server_look(struct tftp_server *server, uint64_t min_us, unsigned max, tftp_server_seen seen);
+void tftp_server_look(
+	struct tftp_server *server, uint64_t min_us, unsigned max, tftp_server_seen seen);
 /* Transfers, and requests whose answer is to come. */
 unsigned tftp_server_count(const struct tftp_server *server);
 /* No new requests from now on; true while there are such transfers. */

@@ -21,7 +21,7 @@
 #define CIPHERS_12                                                                                 \
 	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                               \
 	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"                               \
-	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"                 \
+	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"                               \
 	"DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384"
 #define CIPHERS_13 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
@@ -116,7 +116,7 @@ static void load_key(struct loading *l)
 	if (bio && !l->key)
 		complain(l, true, false,
 			encrypted ? "%s is encrypted: give the key without a password (`openssl "
-		                    "pkey` removes it)"
+				    "pkey` removes it)"
 				  : "%s holds no private key in PEM (-----BEGIN PRIVATE KEY-----)",
 			l->pair->key);
 	BIO_free(bio);
@@ -216,18 +216,19 @@ static SSL_CTX *bare_context(void)
 		return NULL;
 	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
 		SSL_CTX_set_cipher_list(ctx, CIPHERS_12) != 1 ||
-		SSL_CTX_set_ciphersuites(ctx, CIPHERS_13) != 1 || SSL_CTX_set_dh_auto(ctx, 1) != 1 ||
+		SSL_CTX_set_ciphersuites(ctx, CIPHERS_13) != 1 ||
+		SSL_CTX_set_dh_auto(ctx, 1) != 1 ||
 		SSL_CTX_set_session_id_context(ctx, name, sizeof(name) - 1) != 1) {
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
 	/* An end without close_notify is no attack here: each answer has its length. */
-	(void)SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
-					       SSL_OP_CIPHER_SERVER_PREFERENCE |
-					       SSL_OP_ENABLE_KTLS | SSL_OP_IGNORE_UNEXPECTED_EOF);
-	(void)SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
-					    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-					    SSL_MODE_RELEASE_BUFFERS);
+	(void)SSL_CTX_set_options(ctx,
+		SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+			SSL_OP_ENABLE_KTLS | SSL_OP_IGNORE_UNEXPECTED_EOF);
+	(void)SSL_CTX_set_mode(ctx,
+		SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+			SSL_MODE_RELEASE_BUFFERS);
 	(void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_SERVER);
 	(void)SSL_CTX_sess_set_cache_size(ctx, CACHED_SESSIONS);
 	(void)SSL_CTX_set_timeout(ctx, SESSION_LIFE_S);

@@ -43,10 +43,10 @@ static bool set_basics(X509 *x, EVP_PKEY *key, const char *name, unsigned days)
 	return X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x) &&
 		ASN1_TIME_set_string(X509_getm_notBefore(x), "20000101000000Z") == 1 &&
 		X509_time_adj_ex(X509_getm_notAfter(x), (int)days, 0, NULL) != NULL &&
-		X509_NAME_add_entry_by_txt(subject, "O", MBSTRING_UTF8, (const unsigned char *)"bootsmith lab", -1,
-			-1, 0) == 1 &&
-		X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)name, -1, -1, 0) ==
-			1 &&
+		X509_NAME_add_entry_by_txt(subject, "O", MBSTRING_UTF8,
+			(const unsigned char *)"bootsmith lab", -1, -1, 0) == 1 &&
+		X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
+			(const unsigned char *)name, -1, -1, 0) == 1 &&
 		X509_set_pubkey(x, key) == 1;
 }
 
@@ -69,7 +69,8 @@ static bool add_one_name(GENERAL_NAMES *list, int type, const void *p, size_t n)
 	GENERAL_NAME *name = GENERAL_NAME_new();
 	ASN1_STRING *s = type == GEN_IPADD ? ASN1_OCTET_STRING_new() : ASN1_IA5STRING_new();
 
-	if (!name || !s || ASN1_STRING_set(s, p, (int)n) != 1 || sk_GENERAL_NAME_push(list, name) <= 0) {
+	if (!name || !s || ASN1_STRING_set(s, p, (int)n) != 1 ||
+		sk_GENERAL_NAME_push(list, name) <= 0) {
 		ASN1_STRING_free(s);
 		GENERAL_NAME_free(name);
 		return false;
@@ -85,7 +86,8 @@ static bool add_names(X509 *x, const struct tls_names *names)
 
 	for (size_t i = 0; good && i < names->n_addrs; i++) {
 		uint32_t a = names->addrs[i].v;
-		uint8_t octets[4] = { (uint8_t)(a >> 24), (uint8_t)(a >> 16), (uint8_t)(a >> 8), (uint8_t)a };
+		uint8_t octets[4] = { (uint8_t)(a >> 24), (uint8_t)(a >> 16), (uint8_t)(a >> 8),
+			(uint8_t)a };
 
 		good = add_one_name(list, GEN_IPADD, octets, sizeof(octets));
 	}
@@ -131,7 +133,8 @@ static int no_password(char *buf, int size, int rwflag, void *ctx)
 int tls_authority_parse(struct span certificate, struct span key, struct tls_authority **ret)
 {
 	struct tls_authority *ca = calloc(1, sizeof(*ca));
-	BIO *c = BIO_new_mem_buf(certificate.p ? (const void *)certificate.p : "", (int)certificate.n);
+	BIO *c = BIO_new_mem_buf(
+		certificate.p ? (const void *)certificate.p : "", (int)certificate.n);
 	BIO *k = BIO_new_mem_buf(key.p ? (const void *)key.p : "", (int)key.n);
 	int r = ca && c && k ? 0 : -ENOMEM;
 
@@ -185,7 +188,9 @@ static void print_key(EVP_PKEY *key, struct text *out)
 {
 	BIO *bio = BIO_new(BIO_s_secmem());
 
-	print_bio(bio, bio && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1, out);
+	print_bio(bio,
+		bio && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1,
+		out);
 }
 
 void tls_authority_print(const struct tls_authority *ca, struct text *certificate, struct text *key)
@@ -205,8 +210,8 @@ void tls_authority_print_efi_list(const struct tls_authority *ca, struct text *o
 	/* EFI_CERT_X509_GUID, then SignatureListSize, SignatureHeaderSize (0) and
 	 * SignatureSize; one entry: its owner (nobody) and the DER certificate. */
 	enum { GUID = 16, LIST_HEADER = GUID + 12 };
-	uint8_t header[LIST_HEADER + GUID] = { 0xa1, 0x59, 0xc0, 0xa5, 0xe4, 0x94, 0xa7, 0x4a, 0x87, 0xb5, 0xab, 0x15,
-		0x5c, 0x2b, 0xf0, 0x72 };
+	uint8_t header[LIST_HEADER + GUID] = { 0xa1, 0x59, 0xc0, 0xa5, 0xe4, 0x94, 0xa7, 0x4a, 0x87,
+		0xb5, 0xab, 0x15, 0x5c, 0x2b, 0xf0, 0x72 };
 	unsigned char *der = NULL;
 	int n = i2d_X509(ca->certificate, &der);
 
@@ -227,13 +232,15 @@ static bool name_fits(const char *name)
 	size_t n = strlen(name);
 
 	return n > 0 && n < 64 &&
-		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.*") == n;
+		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.*") ==
+		n;
 }
 
-static bool sign_server(const struct tls_authority *ca, X509 *x, EVP_PKEY *key, enum tls_key_kind kind,
-	const struct tls_names *names, unsigned days)
+static bool sign_server(const struct tls_authority *ca, X509 *x, EVP_PKEY *key,
+	enum tls_key_kind kind, const struct tls_names *names, unsigned days)
 {
-	const char *usage = kind == TLS_KEY_RSA ? "critical,digitalSignature,keyEncipherment" : "critical,digitalSignature";
+	const char *usage = kind == TLS_KEY_RSA ? "critical,digitalSignature,keyEncipherment"
+						: "critical,digitalSignature";
 	struct ip4_text addr = ip4_str(names->n_addrs ? names->addrs[0] : (struct ip4){ 0 });
 
 	return set_basics(x, key, names->n_addrs ? addr.s : names->names[0], days) &&
@@ -246,8 +253,8 @@ static bool sign_server(const struct tls_authority *ca, X509 *x, EVP_PKEY *key, 
 		add_names(x, names) && X509_sign(x, ca->key, EVP_sha256()) != 0;
 }
 
-int tls_make_server(const struct tls_authority *ca, enum tls_key_kind kind, const struct tls_names *names,
-	unsigned days, struct text *certificate, struct text *key)
+int tls_make_server(const struct tls_authority *ca, enum tls_key_kind kind,
+	const struct tls_names *names, unsigned days, struct text *certificate, struct text *key)
 {
 	EVP_PKEY *own;
 	X509 *x;

@@ -28,11 +28,13 @@ struct tls_names {
 /* name: the subject's common name.  0, -ENOMEM, or -EIO (OpenSSL refused). */
 int tls_authority_new(const char *name, unsigned days, struct tls_authority **ret) WARN_UNUSED;
 /* From PEM.  -EINVAL: no certificate of a CA, no key, or not its key. */
-int tls_authority_parse(struct span certificate, struct span key, struct tls_authority **ret) WARN_UNUSED;
+int tls_authority_parse(
+	struct span certificate, struct span key, struct tls_authority **ret) WARN_UNUSED;
 void tls_authority_free(struct tls_authority *ca);
 
 /* PEM, appended; a failure shows in the texts. */
-void tls_authority_print(const struct tls_authority *ca, struct text *certificate, struct text *key);
+void tls_authority_print(
+	const struct tls_authority *ca, struct text *certificate, struct text *key);
 
 /* The EFI_SIGNATURE_LIST (UEFI 2.10, 32.4.1) by which firmware takes the CA:
  * octets, appended. */
@@ -40,5 +42,6 @@ void tls_authority_print_efi_list(const struct tls_authority *ca, struct text *o
 
 /* A new key and its certificate, PEM, appended.  0, -ENOMEM, -EIO, or -EINVAL: no
  * or unfit names. */
-int tls_make_server(const struct tls_authority *ca, enum tls_key_kind kind, const struct tls_names *names,
-	unsigned days, struct text *certificate, struct text *key) WARN_UNUSED;
+int tls_make_server(const struct tls_authority *ca, enum tls_key_kind kind,
+	const struct tls_names *names, unsigned days, struct text *certificate,
+	struct text *key) WARN_UNUSED;

@@ -35,8 +35,9 @@ enum drop arp_decode(struct span s, struct arp *ret)
 	a.target.v = rd_u32(&r);
 	if (r.bad)
 		return DROP_FRAME_SHORT;
-	if (hardware != HARDWARE_ETHERNET || protocol != PROTOCOL_IPV4 || hardware_octets != sizeof(a.sender_mac.b) ||
-		protocol_octets != sizeof(uint32_t) || (!a.request && operation != OPERATION_REPLY))
+	if (hardware != HARDWARE_ETHERNET || protocol != PROTOCOL_IPV4 ||
+		hardware_octets != sizeof(a.sender_mac.b) || protocol_octets != sizeof(uint32_t) ||
+		(!a.request && operation != OPERATION_REPLY))
 		return DROP_FRAME_NOT_ARP;
 	*ret = a;
 	return DROP_NONE;

@@ -180,7 +180,8 @@ enum drop dhcp4_decode(struct arena *a, struct span packet, struct dhcp4_msg *re
 		return d;
 	if (!dhcp4_has(m, OPT_MESSAGE_TYPE))
 		return DROP_NO_MESSAGE_TYPE;
-	if (!dhcp4_opt_u8(m, OPT_MESSAGE_TYPE, &type) || type < DHCP4_DISCOVER || type > DHCP4_INFORM)
+	if (!dhcp4_opt_u8(m, OPT_MESSAGE_TYPE, &type) || type < DHCP4_DISCOVER ||
+		type > DHCP4_INFORM)
 		return DROP_BAD_MESSAGE_TYPE;
 	m->type = (enum dhcp4_type)type;
 	return DROP_NONE;
@@ -232,8 +233,8 @@ struct span dhcp4_relay_suboption(struct span option82, uint8_t code)
 
 const char *dhcp4_type_name(enum dhcp4_type t)
 {
-	static const char *const names[] = { "BOOTP", "DISCOVER", "OFFER", "REQUEST", "DECLINE", "ACK", "NAK",
-		"RELEASE", "INFORM", "BOOTP reply" };
+	static const char *const names[] = { "BOOTP", "DISCOVER", "OFFER", "REQUEST", "DECLINE",
+		"ACK", "NAK", "RELEASE", "INFORM", "BOOTP reply" };
 
 	return (size_t)t < ARRAY_LEN(names) ? names[t] : "?";
 }
@@ -242,8 +243,9 @@ void dhcp4_out_add(struct dhcp4_out *out, enum dhcp4_option code, bool needed, s
 {
 	if (value.n == 0 || out->n_options == DHCP4_OUT_OPTIONS_MAX)
 		return;
-	out->options[out->n_options++] =
-		(struct dhcp4_out_option){ .code = (uint8_t)code, .needed = needed, .value = value };
+	out->options[out->n_options++] = (struct dhcp4_out_option){
+		.code = (uint8_t)code, .needed = needed, .value = value
+	};
 }
 
 void dhcp4_out_add_u32(
@@ -338,7 +340,9 @@ static struct layout lay_out(const struct dhcp4_out *out, size_t spare, bool ove
 			l.complete = false;
 		else
 			room[area] -= size;
-		l.overload |= area == AREA_FILE ? OVERLOAD_FILE : area == AREA_SNAME ? OVERLOAD_SNAME : 0;
+		l.overload |= area == AREA_FILE ? OVERLOAD_FILE
+			: area == AREA_SNAME    ? OVERLOAD_SNAME
+						: 0;
 	}
 	return l;
 }
@@ -355,7 +359,8 @@ static struct layout choose_layout(const struct dhcp4_out *out, size_t spare)
 }
 
 /* Option 52 stands behind 53 and 54, which old clients look for at the front. */
-static void put_options(struct wr *w, const struct dhcp4_out *out, const struct layout *l, enum area area)
+static void put_options(
+	struct wr *w, const struct dhcp4_out *out, const struct layout *l, enum area area)
 {
 	bool told = area != AREA_OPTIONS || l->overload == 0;
 
@@ -375,8 +380,8 @@ static void put_options(struct wr *w, const struct dhcp4_out *out, const struct 
 }
 
 /* sname or file: its text, or the options that it carries. */
-static void put_field_or_options(struct wr *w, const struct dhcp4_out *out, const struct layout *l,
-	enum area area)
+static void put_field_or_options(
+	struct wr *w, const struct dhcp4_out *out, const struct layout *l, enum area area)
 {
 	bool file = area == AREA_FILE;
 	size_t size = file ? FILE_SIZE : SNAME_SIZE, start = w->n;

@@ -15,8 +15,8 @@
 #define DHCP4_SERVER_PORT 67
 #define DHCP4_CLIENT_PORT 68
 
-#define DHCP4_BOOTREQUEST 1
-#define DHCP4_BOOTREPLY   2
+#define DHCP4_BOOTREQUEST    1
+#define DHCP4_BOOTREPLY      2
 #define DHCP4_HTYPE_ETHERNET 1
 #define DHCP4_FLAG_BROADCAST 0x8000u
 
@@ -24,7 +24,7 @@
  * that drop anything shorter. */
 #define DHCP4_REPLY_MIN 300u
 /* What a client that says nothing takes (RFC 2131 2): 576 octets of IP datagram. */
-#define DHCP4_DATAGRAM_MIN 576u
+#define DHCP4_DATAGRAM_MIN   576u
 #define DHCP4_IP_UDP_HEADERS 28u
 
 enum dhcp4_type {
@@ -83,7 +83,8 @@ struct dhcp4_msg {
 	uint8_t chaddr[16];
 	struct span sname, file; /* empty where option 52 made them option space */
 	struct span opt[256];    /* p == NULL: absent; present ones may be empty */
-	uint8_t order[DHCP4_ORDER_MAX]; /* the codes as they first appear: it tells firmware apart */
+	uint8_t order
+		[DHCP4_ORDER_MAX]; /* the codes as they first appear: it tells firmware apart */
 	size_t n_order;
 	enum dhcp4_type type;
 };

@@ -55,7 +55,8 @@ static bool encode_hex(enum dhcp4_option_type t, struct span s, struct wr *w)
 
 	if (count == 0 || ((form->flags & OPT_F_TEXT) && !has_hex_prefix(s)))
 		return false;
-	if (form->unit && ((form->flags & OPT_F_LIST) ? count % form->unit != 0 : count != form->unit))
+	if (form->unit &&
+		((form->flags & OPT_F_LIST) ? count % form->unit != 0 : count != form->unit))
 		return false;
 	write_hex(s, count, w);
 	return true;
@@ -87,8 +88,8 @@ static int encode_number(enum dhcp4_option_type t, struct span s, struct wr *w)
 {
 	const size_t size = dhcp4_option_form(t)->unit;
 	const int64_t max = t == OPT_T_S32 ? INT32_MAX
-			    : size == 1    ? UINT8_MAX
-			    : size == 2    ? UINT16_MAX
+		: size == 1                ? UINT8_MAX
+		: size == 2                ? UINT16_MAX
 					   : UINT32_MAX;
 	int64_t v;
 
@@ -106,9 +107,9 @@ static int encode_number(enum dhcp4_option_type t, struct span s, struct wr *w)
 static int encode_bool(struct span s, struct wr *w)
 {
 	bool yes = span_eq_nocase(s, SPAN_LIT("true")) || span_eq_nocase(s, SPAN_LIT("on")) ||
-		   span_eq_nocase(s, SPAN_LIT("yes")) || span_eq(s, SPAN_LIT("1"));
+		span_eq_nocase(s, SPAN_LIT("yes")) || span_eq(s, SPAN_LIT("1"));
 	bool no = span_eq_nocase(s, SPAN_LIT("false")) || span_eq_nocase(s, SPAN_LIT("off")) ||
-		  span_eq_nocase(s, SPAN_LIT("no")) || span_eq(s, SPAN_LIT("0"));
+		span_eq_nocase(s, SPAN_LIT("no")) || span_eq(s, SPAN_LIT("0"));
 
 	if (!yes && !no)
 		return -EINVAL;

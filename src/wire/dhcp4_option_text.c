@@ -146,7 +146,8 @@ static bool format_slp(enum dhcp4_option_type t, struct rd *r, struct text *out)
 	if (!format_bool(r, out) || rd_left(r) == 0)
 		return false;
 	text_adds(out, ", ");
-	return t == OPT_T_SLP_AGENTS ? format_addresses(r, out) : format_text(rd_span(r, rd_left(r)), out);
+	return t == OPT_T_SLP_AGENTS ? format_addresses(r, out)
+				     : format_text(rd_span(r, rd_left(r)), out);
 }
 
 static bool format_numbers(enum dhcp4_option_type t, struct rd *r, struct text *out)

@@ -11,16 +11,16 @@
 #include "base/text.h"
 
 enum dhcp4_option_type {
-	OPT_T_HEX,         /* no format known here: octets only */
+	OPT_T_HEX, /* no format known here: octets only */
 	OPT_T_ADDRESS,
 	OPT_T_ADDRESSES,
 	OPT_T_FILTERS,     /* 21: addresses with their masks */
 	OPT_T_HOST_ROUTES, /* 33: destinations with their routers */
 	OPT_T_ROUTES,      /* 121, RFC 3442: destinations with a prefix length, and routers */
 	OPT_T_TEXT,
-	OPT_T_URIS,        /* 143, RFC 8572 8.3: each with its length in two octets before it */
-	OPT_T_DOMAIN,      /* RFC 1035 3.1: labels */
-	OPT_T_DOMAINS,     /* 119, RFC 3397: as above one after the other; compression is optional */
+	OPT_T_URIS,    /* 143, RFC 8572 8.3: each with its length in two octets before it */
+	OPT_T_DOMAIN,  /* RFC 1035 3.1: labels */
+	OPT_T_DOMAINS, /* 119, RFC 3397: as above one after the other; compression is optional */
 	OPT_T_SIP_SERVERS, /* 120, RFC 3361: 0 and domains, or 1 and addresses */
 	OPT_T_SLP_AGENTS,  /* 78, RFC 2610: an octet "mandatory", then addresses */
 	OPT_T_SLP_SCOPES,  /* 79, RFC 2610: an octet "mandatory", then a text */

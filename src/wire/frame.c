@@ -36,7 +36,7 @@ void frame4_encode(const struct frame4 *f, struct wr *w)
 	ip = w->n;
 	wr_u16(w, 0x4500); /* version 4, five words, no service class */
 	wr_u16(w, (uint16_t)(IP_HEADER + udp_length));
-	wr_u32(w, 0);   /* no identification, no fragment */
+	wr_u32(w, 0); /* no identification, no fragment */
 	wr_u8(w, 64);
 	wr_u8(w, IP_PROTO_UDP);
 	wr_u16(w, 0);
@@ -51,7 +51,8 @@ void frame4_encode(const struct frame4 *f, struct wr *w)
 	wr_span(w, f->payload);
 	if (w->full)
 		return;
-	put_checksum(w, ip + 10, checksum_fold(checksum_add(0, (struct span){ w->p + ip, IP_HEADER })));
+	put_checksum(
+		w, ip + 10, checksum_fold(checksum_add(0, (struct span){ w->p + ip, IP_HEADER })));
 
 	uint16_t sum = checksum_fold(checksum_add(pseudo_header(f->src, f->dst, udp_length),
 		(struct span){ w->p + udp, udp_length }));

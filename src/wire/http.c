@@ -249,7 +249,8 @@ static bool wants_keep_alive(const struct http_request *r)
 
 static enum drop check_method(const struct http_request *r)
 {
-	static const char *const known[] = { "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH" };
+	static const char *const known[] = { "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE",
+		"PATCH" };
 
 	if (r->method != HTTP_METHOD_OTHER)
 		return DROP_NONE;

@@ -69,5 +69,5 @@ struct span http_field_single(const struct http_request *req, struct span name);
  * collapsed (shim asks for //grubx64.efi), none at the start; "/" is the empty
  * name.  Dot segments, %2f, control octets and broken escapes are refused.
  * DROP_NONE, DROP_HTTP_PATH or DROP_HTTP_TARGET_LONG; *ret lies in buf. */
-enum drop http_decode_path(struct span path, uint8_t *buf, size_t cap, struct span *ret)
-	WARN_UNUSED;
+enum drop http_decode_path(
+	struct span path, uint8_t *buf, size_t cap, struct span *ret) WARN_UNUSED;

@@ -68,8 +68,9 @@ struct http_date_text http_date_str(int64_t unix_s)
 	int64_t day = days_of(d.year, d.month, d.day);
 	struct http_date_text t;
 
-	(void)snprintf(t.s, sizeof(t.s), "%.3s, %02u %s %04u %02u:%02u:%02u GMT", days[(day + 4) % 7],
-		d.day % 100, months[d.month - 1], d.year % 10000, d.hour % 100, d.minute, d.second);
+	(void)snprintf(t.s, sizeof(t.s), "%.3s, %02u %s %04u %02u:%02u:%02u GMT",
+		days[(day + 4) % 7], d.day % 100, months[d.month - 1], d.year % 10000, d.hour % 100,
+		d.minute, d.second);
 	return t;
 }
 
@@ -78,8 +79,8 @@ struct http_date_text http_date_str_rfc3339(int64_t unix_s)
 	struct date d = date_of(unix_s);
 	struct http_date_text t;
 
-	(void)snprintf(t.s, sizeof(t.s), "%04u-%02u-%02uT%02u:%02u:%02uZ", d.year % 10000, d.month % 100,
-		d.day % 100, d.hour % 100, d.minute, d.second);
+	(void)snprintf(t.s, sizeof(t.s), "%04u-%02u-%02uT%02u:%02u:%02uZ", d.year % 10000,
+		d.month % 100, d.day % 100, d.hour % 100, d.minute, d.second);
 	return t;
 }
 

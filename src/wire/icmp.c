@@ -16,8 +16,8 @@ void icmp_put_echo(struct wr *w, uint64_t cookie)
 
 	wr_u8(&m, ECHO_REQUEST);
 	wr_u8(&m, 0);
-	wr_u16(&m, 0);  /* checksum */
-	wr_u32(&m, 0);  /* identifier and sequence number: the cookie tells ours apart */
+	wr_u16(&m, 0); /* checksum */
+	wr_u32(&m, 0); /* identifier and sequence number: the cookie tells ours apart */
 	wr_u32(&m, (uint32_t)(cookie >> 32));
 	wr_u32(&m, (uint32_t)cookie);
 	sum = checksum_fold(checksum_add(0, wr_done(&m)));

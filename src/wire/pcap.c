@@ -44,7 +44,8 @@ int pcap_open(struct span file, struct pcap *ret)
 	p.is_ng = !r.bad && magic == BLOCK_SECTION;
 	if (!p.is_ng) {
 		p.is_little = is_classic_magic(__builtin_bswap32(magic));
-		(void)rd_span(&r, 16); /* version, two fields that are always 0, the snapshot length */
+		(void)rd_span(
+			&r, 16); /* version, two fields that are always 0, the snapshot length */
 		p.links[0] = (uint16_t)u32(&p, &r);
 		p.n_links = 1;
 		p.rest = (struct span){ r.p, rd_left(&r) };

@@ -168,7 +168,7 @@ const char *pe_fault_sentence(enum pe_fault f)
 	};
 
 	return (unsigned)f < ARRAY_LEN(sentences) ? sentences[f]
-	                                          : "is wrong in a way without a name";
+						  : "is wrong in a way without a name";
 }
 
 const char *pe_guess_other(struct span head)

@@ -16,17 +16,17 @@
 #define PE_SECTIONS_MAX 64u
 
 /* X(name, sentence that goes on after the file's name) */
-#define PE_FAULTS(X)                                                                    \
-	X(NONE, "is in order")                                                          \
-	X(NO_MZ, "is no PE file: it does not begin with MZ")                            \
-	X(NO_PE, "is no PE file: no PE signature where its MZ header says")             \
-	X(SHORT, "ends inside its PE headers")                                          \
-	X(HEADERS, "has PE headers that lie outside of the file or of each other")      \
-	X(MAGIC, "is neither a PE32 nor a PE32+ image")                                 \
-	X(ALIGNMENT, "has PE alignments that are no powers of two")                     \
-	X(SECTIONS, "has no sections, or more than 64")                                 \
-	X(SECTION_FILE, "has a section that lies outside of the file: it is cut off")   \
-	X(SECTION_IMAGE, "has a section that lies outside of its image")                \
+#define PE_FAULTS(X)                                                                               \
+	X(NONE, "is in order")                                                                     \
+	X(NO_MZ, "is no PE file: it does not begin with MZ")                                       \
+	X(NO_PE, "is no PE file: no PE signature where its MZ header says")                        \
+	X(SHORT, "ends inside its PE headers")                                                     \
+	X(HEADERS, "has PE headers that lie outside of the file or of each other")                 \
+	X(MAGIC, "is neither a PE32 nor a PE32+ image")                                            \
+	X(ALIGNMENT, "has PE alignments that are no powers of two")                                \
+	X(SECTIONS, "has no sections, or more than 64")                                            \
+	X(SECTION_FILE, "has a section that lies outside of the file: it is cut off")              \
+	X(SECTION_IMAGE, "has a section that lies outside of its image")                           \
 	X(SIGNATURE, "has a signature that lies outside of the file: it is cut off")
 
 enum pe_fault {

@@ -275,10 +275,10 @@ enum pxe_suboption {
 	PXE_MENU_PROMPT = 10,
 	PXE_END = 255,
 };
-#define PXE_UNICAST_ONLY  3u      /* bits 0 and 1: neither broadcast nor multicast discovery */
-#define PXE_BOOT_FILE     8u      /* bit 3: boot the file named, ask nobody */
-#define PXE_OUR_SERVER    0x8002u /* a type of our own; 0 would be the local disk */
-#define PXE_TYPE_LOCAL    0u
+#define PXE_UNICAST_ONLY 3u      /* bits 0 and 1: neither broadcast nor multicast discovery */
+#define PXE_BOOT_FILE    8u      /* bit 3: boot the file named, ask nobody */
+#define PXE_OUR_SERVER   0x8002u /* a type of our own; 0 would be the local disk */
+#define PXE_TYPE_LOCAL   0u
 
 static void put_control(struct wr *w, uint8_t bits)
 {

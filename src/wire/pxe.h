@@ -46,15 +46,16 @@ int arch_parse(struct span name, enum arch *ret) WARN_UNUSED;
 
 /* What option 60 says. */
 enum vendor_kind {
-	VENDOR_NONE,  /* missing, or something that is no netbooting client */
-	VENDOR_PXE,   /* starts with "PXEClient" */
-	VENDOR_HTTP,  /* starts with "HTTPClient" */
+	VENDOR_NONE, /* missing, or something that is no netbooting client */
+	VENDOR_PXE,  /* starts with "PXEClient" */
+	VENDOR_HTTP, /* starts with "HTTPClient" */
 };
 
 struct vendor_class {
 	enum vendor_kind kind;
 	bool has_arch;
-	uint16_t arch; /* from ":Arch:NNNNN": decimal by RFC 4578 2.1; U-Boot writes hex ("0001b") */
+	uint16_t
+		arch; /* from ":Arch:NNNNN": decimal by RFC 4578 2.1; U-Boot writes hex ("0001b") */
 };
 
 void vendor_class_parse(struct span option60, struct vendor_class *ret);
@@ -77,7 +78,7 @@ int machine_id_parse(struct span option97, struct uuid *ret) WARN_UNUSED;
 
 /* What option 175 tells: present and well-formed encapsulated options. */
 struct ipxe_features {
-	bool present;  /* well-formed and not empty: only iPXE and gPXE send it */
+	bool present; /* well-formed and not empty: only iPXE and gPXE send it */
 	bool http, https, bzimage, efi, menu;
 };
 

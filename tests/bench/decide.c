@@ -34,28 +34,37 @@ static void die(const char *why)
 
 static void write_config(struct text *out)
 {
-	text_adds(out, "networks: [{interface: br0, subnet: 10.0.0.0/8, pools: [10.200.0.1-10.200.255.254]}]\nprofiles:\n");
+	text_adds(out,
+		"networks: [{interface: br0, subnet: 10.0.0.0/8, pools: [10.200.0.1-10.200.255.254]}]\nprofiles:\n");
 	for (unsigned i = 0; i < PROFILES; i++)
-		text_addf(out, "  p%u: {kernel: linux%u, initrd: [initrd%u], cmdline: 'console=ttyS0 host={{name}}'}\n", i, i, i);
+		text_addf(out,
+			"  p%u: {kernel: linux%u, initrd: [initrd%u], cmdline: 'console=ttyS0 host={{name}}'}\n",
+			i, i, i);
 	text_adds(out, "machines:\n");
 	for (unsigned i = 0; i < MACHINES; i++)
-		text_addf(out, "- {name: m%u, mac: '52:54:00:00:%02x:%02x', address: 10.1.%u.%u, vars: {rack: r%u}}\n", i, i >> 8,
-			i & 255, i / 250, 1 + i % 250, i % 40);
+		text_addf(out,
+			"- {name: m%u, mac: '52:54:00:00:%02x:%02x', address: 10.1.%u.%u, vars: {rack: r%u}}\n",
+			i, i >> 8, i & 255, i / 250, 1 + i % 250, i % 40);
 	text_adds(out, "rules:\n");
 	for (unsigned i = 0; i < RULES; i++)
-		text_addf(out, "- {match: {arch: [x64, arm64], vendor_class: 'PXEClient:*', hostname: [web%u-*, 'db%u?'], "
-			"mac: '02:%02x:*'}, profile: p%u}\n", i, i, i & 255, i % PROFILES);
+		text_addf(out,
+			"- {match: {arch: [x64, arm64], vendor_class: 'PXEClient:*', hostname: [web%u-*, 'db%u?'], "
+			"mac: '02:%02x:*'}, profile: p%u}\n",
+			i, i, i & 255, i % PROFILES);
 	text_adds(out, "default_profile: p0\n");
 }
 
 static double decision_us(const struct config *cfg, struct mac mac)
 {
 	static const uint8_t x64[] = { 0, 7 };
-	struct facts f = { .has_mac = true, .mac = mac, .hostname = SPAN_LIT("web1000"), .network = "br0" };
+	struct facts f = {
+		.has_mac = true, .mac = mac, .hostname = SPAN_LIT("web1000"), .network = "br0"
+	};
 	double began;
 	struct answer a;
 
-	facts_classify(SPAN_LIT("PXEClient:Arch:00007:UNDI:003000"), SPAN_NONE, (struct span){ x64, 2 }, SPAN_NONE, &f);
+	facts_classify(SPAN_LIT("PXEClient:Arch:00007:UNDI:003000"), SPAN_NONE,
+		(struct span){ x64, 2 }, SPAN_NONE, &f);
 	began = now_us();
 	for (unsigned i = 0; i < DECISIONS; i++)
 		boot_decide(cfg, &f, &a);
@@ -77,9 +86,11 @@ int main(void)
 	began = now_us();
 	if (config_load("big.yaml", text_span(&source), &errs, &cfg) < 0)
 		die(errs.n ? errs.list[0].message : "the configuration is not taken");
-	(void)printf("{\"machines\": %d, \"rules\": %d, \"load_ms\": %.0f, ", MACHINES, RULES, (now_us() - began) / 1e3);
+	(void)printf("{\"machines\": %d, \"rules\": %d, \"load_ms\": %.0f, ", MACHINES, RULES,
+		(now_us() - began) / 1e3);
 	(void)printf("\"known_us\": %.2f, \"unknown_us\": %.2f}\n",
-		decision_us(cfg, (struct mac){ { 0x52, 0x54, 0, 0, 0x20, 0 } }), decision_us(cfg, (struct mac){ { 2 } }));
+		decision_us(cfg, (struct mac){ { 0x52, 0x54, 0, 0, 0x20, 0 } }),
+		decision_us(cfg, (struct mac){ { 2 } }));
 	config_free(cfg);
 	text_free(&source);
 	return 0;

@@ -57,7 +57,7 @@ static uint8_t *put_client(uint8_t *at, const uint8_t *mac, bool ipxe)
 	memcpy(uuid + 11, mac, DHCP_MAC_LEN);
 	at = put_option(at, 57, size, sizeof(size));
 	at = ipxe ? put_option(at, 55, ipxe_list, sizeof(ipxe_list))
-	          : put_option(at, 55, efi_list, sizeof(efi_list));
+		  : put_option(at, 55, efi_list, sizeof(efi_list));
 	at = put_option(at, 97, uuid, sizeof(uuid));
 	at = put_option(at, 94, undi, sizeof(undi));
 	at = put_option(at, 93, arch, sizeof(arch));

@@ -47,7 +47,8 @@ static size_t answer(uint8_t *p, size_t n)
 		return 0;
 	reply = *type == DISCOVER ? OFFER : ACK;
 	p[AT_OP] = 2;
-	put_u32(p + AT_YIADDR, (own & 0xffe00000u) | 0x10000u | (get_u32(p + AT_CHADDR + 2) & 0xffffu));
+	put_u32(p + AT_YIADDR,
+		(own & 0xffe00000u) | 0x10000u | (get_u32(p + AT_CHADDR + 2) & 0xffffu));
 	put_u32(id, own);
 	at = put_option(at, 53, &reply, 1);
 	at = put_option(at, 54, id, 4);
@@ -59,7 +60,8 @@ static size_t answer(uint8_t *p, size_t n)
 	return PACKET_SIZE;
 }
 
-static unsigned answer_batch(struct slot *slots, struct mmsghdr *in, unsigned n, struct mmsghdr *out)
+static unsigned answer_batch(
+	struct slot *slots, struct mmsghdr *in, unsigned n, struct mmsghdr *out)
 {
 	unsigned answers = 0;
 
@@ -104,8 +106,10 @@ int main(int argc, char **argv)
 
 		for (unsigned i = 0; i < BATCH; i++) {
 			slots[i].iov = (struct iovec){ slots[i].data, sizeof(slots[i].data) };
-			in[i].msg_hdr = (struct msghdr){ .msg_name = &slots[i].peer, .msg_namelen = sizeof(slots[i].peer),
-				.msg_iov = &slots[i].iov, .msg_iovlen = 1 };
+			in[i].msg_hdr = (struct msghdr){ .msg_name = &slots[i].peer,
+				.msg_namelen = sizeof(slots[i].peer),
+				.msg_iov = &slots[i].iov,
+				.msg_iovlen = 1 };
 		}
 		n = recvmmsg(fd, in, BATCH, MSG_WAITFORONE, NULL);
 		if (n > 0)

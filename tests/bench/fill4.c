@@ -29,8 +29,8 @@ static int load_nothing(void *ctx, const struct lease_record *list, size_t n)
 
 static struct store_row row_of(uint32_t number, uint32_t first, const char *network, int64_t now_s)
 {
-	uint8_t chaddr[6] = { 2, 1, (uint8_t)(number >> 24), (uint8_t)(number >> 16), (uint8_t)(number >> 8),
-		(uint8_t)number };
+	uint8_t chaddr[6] = { 2, 1, (uint8_t)(number >> 24), (uint8_t)(number >> 16),
+		(uint8_t)(number >> 8), (uint8_t)number };
 	const struct lease_record r = {
 		.address.v = first + number,
 		.state = LEASE_BOUND,

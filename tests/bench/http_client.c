@@ -90,7 +90,7 @@ void http_client_get(
 		return;
 	}
 	sent = c->ssl ? SSL_write(c->ssl, request, n)
-	              : send(c->fd, request, (size_t)n, MSG_NOSIGNAL);
+		      : send(c->fd, request, (size_t)n, MSG_NOSIGNAL);
 	if (sent != n)
 		fail(c, "the request was not taken");
 }

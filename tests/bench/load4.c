@@ -71,8 +71,12 @@ static void die(const char *what)
 static void open_socket(struct load *l)
 {
 	const int on = 1, size = RECEIVE_BUFFER;
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(SERVER_PORT), .sin_addr = l->o.local };
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(SERVER_PORT), .sin_addr = l->o.server };
+	struct sockaddr_in sa = {
+		.sin_family = AF_INET, .sin_port = htons(SERVER_PORT), .sin_addr = l->o.local
+	};
+	struct sockaddr_in to = {
+		.sin_family = AF_INET, .sin_port = htons(SERVER_PORT), .sin_addr = l->o.server
+	};
 
 	l->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	if (l->fd < 0 || setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
@@ -102,7 +106,8 @@ static void flush(struct load *l)
 }
 
 /* A packet of exchange `number`; offer: what its REQUEST answers, or NULL. */
-static void put_packet(struct load *l, uint32_t number, const uint8_t *offer, const uint8_t *server_id)
+static void put_packet(
+	struct load *l, uint32_t number, const uint8_t *offer, const uint8_t *server_id)
 {
 	static const uint8_t wanted[] = { 1, 3, 6, 15, 28, 51, 54, 58, 59 };
 	uint8_t *p = l->out[l->n_out++], *at = p + AT_OPTIONS;
@@ -285,15 +290,23 @@ static void print(struct load *l, double seconds)
 	printf("{\"begun\": %u, \"offers\": %lu, \"acks\": %lu, \"naks\": %lu, \"lost\": %lu, \"seconds\": %.3f, "
 	       "\"rate\": %.0f, \"p50_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f}\n",
 		l->begun, l->offers, l->acks, l->naks, l->lost, seconds, (double)l->acks / seconds,
-		n ? us[n / 2] / 1000.0 : 0.0, n ? us[n * 99 / 100] / 1000.0 : 0.0, n ? us[n - 1] / 1000.0 : 0.0);
+		n ? us[n / 2] / 1000.0 : 0.0, n ? us[n * 99 / 100] / 1000.0 : 0.0,
+		n ? us[n - 1] / 1000.0 : 0.0);
 }
 
 static bool parse(int argc, char **argv, struct options *o)
 {
 	static const struct option names[] = {
-		{ "local", 1, NULL, 'l' }, { "server", 1, NULL, 's' }, { "clients", 1, NULL, 'c' },
-		{ "first", 1, NULL, 'f' }, { "seconds", 1, NULL, 't' }, { "rate", 1, NULL, 'r' },
-		{ "window", 1, NULL, 'w' }, { "burst", 1, NULL, 'b' }, { "hold", 1, NULL, 'h' }, { 0 },
+		{ "local", 1, NULL, 'l' },
+		{ "server", 1, NULL, 's' },
+		{ "clients", 1, NULL, 'c' },
+		{ "first", 1, NULL, 'f' },
+		{ "seconds", 1, NULL, 't' },
+		{ "rate", 1, NULL, 'r' },
+		{ "window", 1, NULL, 'w' },
+		{ "burst", 1, NULL, 'b' },
+		{ "hold", 1, NULL, 'h' },
+		{ 0 },
 	};
 	int c;
 
@@ -302,20 +315,41 @@ static bool parse(int argc, char **argv, struct options *o)
 		unsigned n = optarg ? (unsigned)strtoul(optarg, NULL, 10) : 0;
 
 		switch (c) {
-		case 'l': if (!inet_aton(optarg, &o->local)) return false; break;
-		case 's': if (!inet_aton(optarg, &o->server)) return false; break;
-		case 'c': o->clients = n; break;
-		case 'f': o->first = n; break;
-		case 't': o->seconds = (int)n; break;
-		case 'r': o->rate = n; break;
-		case 'w': o->window = n; break;
-		case 'b': o->burst = n; break;
-		case 'h': o->hold = (int)n; break;
-		default: return false;
+		case 'l':
+			if (!inet_aton(optarg, &o->local))
+				return false;
+			break;
+		case 's':
+			if (!inet_aton(optarg, &o->server))
+				return false;
+			break;
+		case 'c':
+			o->clients = n;
+			break;
+		case 'f':
+			o->first = n;
+			break;
+		case 't':
+			o->seconds = (int)n;
+			break;
+		case 'r':
+			o->rate = n;
+			break;
+		case 'w':
+			o->window = n;
+			break;
+		case 'b':
+			o->burst = n;
+			break;
+		case 'h':
+			o->hold = (int)n;
+			break;
+		default:
+			return false;
 		}
 	}
-	return optind == argc && o->server.s_addr && o->clients && !!o->rate + !!o->window + !!o->burst == 1 &&
-		o->burst <= SLOTS;
+	return optind == argc && o->server.s_addr && o->clients &&
+		!!o->rate + !!o->window + !!o->burst == 1 && o->burst <= SLOTS;
 }
 
 int main(int argc, char **argv)
@@ -324,7 +358,8 @@ int main(int argc, char **argv)
 	int64_t begin;
 
 	if (!parse(argc, argv, &l.o)) {
-		(void)fprintf(stderr, "usage: load4 --local IP --server IP [--clients N] [--first N] [--seconds S]\n"
+		(void)fprintf(stderr,
+			"usage: load4 --local IP --server IP [--clients N] [--first N] [--seconds S]\n"
 			"             --rate EXCHANGES | --window OPEN | --burst N [--hold PID]\n");
 		return 2;
 	}

@@ -176,8 +176,8 @@ static bool parse(int argc, char **argv, struct options *o)
 		.check_one_in = 1,
 		.server = { .sin_family = AF_INET, .sin_port = htons(80) } };
 	return parse_options(argc, argv, list, sizeof(list) / sizeof(*list)) &&
-	       o->server.sin_addr.s_addr && o->path && o->file.p && o->connections && o->seconds &&
-	       o->check_one_in;
+		o->server.sin_addr.s_addr && o->path && o->file.p && o->connections && o->seconds &&
+		o->check_one_in;
 }
 
 int main(int argc, char **argv)

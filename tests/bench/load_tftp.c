@@ -105,7 +105,7 @@ static bool ended(const struct load *l, int64_t now)
 {
 	if (l->o.hold)
 		return now > l->end_us ||
-		       (l->begun == l->o.clients && l->held + l->failed == l->o.clients);
+			(l->begun == l->o.clients && l->held + l->failed == l->o.clients);
 	return !l->running || now > l->end_us + TAIL_S * (int64_t)1000000;
 }
 
@@ -171,8 +171,8 @@ static bool parse(int argc, char **argv, struct options *o)
 		.tries = TRIES,
 		.server = { .sin_family = AF_INET, .sin_port = htons(69) } };
 	return parse_options(argc, argv, list, sizeof(list) / sizeof(*list)) &&
-	       o->job.server.sin_addr.s_addr && o->job.name && o->job.expected.p && o->clients &&
-	       o->rounds && o->job.blksize >= 8 && o->job.windowsize;
+		o->job.server.sin_addr.s_addr && o->job.name && o->job.expected.p && o->clients &&
+		o->rounds && o->job.blksize >= 8 && o->job.windowsize;
 }
 
 int main(int argc, char **argv)
@@ -181,10 +181,11 @@ int main(int argc, char **argv)
 	int64_t began;
 
 	if (!parse(argc, argv, &l.o)) {
-		(void)fprintf(stderr, "usage: load_tftp --server IP --name NAME --file PATH "
-		                      "[--local FIRST-IP] [--clients N]\n"
-				      "                 [--blksize N] [--windowsize N] [--seconds "
-		                      "S] [--rounds N] [--port N] [--hold]\n");
+		(void)fprintf(stderr,
+			"usage: load_tftp --server IP --name NAME --file PATH "
+			"[--local FIRST-IP] [--clients N]\n"
+			"                 [--blksize N] [--windowsize N] [--seconds "
+			"S] [--rounds N] [--port N] [--hold]\n");
 		return 2;
 	}
 	raise_descriptor_limit();

@@ -392,7 +392,7 @@ static void tick_dhcp(struct storm *s, struct machine *m, int64_t now)
 {
 	const unsigned *waits_s = m->ipxe ? ipxe_waits_s : efi_waits_s;
 	size_t n = m->ipxe ? sizeof(ipxe_waits_s) / sizeof(*ipxe_waits_s)
-	                   : sizeof(efi_waits_s) / sizeof(*efi_waits_s);
+			   : sizeof(efi_waits_s) / sizeof(*efi_waits_s);
 
 	if (now - m->sent_us < wait_us(m, waits_s[m->tries]))
 		return;
@@ -506,7 +506,7 @@ static bool parse(int argc, char **argv, struct storm *s)
 	s->n = 200;
 	s->seconds = 180;
 	return parse_options(argc, argv, list, sizeof(list) / sizeof(*list)) && s->interface &&
-	       s->loader.p && s->kernel.p && s->initrd.p && s->n;
+		s->loader.p && s->kernel.p && s->initrd.p && s->n;
 }
 
 int main(int argc, char **argv)

@@ -34,7 +34,8 @@ static void check_icmp(struct span s)
 	if (!icmp_echo_reply(s, COOKIE, &source))
 		return;
 	s = span_skip(s, (s.p[0] & 15u) * 4u);
-	CHECK(s.n >= ICMP_ECHO_OCTETS && s.p[0] == 0 && memcmp(s.p + 8, cookie, sizeof(cookie)) == 0);
+	CHECK(s.n >= ICMP_ECHO_OCTETS && s.p[0] == 0 &&
+		memcmp(s.p + 8, cookie, sizeof(cookie)) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -26,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char why[BOOT_API_WHY_MAX] = "";
 	struct boot_api_answer a;
-	int r = boot_api_answer_read((struct span){ data, size }, "http://api.example/x", "/srv/http", "machines/m", &a, why);
+	int r = boot_api_answer_read((struct span){ data, size }, "http://api.example/x",
+		"/srv/http", "machines/m", &a, why);
 
 	if (r == -EBADMSG) {
 		if (!why[0])

@@ -43,14 +43,23 @@ static void check_quotes(const struct text *t)
 		abort();
 }
 
-static void any_values(render f, const char *cmdline, struct span hostname, size_t lines, bool has_quotes)
+static void any_values(
+	render f, const char *cmdline, struct span hostname, size_t lines, bool has_quotes)
 {
 	static const struct file_ref initrd = { .path = "initrd.gz" };
-	const struct facts facts = { .client = CLIENT_PXE, .transport = TRANSPORT_TFTP, .has_mac = true,
+	const struct facts facts = { .client = CLIENT_PXE,
+		.transport = TRANSPORT_TFTP,
+		.has_mac = true,
 		.hostname = hostname };
-	const struct machine_vars vars = { .facts = &facts, .server = { 1 }, .url = "(tftp,10.0.0.1)/grub.cfg" };
-	const struct profile p = { .name = "p", .kind = PROFILE_KERNEL, .kernel = { .path = "linux" },
-		.initrds = &initrd, .n_initrds = 1, .cmdline = cmdline };
+	const struct machine_vars vars = {
+		.facts = &facts, .server = { 1 }, .url = "(tftp,10.0.0.1)/grub.cfg"
+	};
+	const struct profile p = { .name = "p",
+		.kind = PROFILE_KERNEL,
+		.kernel = { .path = "linux" },
+		.initrds = &initrd,
+		.n_initrds = 1,
+		.cmdline = cmdline };
 	struct template_error error = { 0 };
 	struct text out = { 0 };
 	int r = f(&p, &vars, &out, &error);
@@ -78,7 +87,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	any_values(grub_cfg_profile, cmdline, SPAN_LIT("pc7"), 19, true);
 	any_values(pxelinux_cfg_profile, cmdline, SPAN_LIT("pc7"), 11, false);
 	free(cmdline);
-	any_values(grub_cfg_profile, "a={{hostname}} b={{{hostname}}}", (struct span){ data, size }, 19, true);
-	any_values(pxelinux_cfg_profile, "a={{hostname}} b={{{hostname}}}", (struct span){ data, size }, 11, false);
+	any_values(grub_cfg_profile, "a={{hostname}} b={{{hostname}}}", (struct span){ data, size },
+		19, true);
+	any_values(pxelinux_cfg_profile, "a={{hostname}} b={{{hostname}}}",
+		(struct span){ data, size }, 11, false);
 	return 0;
 }

@@ -24,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(packet.number == ++n);
 		if (packet.data.n == 0)
 			continue;
-		CHECK(packet.data.p >= at && packet.data.n <= (size_t)(data + size - packet.data.p));
+		CHECK(packet.data.p >= at &&
+			packet.data.n <= (size_t)(data + size - packet.data.p));
 		at = packet.data.p + packet.data.n;
 
 		struct span bare = pcap_without_tags(packet.data);

@@ -65,7 +65,8 @@ static void check_image(struct span head, uint64_t file_size, const struct pe *s
 	CHECK(p.list[0].kind == PIECE_OCTETS && p.list[0].offset == 0);
 	CHECK(pe_decode((struct span){ (const uint8_t *)p.octets.p, (size_t)p.list[0].end },
 		      pieces_length(&p), &pe) == PE_FAULT_NONE);
-	CHECK(!pe.is_signed && pe.machine == stub->machine && pe.n_sections == stub->n_sections + 4);
+	CHECK(!pe.is_signed && pe.machine == stub->machine &&
+		pe.n_sections == stub->n_sections + 4);
 	for (size_t i = 0; i < pe.n_sections; i++) {
 		const struct pe_section *s = &pe.section[i];
 

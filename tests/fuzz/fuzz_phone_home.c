@@ -36,8 +36,10 @@ static bool phones_home(struct span query)
 	MUST((use != MACHINE_TOKEN_NONE) == span_eq(token, SPAN_LIT(TOKEN)));
 	MUST(use == MACHINE_TOKEN_NONE || says(query, "%") || says(query, "token=" TOKEN));
 	if (use == MACHINE_TOKEN_FRESH)
-		MUST(machine_state_apply(&machine, MACHINE_PHONED_HOME, NULL, 1) && machine.phase == MACHINE_INSTALLED);
-	MUST(use == MACHINE_TOKEN_NONE || !machine_state_apply(&machine, MACHINE_PHONED_HOME, NULL, 1));
+		MUST(machine_state_apply(&machine, MACHINE_PHONED_HOME, NULL, 1) &&
+			machine.phase == MACHINE_INSTALLED);
+	MUST(use == MACHINE_TOKEN_NONE ||
+		!machine_state_apply(&machine, MACHINE_PHONED_HOME, NULL, 1));
 	return use != MACHINE_TOKEN_NONE;
 }
 
@@ -48,7 +50,8 @@ static bool is_phone_home(const struct http_session *s)
 
 	locate_path(&cfg, s->path, &name);
 	MUST(locate_takes_post(s->path) ==
-		(name.kind == VIRTUAL_MACHINE_FILE && span_eq(name.file, SPAN_LIT(MACHINE_PHONE_HOME))));
+		(name.kind == VIRTUAL_MACHINE_FILE &&
+			span_eq(name.file, SPAN_LIT(MACHINE_PHONE_HOME))));
 	MUST(s->req.method != HTTP_METHOD_POST || locate_takes_post(s->path));
 	return locate_takes_post(s->path) && name.has_mac;
 }
@@ -88,7 +91,8 @@ static void read_query(struct span query)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	machine = (struct machine_state){ .phase = MACHINE_INSTALLING, .token_use = MACHINE_TOKEN_FRESH };
+	machine = (struct machine_state){ .phase = MACHINE_INSTALLING,
+		.token_use = MACHINE_TOKEN_FRESH };
 	for (size_t i = 0; i < sizeof(machine.token); i++)
 		machine.token[i] = (uint8_t)i;
 	read_query((struct span){ data, size });

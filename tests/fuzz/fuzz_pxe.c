@@ -13,8 +13,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_inside(struct span part, struct span whole)
 {
-	CHECK(part.n == 0 || (part.p >= whole.p && part.n <= whole.n &&
-				     (size_t)(part.p - whole.p) <= whole.n - part.n));
+	CHECK(part.n == 0 ||
+		(part.p >= whole.p && part.n <= whole.n &&
+			(size_t)(part.p - whole.p) <= whole.n - part.n));
 }
 
 static void check_vendor_class(struct span s)

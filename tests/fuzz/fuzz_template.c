@@ -29,8 +29,10 @@ static int itself(void *ctx, struct span name, struct span *ret)
 /* The template is the administrator's: it may fail, at a line that it has. */
 static void any_template(struct span source, const struct machine_vars *vars)
 {
-	const struct template_sink sink = { .stranger = escape_name, .own = text_kind_of(SPAN_LIT("a.yaml"))->own,
-		.partial = itself, .partial_ctx = &source };
+	const struct template_sink sink = { .stranger = escape_name,
+		.own = text_kind_of(SPAN_LIT("a.yaml"))->own,
+		.partial = itself,
+		.partial_ctx = &source };
 	struct template_error error = { 0 };
 	struct text out = { 0 };
 	unsigned lines = 1;
@@ -41,7 +43,8 @@ static void any_template(struct span source, const struct machine_vars *vars)
 		lines += source.p[i] == '\n';
 	if ((r != 0 && r != -EINVAL) || (checked != 0 && checked != -EINVAL))
 		abort();
-	if ((r != 0 || checked != 0) && (error.line < 1 || error.line > lines || error.message[0] == '\0'))
+	if ((r != 0 || checked != 0) &&
+		(error.line < 1 || error.line > lines || error.message[0] == '\0'))
 		abort();
 	text_free(&out);
 }
@@ -49,7 +52,8 @@ static void any_template(struct span source, const struct machine_vars *vars)
 /* The host name is a stranger's: one line, no blank, nothing to expand. */
 static void any_value(struct span name, const struct machine_vars *vars)
 {
-	static const struct span source = SPAN_LIT("set a {{hostname}}{{{hostname}}}{{&hostname}}\n");
+	static const struct span source = SPAN_LIT(
+		"set a {{hostname}}{{{hostname}}}{{&hostname}}\n");
 	struct template_error error;
 	struct facts facts = *vars->facts;
 	struct machine_vars v = *vars;
@@ -59,8 +63,9 @@ static void any_value(struct span name, const struct machine_vars *vars)
 	v.facts = &facts;
 	if (machine_vars_render(source, &v, escape_ipxe, &out, &error) != 0)
 		abort();
-	if (count(&out, '\n') != 1 || count(&out, ' ') != 2 || count(&out, '$') || count(&out, '|') ||
-		count(&out, '&') || count(&out, '\0') || count(&out, '\r') || count(&out, '\t'))
+	if (count(&out, '\n') != 1 || count(&out, ' ') != 2 || count(&out, '$') ||
+		count(&out, '|') || count(&out, '&') || count(&out, '\0') || count(&out, '\r') ||
+		count(&out, '\t'))
 		abort();
 	text_free(&out);
 }
@@ -68,7 +73,8 @@ static void any_value(struct span name, const struct machine_vars *vars)
 /* The same in files of every kind: as many lines and signs as with a plain name. */
 static void any_value_in_files(struct span name)
 {
-	static const struct span source = SPAN_LIT("a: \"{{hostname}}\" '{{{hostname}}}' {{hostname}}\n");
+	static const struct span source = SPAN_LIT(
+		"a: \"{{hostname}}\" '{{{hostname}}}' {{hostname}}\n");
 	static const char *const names[] = { "a.json", "a.yaml", "a.xml", "a.cfg", "a.ipxe" };
 	static const char signs[] = "\n\r\"'<>{}[] \t|`$()*!?";
 	const struct facts facts = { .hostname = name }, plain = { .hostname = SPAN_LIT("x") };
@@ -97,11 +103,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct var items[] = { { NULL, "a" }, { NULL, "b: c" } };
 	static const struct var vars_of_machine[] = { { "disk", "/dev/vda" },
-		{ "l", NULL, VAR_LIST, items, ARRAY_LEN(items) }, { "m", NULL, VAR_MAP, vars_of_machine, 2 } };
-	static const struct machine machine = { .name = "web1", .vars = vars_of_machine,
-		.n_vars = ARRAY_LEN(vars_of_machine) };
+		{ "l", NULL, VAR_LIST, items, ARRAY_LEN(items) },
+		{ "m", NULL, VAR_MAP, vars_of_machine, 2 } };
+	static const struct machine machine = {
+		.name = "web1", .vars = vars_of_machine, .n_vars = ARRAY_LEN(vars_of_machine)
+	};
 	const struct facts facts = { .client = CLIENT_IPXE, .has_mac = true, .has_uuid = true };
-	struct machine_vars vars = { .facts = &facts, .server = { 1 }, .url = "http://10.0.0.1/boot.ipxe" };
+	struct machine_vars vars = {
+		.facts = &facts, .server = { 1 }, .url = "http://10.0.0.1/boot.ipxe"
+	};
 	struct span input = { data, size };
 
 	any_template(input, &vars);

@@ -36,7 +36,8 @@ static void check_action(const struct run *r, struct tftp_action a)
 	if (a.send != TFTP_SEND_BLOCKS)
 		return;
 	/* A piece of the window, new or again: it goes on where the last one ended. */
-	CHECK(a.first > s->acked && a.first <= a.last && a.last <= s->sent && a.last == s->next - 1);
+	CHECK(a.first > s->acked && a.first <= a.last && a.last <= s->sent &&
+		a.last == s->next - 1);
 	CHECK(a.last <= s->window_last && s->window_last - s->acked <= s->terms.windowsize);
 	CHECK(a.last - a.first < s->burst && (s->burst_ms != 0) == (a.last < s->window_last));
 	for (uint64_t b = a.first; b <= a.last; b++)
@@ -126,8 +127,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* Windows that leave in pieces of 16 blocks, or more. */
 	for (uint32_t i = 0; run.begun && run.session.outcome == TFTP_RUNNING; i++) {
 		CHECK(i < 100 * (1 + run.session.terms.windowsize / 16));
-		run.now_ms =
-			run.session.deadline_ms > run.now_ms ? run.session.deadline_ms : run.now_ms;
+		run.now_ms = run.session.deadline_ms > run.now_ms ? run.session.deadline_ms
+								  : run.now_ms;
 		check_action(&run, tftp_session_tick(&run.session, run.now_ms));
 	}
 	return 0;

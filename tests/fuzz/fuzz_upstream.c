@@ -20,11 +20,15 @@ static struct span line(struct span *s)
 
 static void any_reply(struct span input)
 {
-	struct upstream_reply reply = { .status = 206, .content_range = line(&input), .content_length = line(&input),
-		.etag = line(&input), .last_modified = line(&input) };
+	struct upstream_reply reply = { .status = 206,
+		.content_range = line(&input),
+		.content_length = line(&input),
+		.etag = line(&input),
+		.last_modified = line(&input) };
 	uint64_t total;
 
-	if (upstream_judge(&reply, 5, true, &total) == UPSTREAM_REST && (total <= 5 || total == UPSTREAM_LENGTH_UNKNOWN))
+	if (upstream_judge(&reply, 5, true, &total) == UPSTREAM_REST &&
+		(total <= 5 || total == UPSTREAM_LENGTH_UNKNOWN))
 		abort();
 	reply.status = 200;
 	if (upstream_judge(&reply, 5, true, &total) != UPSTREAM_WHOLE)
@@ -37,7 +41,8 @@ static void any_url(struct span input)
 	struct span base = line(&input), reference = line(&input);
 	struct text url = { 0 };
 
-	if (url_is_http(base) && url_resolve(base, reference, &url) && !url_is_http(text_span(&url)))
+	if (url_is_http(base) && url_resolve(base, reference, &url) &&
+		!url_is_http(text_span(&url)))
 		abort();
 	(void)url_file_name(base);
 	text_free(&url);

@@ -6,10 +6,10 @@
 
 #include <stdlib.h>
 
-#define MUST(x)          \
-	do {             \
-		if (!(x)) \
-			abort(); \
+#define MUST(x)                                                                                    \
+	do {                                                                                       \
+		if (!(x))                                                                          \
+			abort();                                                                   \
 	} while (0)
 
 static void send_some(struct http_session *s, uint64_t now_ms)

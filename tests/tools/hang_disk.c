@@ -68,7 +68,8 @@ int fsync(int fd)
 ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at)
 {
 	wait_for_disk(fd);
-	return ((ssize_t(*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64"))(fd, p, n, at);
+	return ((ssize_t(*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64"))(
+		fd, p, n, at);
 }
 
 int open(const char *path, int flags, ...)
@@ -101,13 +102,15 @@ long syscall(long number, ...)
 	if (number == SYS_openat2 && getenv("HANG_DISK_END")) {
 		path = (const char *)a[1];
 		how = (const struct open_how *)a[2];
-		if ((how->resolve & RESOLVE_CACHED) && file && access(file, F_OK) == 0 && is_meant(path)) {
+		if ((how->resolve & RESOLVE_CACHED) && file && access(file, F_OK) == 0 &&
+			is_meant(path)) {
 			errno = EAGAIN;
 			return -1;
 		}
 		wait_for_path(path);
 	}
-	return ((long (*)(long, ...))dlsym(RTLD_NEXT, "syscall"))(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return ((long (*)(long, ...))dlsym(RTLD_NEXT, "syscall"))(
+		number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 ssize_t read(int fd, void *p, size_t n)

@@ -59,8 +59,8 @@ ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t at, int flags)
 
 ssize_t pread(int fd, void *p, size_t n, off_t at)
 {
-	ssize_t got =
-		((ssize_t(*)(int, void *, size_t, off_t))dlsym(RTLD_NEXT, "pread64"))(fd, p, n, at);
+	ssize_t got = ((ssize_t(*)(int, void *, size_t, off_t))dlsym(RTLD_NEXT, "pread64"))(
+		fd, p, n, at);
 
 	if (got > 0 && is_large(fd)) {
 		wait_and_count("r", 10000);

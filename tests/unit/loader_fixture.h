@@ -16,29 +16,48 @@
 
 #include <cmocka.h>
 
-static const struct file_ref initrds[] = { { .path = "debian/initrd.gz" }, { .path = "a b/initrd.gz" },
+static const struct file_ref initrds[] = { { .path = "debian/initrd.gz" },
+	{ .path = "a b/initrd.gz" },
 	{ .path = "https://192.0.2.1/firmware.cpio.gz", .is_url = true } };
 static const struct var vars[] = { { "disk", "/dev/vda" }, { "note", "a b && ${c}" } };
 static const struct machine web1 = { .name = "web1", .vars = vars, .n_vars = ARRAY_LEN(vars) };
 
 static const struct facts good = {
-	.client = CLIENT_IPXE, .has_arch = true, .arch_number = 7, .arch = ARCH_X64, .has_mac = true,
-	.mac = { { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 } }, .has_uuid = true, .uuid = { { 0x44, 0x45, 0x4c, 0x4c, 1 } },
+	.client = CLIENT_IPXE,
+	.has_arch = true,
+	.arch_number = 7,
+	.arch = ARCH_X64,
+	.has_mac = true,
+	.mac = { { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 } },
+	.has_uuid = true,
+	.uuid = { { 0x44, 0x45, 0x4c, 0x4c, 1 } },
 	.hostname = { (const uint8_t *)"pc7", 3 },
 };
 #define HOSTILE "x\n#!ipxe\r\nshell || ${net0/mac} \"'`;&\0\xff"
 static const struct facts hostile = {
-	.client = CLIENT_IPXE, .has_mac = true, .mac = { { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 } },
+	.client = CLIENT_IPXE,
+	.has_mac = true,
+	.mac = { { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 } },
 	.hostname = { (const uint8_t *)HOSTILE, sizeof(HOSTILE) - 1 },
 };
 static const struct facts unknown = { .client = CLIENT_IPXE };
 
-#define KERNEL(...) { .name = "debian", .kind = PROFILE_KERNEL, .kernel = { .path = "debian/linux" }, __VA_ARGS__ }
+#define KERNEL(...)                                                                                \
+	{                                                                                          \
+		.name = "debian", .kind = PROFILE_KERNEL, .kernel = { .path = "debian/linux" },    \
+		__VA_ARGS__                                                                        \
+	}
 
-static inline struct machine_vars fixture_vars(const struct facts *f, const struct machine *m, const char *url)
+static inline struct machine_vars fixture_vars(
+	const struct facts *f, const struct machine *m, const char *url)
 {
-	return (struct machine_vars){ .facts = f, .machine = m, .address = { f->has_mac ? 0xac182001 : 0 },
-		.server = { 0xac180001 }, .base = { "http://172.24.0.1" }, .url = url, .files = "profiles/debian" };
+	return (struct machine_vars){ .facts = f,
+		.machine = m,
+		.address = { f->has_mac ? 0xac182001 : 0 },
+		.server = { 0xac180001 },
+		.base = { "http://172.24.0.1" },
+		.url = url,
+		.files = "profiles/debian" };
 }
 
 static inline size_t fixture_count(const struct text *t, const char *what)
@@ -51,8 +70,8 @@ static inline size_t fixture_count(const struct text *t, const char *what)
 }
 
 /* What means something to one loader or another. */
-static const char *const shapes[] = { "\n", "${", "||", "&&", ";", "#", "\"", "'", "`", "\\", "$", "{", "}",
-	"{{mac}}", " ", "\t", "\r", "\v" };
+static const char *const shapes[] = { "\n", "${", "||", "&&", ";", "#", "\"", "'", "`", "\\", "$",
+	"{", "}", "{{mac}}", " ", "\t", "\r", "\v" };
 
 /* To repeat a run. */
 static inline unsigned fixture_seed(void)
@@ -71,13 +90,14 @@ static inline struct span fixture_hostile_text(uint8_t *buf, size_t cap)
 	struct wr w = wr_of(buf, cap);
 
 	while (!w.full && rand() % 12)
-		wr_span(&w, rand() % 2 ? span_str(shapes[(size_t)rand() % ARRAY_LEN(shapes)])
-				      : (struct span){ &(uint8_t){ (uint8_t)rand() }, 1 });
+		wr_span(&w,
+			rand() % 2 ? span_str(shapes[(size_t)rand() % ARRAY_LEN(shapes)])
+				   : (struct span){ &(uint8_t){ (uint8_t)rand() }, 1 });
 	return wr_done(&w);
 }
 
-typedef int (*fixture_render)(const struct profile *p, const struct machine_vars *vars, struct text *out,
-	struct template_error *ret_error);
+typedef int (*fixture_render)(const struct profile *p, const struct machine_vars *vars,
+	struct text *out, struct template_error *ret_error);
 
 /* A profile rendered for a machine, and the golden text of that. */
 struct fixture_vector {
@@ -86,12 +106,12 @@ struct fixture_vector {
 	const struct facts *facts;
 	const struct machine *machine;
 	enum transport transport;
-	const char *base; /* or NULL: as usual */
+	const char *base;  /* or NULL: as usual */
 	const char *files; /* or NULL: as usual */
 };
 
-static inline int fixture_render_vector(const struct fixture_vector *x, const char *url, fixture_render render,
-	struct text *out, struct template_error *ret_error)
+static inline int fixture_render_vector(const struct fixture_vector *x, const char *url,
+	fixture_render render, struct text *out, struct template_error *ret_error)
 {
 	struct facts f = *x->facts;
 	struct machine_vars v = fixture_vars(&f, x->machine, url);
@@ -104,8 +124,8 @@ static inline int fixture_render_vector(const struct fixture_vector *x, const ch
 	return render(&x->profile, &v, out, ret_error);
 }
 
-static inline void fixture_renders_as_golden(const struct fixture_vector *list, size_t n, const char *url,
-	fixture_render render)
+static inline void fixture_renders_as_golden(
+	const struct fixture_vector *list, size_t n, const char *url, fixture_render render)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct template_error error = { 0 };
@@ -119,14 +139,15 @@ static inline void fixture_renders_as_golden(const struct fixture_vector *list, 
 	}
 }
 
-static inline void fixture_says_when_memory_is_out(const struct fixture_vector *list, size_t n, const char *url,
-	fixture_render render)
+static inline void fixture_says_when_memory_is_out(
+	const struct fixture_vector *list, size_t n, const char *url, fixture_render render)
 {
 	struct template_error error = { 0 };
 	struct text out = { .failed = true };
 
 	for (size_t i = 0; i < n; i++)
-		assert_int_equal(fixture_render_vector(&list[i], url, render, &out, &error), -ENOMEM);
+		assert_int_equal(
+			fixture_render_vector(&list[i], url, render, &out, &error), -ENOMEM);
 }
 
 /* This machine has no vars. */
@@ -147,8 +168,9 @@ static inline void fixture_names_the_wrong_variable(const char *url, fixture_ren
  * the commands and the words that it has for a harmless name. */
 static inline void fixture_no_name_breaks_out(fixture_render render, const char *url)
 {
-	const struct profile p = KERNEL(.cmdline = "a={{hostname}} b={{{hostname}}} c={{& hostname }}",
-		.initrds = initrds, .n_initrds = 2);
+	const struct profile p =
+		KERNEL(.cmdline = "a={{hostname}} b={{{hostname}}} c={{& hostname }}",
+			.initrds = initrds, .n_initrds = 2);
 	unsigned seed = fixture_seed();
 
 	for (unsigned round = 0; round < 3000; round++) {
@@ -165,7 +187,8 @@ static inline void fixture_no_name_breaks_out(fixture_render render, const char 
 		assert_int_equal(render(&p, &v, &should, &error), 0);
 		for (size_t i = 0; i < ARRAY_LEN(shapes); i++)
 			if (fixture_count(&is, shapes[i]) != fixture_count(&should, shapes[i]))
-				fail_msg("seed %u: \"%s\" got in:\n%s", seed, shapes[i], text_str(&is));
+				fail_msg("seed %u: \"%s\" got in:\n%s", seed, shapes[i],
+					text_str(&is));
 		if (strlen(is.p) != is.n)
 			fail_msg("seed %u: NUL got in:\n%s", seed, text_str(&is));
 		text_free(&is);

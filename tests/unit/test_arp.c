@@ -11,9 +11,10 @@
 /* RFC 5227 2.1.1: sender address and target hardware address are zero. */
 static const uint8_t probe_octets[] = { 0, 1, 8, 0, 6, 4, 0, 1, 0x52, 0x54, 0, 1, 2, 3, 0, 0, 0, 0,
 	0, 0, 0, 0, 0, 0, 172, 24, 32, 1 };
-static const uint8_t reply_octets[] = { 0, 1, 8, 0, 6, 4, 0, 2, 0x52, 0x54, 0, 9, 9, 9, 172, 24, 32, 1,
-	0x52, 0x54, 0, 1, 2, 3, 0, 0, 0, 0 };
-static const struct mac ours = { { 0x52, 0x54, 0, 1, 2, 3 } }, other = { { 0x52, 0x54, 0, 9, 9, 9 } };
+static const uint8_t reply_octets[] = { 0, 1, 8, 0, 6, 4, 0, 2, 0x52, 0x54, 0, 9, 9, 9, 172, 24, 32,
+	1, 0x52, 0x54, 0, 1, 2, 3, 0, 0, 0, 0 };
+static const struct mac ours = { { 0x52, 0x54, 0, 1, 2, 3 } },
+			other = { { 0x52, 0x54, 0, 9, 9, 9 } };
 
 static enum drop decode(const uint8_t *p, size_t n, struct arp *ret)
 {

@@ -50,7 +50,8 @@ static void understands_the_published_form(void **state)
 		struct text got = { 0 };
 		char why[BOOT_API_WHY_MAX] = "";
 
-		if (boot_api_answer_read(span_str(good[i].json), API, "/srv/http", "machines/m", &a, why) != 0)
+		if (boot_api_answer_read(
+			    span_str(good[i].json), API, "/srv/http", "machines/m", &a, why) != 0)
 			fail_msg("%s: %s", good[i].json, why);
 		assert_null(a.script);
 		add_file(&a.profile.kernel, &got);
@@ -59,7 +60,8 @@ static void understands_the_published_form(void **state)
 			text_adds(&got, k ? " " : "");
 			add_file(&a.profile.initrds[k], &got);
 		}
-		text_addf(&got, "|%s|%s", a.profile.cmdline, a.profile.message ? a.profile.message : "");
+		text_addf(&got, "|%s|%s", a.profile.cmdline,
+			a.profile.message ? a.profile.message : "");
 		assert_string_equal(text_str(&got), good[i].expected);
 		text_free(&got);
 		boot_api_answer_free(&a);
@@ -73,12 +75,20 @@ static void finds_what_it_serves(void **state)
 	bool is_private;
 
 	(void)state;
-	assert_int_equal(boot_api_answer_read(SPAN_LIT("{\"kernel\": \"/k\", \"initrd\": [\"/a\", \"file:///srv/http/b\"], "
-		"\"cmdline\": \"{{ URL \\\"/c\\\" }}\"}"), API, "/srv/http", "machines/m", &a, why), 0);
-	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("kernel"), &is_private)->upstream, "http://api.example:8080/k");
-	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("initrd0"), &is_private)->upstream, "http://api.example:8080/a");
+	assert_int_equal(
+		boot_api_answer_read(
+			SPAN_LIT(
+				"{\"kernel\": \"/k\", \"initrd\": [\"/a\", \"file:///srv/http/b\"], "
+				"\"cmdline\": \"{{ URL \\\"/c\\\" }}\"}"),
+			API, "/srv/http", "machines/m", &a, why),
+		0);
+	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("kernel"), &is_private)->upstream,
+		"http://api.example:8080/k");
+	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("initrd0"), &is_private)->upstream,
+		"http://api.example:8080/a");
 	assert_false(is_private);
-	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("url0"), &is_private)->upstream, "http://api.example:8080/c");
+	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("url0"), &is_private)->upstream,
+		"http://api.example:8080/c");
 	assert_true(is_private);
 	assert_null(boot_api_answer_file(&a, SPAN_LIT("initrd1"), &is_private)->upstream);
 	assert_string_equal(boot_api_answer_file(&a, SPAN_LIT("initrd1"), &is_private)->path, "b");
@@ -96,7 +106,9 @@ static void hands_on_a_script(void **state)
 	bool is_private;
 
 	(void)state;
-	assert_int_equal(boot_api_answer_read(SPAN_LIT("{\"ipxe-script\": \"#!ipxe\\nshell\"}"), API, "/srv/http", "machines/m", &a, why), 0);
+	assert_int_equal(boot_api_answer_read(SPAN_LIT("{\"ipxe-script\": \"#!ipxe\\nshell\"}"),
+				 API, "/srv/http", "machines/m", &a, why),
+		0);
 	assert_string_equal(a.script, "#!ipxe\nshell");
 	assert_null(boot_api_answer_file(&a, SPAN_LIT("kernel"), &is_private));
 	boot_api_answer_free(&a);
@@ -127,7 +139,8 @@ static const struct {
 	{ "{\"kernel\": \"/k\", \"cmdline\": \"{{ URL \"}", "never closed" },
 	{ "{\"kernel\": \"/k\", \"cmdline\": \"{{ .Mac }}\"}", "is no {{ URL" },
 	{ "{\"kernel\": \"/k\", \"cmdline\": \"{{ URL \\\"ftp://x\\\" }}\"}", "none of http" },
-	{ "{\"kernel\": \"/k\", \"cmdline\": \"{{ URL \\\"file:///etc/x\\\" }}\"}", "not below http.root" },
+	{ "{\"kernel\": \"/k\", \"cmdline\": \"{{ URL \\\"file:///etc/x\\\" }}\"}",
+		"not below http.root" },
 	{ "{\"kernel\": \"/k\", \"message\": []}", "\"message\" is no text" },
 };
 
@@ -138,7 +151,9 @@ static void says_why_something_is_no_answer(void **state)
 		struct boot_api_answer a;
 		char why[BOOT_API_WHY_MAX] = "";
 
-		if (boot_api_answer_read(span_str(bad[i].json), API, "/srv/http", "machines/m", &a, why) != -EBADMSG || !strstr(why, bad[i].why))
+		if (boot_api_answer_read(span_str(bad[i].json), API, "/srv/http", "machines/m", &a,
+			    why) != -EBADMSG ||
+			!strstr(why, bad[i].why))
 			fail_msg("%s: %s", bad[i].json, why);
 		for (const char *p = why; *p; p++)
 			assert_in_range(*p, ' ', '~');

@@ -30,7 +30,8 @@ static void plan(struct world *w, uint8_t last, bool cookie)
 
 	if (cookie)
 		memcpy(packet + 236, "\x63\x82\x53\x63\xff", 5);
-	assert_int_equal(dhcp4_decode(&w->arena, (struct span){ packet, sizeof(packet) }, &w->request),
+	assert_int_equal(
+		dhcp4_decode(&w->arena, (struct span){ packet, sizeof(packet) }, &w->request),
 		cookie ? DROP_NO_MESSAGE_TYPE : DROP_NO_COOKIE);
 	assert_int_equal(w->request.type, DHCP4_BOOTP);
 	dhcp4_plan(&srv, &w->request, &rx, 1000, &w->arena, &w->plan);
@@ -38,8 +39,12 @@ static void plan(struct world *w, uint8_t last, bool cookie)
 
 static void bootp(void **state)
 {
-	const struct iface_view br0 = { .name = "br0", .index = 2, .up = true, .mtu = 1500,
-		.addrs = { { { 0xac180001 }, 16 } }, .n_addrs = 1 };
+	const struct iface_view br0 = { .name = "br0",
+		.index = 2,
+		.up = true,
+		.mtu = 1500,
+		.addrs = { { { 0xac180001 }, 16 } },
+		.n_addrs = 1 };
 	struct config_errors errs = { 0 };
 	struct world w = { 0 };
 	uint8_t reply[1500];
@@ -59,7 +64,8 @@ static void bootp(void **state)
 		out = wr_of(reply, sizeof(reply));
 		assert_int_equal(dhcp4_encode(&w.plan.out, w.plan.max_size, &out), 0);
 		assert_int_equal(out.n, 300); /* and not more: RFC 1542 2.1 */
-		assert_int_equal(dhcp4_decode(&w.arena, wr_done(&out), &w.request), DROP_NO_MESSAGE_TYPE);
+		assert_int_equal(
+			dhcp4_decode(&w.arena, wr_done(&out), &w.request), DROP_NO_MESSAGE_TYPE);
 		assert_true(span_eq(span_until_nul(w.request.file), SPAN_LIT("xterminal/kernel")));
 		assert_int_equal(w.request.opt[OPT_SUBNET_MASK].n, 4);
 		assert_int_equal(w.request.opt[OPT_LEASE_TIME].n, 0);

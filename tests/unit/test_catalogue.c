@@ -31,7 +31,8 @@ static void test_shipped(void **state)
 	image = catalogue_find(&c, "debian-12", &near);
 	assert_non_null(image);
 	assert_string_equal(image->kernel.name, "linux");
-	assert_string_equal(image->initrds[0].url, "https://deb.debian.org/debian/dists/bookworm/main/installer-amd64/"
+	assert_string_equal(image->initrds[0].url,
+		"https://deb.debian.org/debian/dists/bookworm/main/installer-amd64/"
 		"current/images/netboot/debian-installer/amd64/initrd.gz");
 	assert_int_equal(image->n_sums, 2);
 	for (size_t i = 0; i < c.n_images; i++)
@@ -46,7 +47,8 @@ static void test_forms(void **state)
 	static const char source[] = "images:\n"
 				     "  a:\n"
 				     "    kernel: {url: http://h/linux, sha256: " D64 "}\n"
-				     "    initrd: [{url: http://h/one.gz, sha256: " D64 "}, {url: http://h/two.gz, sha256: " D64 "}]\n"
+				     "    initrd: [{url: http://h/one.gz, sha256: " D64
+				     "}, {url: http://h/two.gz, sha256: " D64 "}]\n"
 				     "    cmdline: quiet\n"
 				     "  b: {base: https://h/d/, kernel: linux, sums: SHA256SUMS}\n";
 	struct config_errors errs = { 0 };
@@ -74,17 +76,22 @@ static void test_refusals(void **state)
 		const char *image, *words;
 	} cases[] = {
 		{ "kernel: http://h/linux", "nothing proves http://h/linux" },
-		{ "kernel: {url: http://h/linux, sha256: abc}", "a SHA-256, 64 hexadecimal digits" },
+		{ "kernel: {url: http://h/linux, sha256: abc}",
+			"a SHA-256, 64 hexadecimal digits" },
 		{ "kernel: {sha256: " D64 "}", "this file has no url" },
 		{ "title: x", "this image has no kernel" },
 		{ "kernel: file:///etc/passwd", "a URL" },
 		{ "kernel: linux", "a URL" },
 		{ "kernel: https://h/d/linux, sums: https://h/e/SUMS", "does not lie below" },
-		{ "kernel: https://h/d/linux, sums: [https://h/e/SUMS, https://h/d/SUMS]", "does not lie below" },
+		{ "kernel: https://h/d/linux, sums: [https://h/e/SUMS, https://h/d/SUMS]",
+			"does not lie below" },
 		{ "kernel: http://h/linux, sums: http://h/SUMS", "it would prove nothing" },
-		{ "kernel: https://h/linux, sums: https://h/SUMS, signature: https://h/SUMS.gpg", "without a keyring" },
-		{ "kernel: https://h/linux, sums: https://h/SUMS, keyring: keys.gpg", "an absolute path" },
-		{ "kernel: https://h/linux, initrd: https://h/a/linux, sums: https://h/SUMS", "two of its files" },
+		{ "kernel: https://h/linux, sums: https://h/SUMS, signature: https://h/SUMS.gpg",
+			"without a keyring" },
+		{ "kernel: https://h/linux, sums: https://h/SUMS, keyring: keys.gpg",
+			"an absolute path" },
+		{ "kernel: https://h/linux, initrd: https://h/a/linux, sums: https://h/SUMS",
+			"two of its files" },
 		{ "kernel: https://h/.linux, sums: https://h/SUMS", "must not begin with a dot" },
 		{ "kernel: https://h/.., sums: https://h/SUMS", "must not begin with a dot" },
 		{ "kernel: https://h/, sums: https://h/SUMS", "cannot be the name of a file" },
@@ -122,7 +129,8 @@ static void test_names(void **state)
 		struct config_errors errs = { 0 };
 		struct catalogue c;
 
-		(void)snprintf(source, sizeof(source), "images:\n  \"%s\": {kernel: https://h/l, sums: https://h/S}\n", bad[i]);
+		(void)snprintf(source, sizeof(source),
+			"images:\n  \"%s\": {kernel: https://h/l, sums: https://h/S}\n", bad[i]);
 		assert_int_equal(catalogue_load(span_str(source), &errs, &c), -EINVAL);
 		config_errors_free(&errs);
 	}

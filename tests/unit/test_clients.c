@@ -27,7 +27,8 @@ static bool may_allocate(void)
 
 static struct mac mac(uint32_t n)
 {
-	return (struct mac){ { 2, 0, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n } };
+	return (struct mac){ { 2, 0, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8),
+		(uint8_t)n } };
 }
 
 static struct clients *new_clients(void)
@@ -42,10 +43,19 @@ static struct clients *new_clients(void)
 static void remember(struct clients *c, uint32_t n, struct ip4 address)
 {
 	char words[] = "vendor\0user\0host\0circuit\0remote\0net";
-	struct facts f = { .client = CLIENT_PXE, .transport = TRANSPORT_TFTP, .has_arch = true, .arch = ARCH_X64,
-		.arch_number = 7, .has_mac = true, .mac = mac(n), .vendor_class = span_str(words),
-		.user_class = span_str(words + 7), .hostname = span_str(words + 12), .circuit_id = span_str(words + 17),
-		.remote_id = span_str(words + 25), .network = words + 32 };
+	struct facts f = { .client = CLIENT_PXE,
+		.transport = TRANSPORT_TFTP,
+		.has_arch = true,
+		.arch = ARCH_X64,
+		.arch_number = 7,
+		.has_mac = true,
+		.mac = mac(n),
+		.vendor_class = span_str(words),
+		.user_class = span_str(words + 7),
+		.hostname = span_str(words + 12),
+		.circuit_id = span_str(words + 17),
+		.remote_id = span_str(words + 25),
+		.network = words + 32 };
 
 	clients_remember(c, &f, address, 1000);
 	memset(words, 'x', sizeof(words));
@@ -54,10 +64,18 @@ static void remember(struct clients *c, uint32_t n, struct ip4 address)
 /* An installer's own DHCP says nothing of the firmware that started it. */
 static void keeps_what_the_firmware_said(void **state)
 {
-	const struct facts firmware = { .client = CLIENT_PXE, .has_arch = true, .arch = ARCH_X64, .arch_number = 7,
-		.has_mac = true, .mac = mac(1), .has_uuid = true, .uuid = { { 1, 2, 3 } } };
+	const struct facts firmware = { .client = CLIENT_PXE,
+		.has_arch = true,
+		.arch = ARCH_X64,
+		.arch_number = 7,
+		.has_mac = true,
+		.mac = mac(1),
+		.has_uuid = true,
+		.uuid = { { 1, 2, 3 } } };
 	const struct facts system = { .client = CLIENT_DHCP, .has_mac = true, .mac = mac(1) };
-	const struct facts other_firmware = { .client = CLIENT_PXE, .has_mac = true, .mac = mac(1) };
+	const struct facts other_firmware = {
+		.client = CLIENT_PXE, .has_mac = true, .mac = mac(1)
+	};
 	struct clients *c = new_clients();
 	struct ip4 address;
 	struct facts f;
@@ -146,8 +164,11 @@ static void cuts_long_texts(void **state)
 	struct clients *c = new_clients();
 	static const uint8_t octets[300] = { 1, 0, 2 };
 	char network[100];
-	struct facts f = { .has_mac = true, .mac = mac(1), .network = network,
-		.vendor_class = { octets, sizeof(octets) }, .hostname = { octets, CLIENT_TEXT_MAX } };
+	struct facts f = { .has_mac = true,
+		.mac = mac(1),
+		.network = network,
+		.vendor_class = { octets, sizeof(octets) },
+		.hostname = { octets, CLIENT_TEXT_MAX } };
 	struct ip4 address;
 
 	(void)state;
@@ -232,16 +253,16 @@ static void says_no_router_to_ipxe_only(void **state)
 		int64_t asks_ms;
 		bool wants;
 	} story[] = {
-		{ -1, 0, 0, false },                      /* nobody knows it */
+		{ -1, 0, 0, false }, /* nobody knows it */
 		{ 1000, CLIENT_PXE, 1100, false },
-		{ 2000, CLIENT_IPXE, 2100, false },       /* its first: a router may answer yet */
+		{ 2000, CLIENT_IPXE, 2100, false }, /* its first: a router may answer yet */
 		{ -1, 0, 2699, false },
 		{ -1, 0, 2700, true },
-		{ 3000, CLIENT_IPXE, 3100, true },        /* the REQUEST of the same exchange */
-		{ 9000, CLIENT_IPXE, 9100, false },       /* another exchange begins anew */
+		{ 3000, CLIENT_IPXE, 3100, true },  /* the REQUEST of the same exchange */
+		{ 9000, CLIENT_IPXE, 9100, false }, /* another exchange begins anew */
 		{ -1, 0, 9700, true },
 		{ -1, 0, 39000, true },
-		{ -1, 0, 39001, false },                  /* it booted long ago */
+		{ -1, 0, 39001, false }, /* it booted long ago */
 		{ 50000, CLIENT_DHCP, 50700, false },
 	};
 	struct clients *c = new_clients();

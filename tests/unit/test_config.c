@@ -61,7 +61,8 @@ static void finds_machines_by_mac_then_uuid(void **state)
 	assert_ptr_equal(config_find_machine(&cfg, NULL, &swapped), &machines[0]); /* P-5 */
 	assert_null(config_find_machine(&cfg, &unknown, &other));
 	assert_null(config_find_machine(&cfg, NULL, &zero)); /* P-6 */
-	assert_null(config_find_machine(&cfg, &(struct mac){ { 0 } }, NULL)); /* "u" has no MAC, not that of zeros */
+	assert_null(config_find_machine(
+		&cfg, &(struct mac){ { 0 } }, NULL)); /* "u" has no MAC, not that of zeros */
 	assert_null(config_find_machine(&cfg, NULL, NULL));
 	assert_ptr_equal(config_find_machine_named(&cfg, SPAN_LIT("zero")), &machines[2]);
 	assert_ptr_equal(config_find_machine_named(&cfg, SPAN_LIT("m")), &machines[1]);
@@ -87,9 +88,10 @@ static void finds_profiles_by_name(void **state)
 
 static void names_are_the_contracts(void **state)
 {
-	static const char *const modes[] = { "server", "proxy", "off" }, *const clients[] = { "dhcp", "pxe", "http", "ipxe" };
-	static const char *const keys[] = { "arch", "client", "mac", "uuid", "vendor_class", "user_class", "hostname",
-		"network", "circuit_id", "remote_id", "serial", "asset" };
+	static const char *const modes[] = { "server", "proxy", "off" },
+				 *const clients[] = { "dhcp", "pxe", "http", "ipxe" };
+	static const char *const keys[] = { "arch", "client", "mac", "uuid", "vendor_class",
+		"user_class", "hostname", "network", "circuit_id", "remote_id", "serial", "asset" };
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(modes); i++)

@@ -60,8 +60,8 @@ static int make_tree(void **state)
 static int remove_tree(void **state)
 {
 	static const char *const files[] = { "http/linux", "http/out", "tftp/pxelinux.0",
-		"ipxe/ipxe.efi", "ipxe/signed.efi", "ipxe/arm64.efi", "http/vmlinuz", "http/vmlinuz-signed",
-		"http/vmlinuz-arm64", "good.yaml", "bad.yaml" };
+		"ipxe/ipxe.efi", "ipxe/signed.efi", "ipxe/arm64.efi", "http/vmlinuz",
+		"http/vmlinuz-signed", "http/vmlinuz-arm64", "good.yaml", "bad.yaml" };
 	static const char *const dirs[] = { "http/sub", "http", "tftp", "ipxe", dir };
 
 	(void)state;
@@ -175,36 +175,47 @@ static const struct {
 	const char *part;
 } images[] = {
 	{ "loaders: {dir: %s/ipxe, x64: signed.efi}\n", 0, NULL },
-	{ "loaders: {dir: %s/ipxe,\n x64: arm64.efi}\n", 2, "iPXE for x64, arm64.efi, is an image for arm64, and x64 is wanted" },
-	{ "loaders: {dir: %s/ipxe,\n bios: ipxe.efi}\n", 2, "iPXE for bios, ipxe.efi, is a UEFI image, and BIOS runs none" },
+	{ "loaders: {dir: %s/ipxe,\n x64: arm64.efi}\n", 2,
+		"iPXE for x64, arm64.efi, is an image for arm64, and x64 is wanted" },
+	{ "loaders: {dir: %s/ipxe,\n bios: ipxe.efi}\n", 2,
+		"iPXE for bios, ipxe.efi, is a UEFI image, and BIOS runs none" },
 	{ "loaders: {dir: %s/ipxe,\n arm64: %s/http/linux}\n", 2, "is no PE file" },
 	{ "loaders: {dir: %s/ipxe,\n grub: {arm64: %s/ipxe/arm64.efi}}\n", 0, NULL },
 	/* Secure Boot: nothing unsigned on its way */
 	{ "loaders:\n  shim: {x64: %s/ipxe/signed.efi}\n  grub: {x64: %s/ipxe/ipxe.efi}\n"
-	  "profiles: {a: {kernel: vmlinuz-signed}}\n", 0, NULL },
+	  "profiles: {a: {kernel: vmlinuz-signed}}\n",
+		0, NULL },
 	{ "loaders:\n  shim: {x64: %s/ipxe/signed.efi}\n  grub: {x64: %s/ipxe/ipxe.efi}\n"
-	  "profiles: {a: {kernel: vmlinuz-signed, secure_boot: true}}\n", 4, "is not signed, and Secure Boot loads nothing unsigned" },
+	  "profiles: {a: {kernel: vmlinuz-signed, secure_boot: true}}\n",
+		4, "is not signed, and Secure Boot loads nothing unsigned" },
 	{ "loaders:\n  shim: {x64: %s/ipxe/ipxe.efi}\n  grub: {x64: %s/ipxe/signed.efi}\n"
-	  "profiles: {a: {kernel: vmlinuz-signed, secure_boot: true}}\n", 4, "secure_boot: shim for x64, " },
+	  "profiles: {a: {kernel: vmlinuz-signed, secure_boot: true}}\n",
+		4, "secure_boot: shim for x64, " },
 	{ "loaders:\n  shim: {x64: %s/ipxe/signed.efi}\n  grub: {x64: %s/ipxe/signed.efi}\n"
-	  "profiles: {a: {kernel: vmlinuz, secure_boot: true}}\n", 4, "http/vmlinuz is not signed" },
+	  "profiles: {a: {kernel: vmlinuz, secure_boot: true}}\n",
+		4, "http/vmlinuz is not signed" },
 	/* unified kernel images */
-	{ "loaders: {stub: {x64: %s/ipxe/ipxe.efi}}\nprofiles: {a: {kernel: vmlinuz, initrd: linux, loader: uki}}\n", 0, NULL },
+	{ "loaders: {stub: {x64: %s/ipxe/ipxe.efi}}\nprofiles: {a: {kernel: vmlinuz, initrd: linux, loader: uki}}\n",
+		0, NULL },
 	{ "loaders: {stub: {x64: %s/ipxe/arm64.efi}}\n", 1, "the EFI stub for x64, " },
-	{ "loaders: {stub: {x64: %s/ipxe/ipxe.efi}}\nprofiles: {a: {kernel: linux, loader: uki}}\n", 2,
-		"http/linux is no PE file" },
-	{ "loaders: {stub: {arm64: %s/ipxe/gone.efi}}\nprofiles: {a: {kernel: vmlinuz, initrd: linux, loader: uki}}\n", 1,
-		"does not exist" },
+	{ "loaders: {stub: {x64: %s/ipxe/ipxe.efi}}\nprofiles: {a: {kernel: linux, loader: uki}}\n",
+		2, "http/linux is no PE file" },
+	{ "loaders: {stub: {arm64: %s/ipxe/gone.efi}}\nprofiles: {a: {kernel: vmlinuz, initrd: linux, loader: uki}}\n",
+		1, "does not exist" },
 	/* certificates for what is fetched */
 	{ "images: {limit: 1G,\n ca: %s/gone.pem}\n", 2, "images.ca: " },
-	{ "images: {limit: 1G,\n ca: %s/gone.pem}\n", 2, "gone.pem does not exist: put the certificates there" },
+	{ "images: {limit: 1G,\n ca: %s/gone.pem}\n", 2,
+		"gone.pem does not exist: put the certificates there" },
 	{ "images: {ca: %s/http/sub}\n", 1, "http/sub is a directory" },
 	{ "images: {ca: %s/http/linux}\n", 1, "http/linux holds no certificate in PEM" },
-	{ "profiles: {a: {kernel: 'tftp://x/vmlinuz', loader: uki}}\n", 1, "tftp://x/vmlinuz is no URL of http or https" },
+	{ "profiles: {a: {kernel: 'tftp://x/vmlinuz', loader: uki}}\n", 1,
+		"tftp://x/vmlinuz is no URL of http or https" },
 	/* what lies elsewhere nobody has seen yet; the rest is looked into */
 	{ "profiles: {a: {kernel: 'http://x/vmlinuz', loader: uki}}\n", 0, NULL },
-	{ "loaders: {stub: {x64: %s/ipxe/ipxe.efi}}\nprofiles: {a: {kernel: vmlinuz, initrd: 'http://x/i', loader: uki}}\n", 0, NULL },
-	{ "profiles: {a: {kernel: linux, initrd: 'http://x/i', loader: uki}}\n", 1, "http/linux is no PE file" },
+	{ "loaders: {stub: {x64: %s/ipxe/ipxe.efi}}\nprofiles: {a: {kernel: vmlinuz, initrd: 'http://x/i', loader: uki}}\n",
+		0, NULL },
+	{ "profiles: {a: {kernel: linux, initrd: 'http://x/i', loader: uki}}\n", 1,
+		"http/linux is no PE file" },
 	{ "profiles: {a: {kernel: 'http://x/vmlinuz', secure_boot: true}}\n", 0, NULL },
 };
 
@@ -226,10 +237,13 @@ static void images_are_looked_into(void **state)
 		}
 		text_addf(&yaml, "http: {root: %s/http}\ntftp: {root: %s/tftp}\n", dir, dir);
 		write_file("good.yaml", text_str(&yaml));
-		assert_int_equal(config_files_load("good.yaml", NULL, &errs, &source, &cfg) == 0, images[i].line == 0);
+		assert_int_equal(config_files_load("good.yaml", NULL, &errs, &source, &cfg) == 0,
+			images[i].line == 0);
 		config_files_print_errors("good.yaml", text_span(&source), &errs, &out);
 		if (errs.n != (images[i].line != 0) ||
-			(errs.n && (errs.list[0].pos.line != images[i].line || !strstr(errs.list[0].message, images[i].part))))
+			(errs.n &&
+				(errs.list[0].pos.line != images[i].line ||
+					!strstr(errs.list[0].message, images[i].part))))
 			fail_msg("case %zu:\n%s", i, text_str(&out));
 		config_errors_free(&errs);
 		config_free(cfg);

@@ -94,17 +94,23 @@ static const struct vector top[] = {
 		"aaaa"
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}\n",
 		{ { 1, 19, "at most 107 characters" } } },
-	{ "https", "https: {port: 443, certificate: /a, key: /b, fro: [x]}\n", { { 1, 46, "did you mean `for`" } } },
-	{ "https for nobody that there is", "https: {certificate: /a, key: /b, for: [http-bot, grub]}\n",
+	{ "https", "https: {port: 443, certificate: /a, key: /b, fro: [x]}\n",
+		{ { 1, 46, "did you mean `for`" } } },
+	{ "https for nobody that there is",
+		"https: {certificate: /a, key: /b, for: [http-bot, grub]}\n",
 		{ { 1, 41, "did you mean `http-boot`" }, { 1, 51, "http-boot, ipxe or all" } } },
-	{ "https without a certificate", "https: {key: /b}\n", { { 1, 1, "`certificate` is missing" } } },
-	{ "https without a key", "https: {port: 8443, certificate: [/a]}\n", { { 1, 1, "`key` is missing" } } },
+	{ "https without a certificate", "https: {key: /b}\n",
+		{ { 1, 1, "`certificate` is missing" } } },
+	{ "https without a key", "https: {port: 8443, certificate: [/a]}\n",
+		{ { 1, 1, "`key` is missing" } } },
 	{ "https with too few keys", "https:\n  certificate: [/a, /b]\n  key: /c\n",
 		{ { 3, 8, "2 certificates but 1 keys" } } },
-	{ "https with too many certificates", "https:\n  certificate: [/a, /b, /c, /d, /e]\n  key: /c\n",
+	{ "https with too many certificates",
+		"https:\n  certificate: [/a, /b, /c, /d, /e]\n  key: /c\n",
 		{ { 2, 33, "at most 4 certificates" } } },
 	{ "https with paths that are none", "https: {port: 0, certificate: a.pem, key: {x: /b}}\n",
-		{ { 1, 15, "1 to 65535" }, { 1, 31, "absolute path" }, { 1, 43, "an absolute path, or a list" } } },
+		{ { 1, 15, "1 to 65535" }, { 1, 31, "absolute path" },
+			{ 1, 43, "an absolute path, or a list" } } },
 	{ "https as a list", "https: [x]\n", { { 1, 8, "https" } } },
 	{ "loaders", "loaders: {dir: x, bios: ../a, x86: b, arm64: [c], x64: ''}\n",
 		{ { 1, 16, "absolute path" }, { 1, 25, "leads out" },
@@ -126,11 +132,13 @@ static const struct vector networks[] = {
 		{ { 2, 14, "cannot be the name of an interface" }, { 3, 14, "at most 15" },
 			{ 4, 14, "cannot" }, { 5, 14, "cannot" } } },
 	{ "interface twice", "networks:\n- interface: br0\n- interface: br0\n",
-		{ { 3, 14, "is used twice (first in line 2): give each network on it a `subnet`" } } },
+		{ { 3, 14,
+			"is used twice (first in line 2): give each network on it a `subnet`" } } },
 	{ "links",
 		"networks:\n- {subnet: 10.1.0.0/24, link: a}\n- {subnet: 10.2.0.0/24, link: a}\n"
 		"- {subnet: 10.3.0.0/24, link: b}\n- {interface: br0, link: a}\n- {subnet: 10.4.0.0/24, link: [a]}\n",
-		{ { 4, 31, "no other network has the link `b`" }, { 5, 26, "those on one interface share its wire already" },
+		{ { 4, 31, "no other network has the link `b`" },
+			{ 5, 26, "those on one interface share its wire already" },
 			{ 6, 31, "expected a name that networks on the same wire share" } } },
 	{ "bad subnets",
 		"networks:\n- subnet: 10.9.0.0\n- subnet: 10.9.0.5/24\n- subnet: 10.9.0.0/31\n- "
@@ -189,8 +197,7 @@ static const struct vector networks[] = {
 		{ { 2, 30, "expected a time such as 90s" }, { 3, 30, "at least 60 seconds" },
 			{ 4, 30, "at most 365 days" }, { 5, 30, "expected a time" },
 			{ 6, 30, "expected a time" } } },
-	{ "conflict check",
-		"networks:\n- {interface: a, conflict_check: ping}\n",
+	{ "conflict check", "networks:\n- {interface: a, conflict_check: ping}\n",
 		{ { 2, 34, "expected arp or off" } } },
 };
 
@@ -220,18 +227,20 @@ static const struct vector options[] = {
 		"networks:\n- interface: br0\n  options:\n    121: [10.0.0.0/8 via 1.2.3.4, 10.0.0.1/8 via "
 		"1.2.3.4]\n    33: {10.0.0.1: 1.2.3.4, 10.0.0.2: x, 0.0.0.0: 1.2.3.4}\n    21: {10.0.0.0/8: "
 		"1.2.3.4}\n    119: [lab.example, a b]\n    25: [68, 70000]\n    26: [68]\n",
-		{ { 4, 35, "default via" }, { 5, 39, "such as `10.9.0.1 via" }, { 6, 9, "found a map" },
-			{ 7, 24, "a domain name such as" }, { 8, 14, "0 to 65535, or a list" },
+		{ { 4, 35, "default via" }, { 5, 39, "such as `10.9.0.1 via" },
+			{ 6, 9, "found a map" }, { 7, 24, "a domain name such as" },
+			{ 8, 14, "0 to 65535, or a list" },
 			{ 9, 9, "0 to 65535, found a list" } } },
 	{ "rare forms",
 		NET ", options: {120: [1.2.3.4, a], 78: [1.2.3.4], 80: true, 125: text}}]\n",
-		{ { 1, 59, "a list of one of both" }, { 1, 68, "mandatory" }, { 1, 78, "no rapid commit" },
-			{ 1, 93, "expected octets" } } },
+		{ { 1, 59, "a list of one of both" }, { 1, 68, "mandatory" },
+			{ 1, 78, "no rapid commit" }, { 1, 93, "expected octets" } } },
 	{ "of profiles and machines",
 		"profiles:\n  a: {local_boot: true, options: {3: x, 1: 1.2.3.4, 51: 60, 43: 0x01}}\n"
 		"machines:\n- {name: m, mac: 525400000001, options: {15: , 67: a, 53: 1, 6: 1.2.3}}\n",
-		{ { 2, 38, "an IPv4 address" }, { 2, 41, "`subnet`" }, { 2, 53, "network's `lease_time`" },
-			{ 2, 61, "rules decide" }, { 4, 42, "found nothing" }, { 4, 48, "rules decide" },
+		{ { 2, 38, "an IPv4 address" }, { 2, 41, "`subnet`" },
+			{ 2, 53, "network's `lease_time`" }, { 2, 61, "rules decide" },
+			{ 4, 42, "found nothing" }, { 4, 48, "rules decide" },
 			{ 4, 55, "the server itself" }, { 4, 65, "an IPv4 address" } } },
 	{ "no maps", "profiles:\n  a: {local_boot: true, options: [3]}\n",
 		{ { 2, 34, "a map of DHCP options" } } },
@@ -252,17 +261,20 @@ static const struct vector profiles[] = {
 	{ "variables of a command line",
 		"profiles:\n  a: {kernel: k, cmdline: 'x={{name}} y={{vars.any}} z={{nmae}}'}\n"
 		"  b: {kernel: k, cmdline: '{{#if}}'}\n",
-		{ { 2, 27, "there is no variable \"nmae\"" }, { 3, 27, "there is no variable \"if\"" } } },
+		{ { 2, 27, "there is no variable \"nmae\"" },
+			{ 3, 27, "there is no variable \"if\"" } } },
 	{ "files",
 		"profiles:\n  a: {local_boot: true, files: [x]}\n  b: {local_boot: true, files: {boot.ipxe: x, /a: x}}\n"
 		"  c: {local_boot: true, files: {a: ../x, b: 'http://h/x', c: , d: a/}}\n"
 		"  d: {local_boot: true, files: {installed: x, a//b: x, .a: x, a/: x, a b: x}, vars: [x]}\n",
-		{ { 2, 32, "a map of names and templates" }, { 3, 33, "file of ours called boot.ipxe" },
+		{ { 2, 32, "a map of names and templates" },
+			{ 3, 33, "file of ours called boot.ipxe" },
 			{ 3, 47, "cannot be a file's name" }, { 4, 36, "leads out of the root" },
-			{ 4, 45, "not a URL" }, { 4, 59, "found nothing" }, { 4, 67, "the path of a file" },
-			{ 5, 33, "file of ours called installed" }, { 5, 47, "cannot be a file's name" },
-			{ 5, 56, "cannot be a file's name" }, { 5, 63, "cannot be a file's name" },
-			{ 5, 70, "cannot be a file's name" }, { 5, 85, "a map of names and values" } } },
+			{ 4, 45, "not a URL" }, { 4, 59, "found nothing" },
+			{ 4, 67, "the path of a file" }, { 5, 33, "file of ours called installed" },
+			{ 5, 47, "cannot be a file's name" }, { 5, 56, "cannot be a file's name" },
+			{ 5, 63, "cannot be a file's name" }, { 5, 70, "cannot be a file's name" },
+			{ 5, 85, "a map of names and values" } } },
 	{ "initrd and cmdline without kernel",
 		"profiles:\n  a: {script: s, initrd: i}\n  b: {local_boot: true, cmdline: c}\n",
 		{ { 2, 18, "initrd belongs to a kernel" },
@@ -271,11 +283,13 @@ static const struct vector profiles[] = {
 		"profiles:\n  a: {kernel: k, loader: ipxe, secure_boot: true}\n  b: {kernel: k, loader: uki, secure_boot: true}\n  c: "
 		"{kernel: k, loader: shm}\n  d: {script: s, secure_boot: true}\n  e: {kernel: k, secure_boot: maybe}\n",
 		{ { 2, 26, "Secure Boot refuses what `ipxe` would load" }, { 3, 26, "`uki`" },
-			{ 4, 26, "did you mean `shim`" }, { 5, 18, "secure_boot belongs to a kernel" },
+			{ 4, 26, "did you mean `shim`" },
+			{ 5, 18, "secure_boot belongs to a kernel" },
 			{ 6, 31, "true or false" } } },
 	{ "other loaders",
 		"loaders: {grub: {x64: a, arm64: /b, x65: /c}, shim: {bios: /d}, stub: [x]}\n",
-		{ { 1, 23, "absolute path" }, { 1, 37, "did you mean `x64`" }, { 1, 54, "unknown key `bios` in loaders.shim" },
+		{ { 1, 23, "absolute path" }, { 1, 37, "did you mean `x64`" },
+			{ 1, 54, "unknown key `bios` in loaders.shim" },
 			{ 1, 71, "loaders.stub" } } },
 	{ "paths",
 		"profiles:\n  a: {kernel: ../k}\n  b: {kernel: a/../../k}\n  c: {kernel: /}\n  d: "
@@ -306,16 +320,17 @@ static const struct vector profiles[] = {
 };
 
 static const struct vector images[] = {
-	{ "sizes",
-		"images: {limit: 10}\n", { { 1, 17, "a size such as 500M" } } },
+	{ "sizes", "images: {limit: 10}\n", { { 1, 17, "a size such as 500M" } } },
 	{ "too large a size", "images: {limit: 99999999G}\n", { { 1, 17, "a size such as" } } },
 	{ "no size", "images: {limit: G}\n", { { 1, 17, "a size such as" } } },
 	{ "nothing", "images: {limit: 0G}\n", { { 1, 17, "a size such as" } } },
-	{ "paths", "images: {dir: a, ca: b}\n", { { 1, 15, "an absolute path" }, { 1, 22, "an absolute path" } } },
+	{ "paths", "images: {dir: a, ca: b}\n",
+		{ { 1, 15, "an absolute path" }, { 1, 22, "an absolute path" } } },
 	{ "files elsewhere",
 		"profiles:\n  a: {kernel: {url: 'tftp://h/k'}}\n  b: {kernel: {sha256: ab, url: 'http://h/k'}}\n"
 		"  c: {kernel: k, initrd: ['http://h/i j']}\n",
-		{ { 2, 21, "expected a URL such as" }, { 3, 24, "64 hexadecimal digits" }, { 4, 27, "no blanks" } } },
+		{ { 2, 21, "expected a URL such as" }, { 3, 24, "64 hexadecimal digits" },
+			{ 4, 27, "no blanks" } } },
 };
 
 static const struct vector machines[] = {
@@ -365,8 +380,10 @@ static const struct vector machines[] = {
 		{ { 2, 44, "cannot be a variable" }, { 2, 51, "cannot be" },
 			{ 2, 69, "found nothing" }, { 2, 74, "cannot be a variable" } } },
 	{ "vars in vars",
-		"machines:\n- name: a\n  " MAC1 "\n  vars:\n    a: [x, ~, {b: [{1: x}]}]\n    c: {d: {e: }}\n",
-		{ { 5, 12, "found nothing" }, { 5, 21, "cannot be a variable" }, { 6, 13, "found nothing" } } },
+		"machines:\n- name: a\n  " MAC1
+		"\n  vars:\n    a: [x, ~, {b: [{1: x}]}]\n    c: {d: {e: }}\n",
+		{ { 5, 12, "found nothing" }, { 5, 21, "cannot be a variable" },
+			{ 6, 13, "found nothing" } } },
 	{ "unknown key", "machines:\n- {name: a, " MAC1 ", adress: 10.0.0.1}\n",
 		{ { 2, 37, "did you mean `address`" } } },
 };
@@ -380,8 +397,9 @@ static const struct vector rules[] = {
 		{ { 3, 3, "has no match" }, { 4, 3, "has no profile" },
 			{ 5, 11, "matches everything" }, { 6, 4, "matches everything" } } },
 	{ "words",
-		PROF "rules:\n- {match: {arch: [x64, riscv64-uefi, x46], client: uefi}, profile: a}\n- {match: "
-		     "{arch: 7}, profile: a}\n",
+		PROF
+		"rules:\n- {match: {arch: [x64, riscv64-uefi, x46], client: uefi}, profile: a}\n- {match: "
+		"{arch: 7}, profile: a}\n",
 		{ { 3, 38, "did you mean `x64`" }, { 3, 52, "expected pxe, http, ipxe or dhcp" },
 			{ 4, 18, "expected bios, ia32" } } },
 	{ "mac and uuid",
@@ -563,7 +581,8 @@ static void contract_services(void **state)
 	assert_string_equal(cfg->loaders.file[FAMILY_IPXE][ARCH_ARM64].path, "/opt/ipxe-arm64.efi");
 	assert_null(cfg->loaders.file[FAMILY_IPXE][ARCH_IA32].path);
 	assert_string_equal(cfg->loaders.file[FAMILY_GRUB][ARCH_ARM64].path, "/opt/grubaa64.efi");
-	assert_string_equal(cfg->loaders.file[FAMILY_SHIM][ARCH_X64].path, "/usr/lib/shim/shimx64.efi.signed");
+	assert_string_equal(
+		cfg->loaders.file[FAMILY_SHIM][ARCH_X64].path, "/usr/lib/shim/shimx64.efi.signed");
 	assert_int_equal(cfg->loaders.file[FAMILY_IPXE][ARCH_BIOS].pos.line, 19);
 	assert_int_equal(cfg->loaders.file[FAMILY_IPXE][ARCH_X64].pos.line, 0);
 	config_free(cfg);
@@ -692,8 +711,8 @@ static void good_files_are_good(void **state)
 
 static void folded_text_is_one_line(void **state)
 {
-	struct config *cfg =
-		load_good("profiles:\n  a:\n    kernel: k\n    cmdline: >\n      a=1\n      b=2\n");
+	struct config *cfg = load_good(
+		"profiles:\n  a:\n    kernel: k\n    cmdline: >\n      a=1\n      b=2\n");
 
 	(void)state;
 	assert_string_equal(cfg->profiles[0].cmdline, "a=1 b=2");
@@ -719,8 +738,9 @@ static void hostile_sizes_end_in_a_sentence(void **state)
 	}
 	text_reset(&t);
 	while (t.n <= (size_t)16 << 20)
-		text_adds(&t, "# a very long comment, again and again and again and again and "
-			      "again and again\n");
+		text_adds(&t,
+			"# a very long comment, again and again and again and again and "
+			"again and again\n");
 
 	struct config_errors errs = { 0 };
 	struct config *cfg = NULL;
@@ -765,8 +785,9 @@ static void many_machines_load_fast(void **state)
 	(void)clock_gettime(CLOCK_MONOTONIC, &from);
 	cfg = load_good(text_str(&t));
 	(void)clock_gettime(CLOCK_MONOTONIC, &to);
-	print_message("%.0f ms\n", (double)(to.tv_sec - from.tv_sec) * 1e3 +
-					   (double)(to.tv_nsec - from.tv_nsec) / 1e6);
+	print_message("%.0f ms\n",
+		(double)(to.tv_sec - from.tv_sec) * 1e3 +
+			(double)(to.tv_nsec - from.tv_nsec) / 1e6);
 	assert_int_equal(cfg->n_machines, 10000);
 	assert_int_equal(cfg->n_rules, 1000);
 	config_free(cfg);

@@ -50,8 +50,13 @@ static void without_options_nothing_changes(void **state)
 static void options_win_over_the_file(void **state)
 {
 	const char *const interfaces[] = { "br1", "eth0" };
-	const struct config_override o = { .interfaces = interfaces, .n_interfaces = 2, .http_root = "/h",
-		.tftp_root = "/t", .state_dir = "/s", .control_socket = "/c", .profile = "local" };
+	const struct config_override o = { .interfaces = interfaces,
+		.n_interfaces = 2,
+		.http_root = "/h",
+		.tftp_root = "/t",
+		.state_dir = "/s",
+		.control_socket = "/c",
+		.profile = "local" };
 	struct config *cfg = new_config(true);
 	char message[CONFIG_MESSAGE_MAX];
 
@@ -94,12 +99,14 @@ static void mistakes_are_named(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(vectors); i++) {
 		const struct config_override o = { .interfaces = vectors[i].interfaces,
-			.n_interfaces = (vectors[i].interfaces[0] != NULL) + (size_t)(vectors[i].interfaces[1] != NULL),
+			.n_interfaces = (vectors[i].interfaces[0] != NULL) +
+				(size_t)(vectors[i].interfaces[1] != NULL),
 			.profile = vectors[i].profile };
 		struct config *cfg = new_config(false);
 
 		message[0] = '\0';
-		if (config_override_apply(cfg, &o, message) != -EINVAL || !strstr(message, vectors[i].message))
+		if (config_override_apply(cfg, &o, message) != -EINVAL ||
+			!strstr(message, vectors[i].message))
 			fail_msg("row %zu: \"%s\"", i, message);
 		config_free(cfg);
 	}
@@ -109,9 +116,14 @@ static void mistakes_are_named(void **state)
 static void boot_makes_a_profile(void **state)
 {
 	const char *const interfaces[] = { "br0" };
-	const char *const initrds[] = { "./initrd.gz", "/other/initrd.gz", "https://192.0.2.1/x.cpio" };
-	struct config_override o = { .interfaces = interfaces, .n_interfaces = 1, .boot_kernel = "/tmp/a b/vmlinuz",
-		.boot_initrds = initrds, .n_boot_initrds = 3, .boot_cmdline = "quiet" };
+	const char *const initrds[] = { "./initrd.gz", "/other/initrd.gz",
+		"https://192.0.2.1/x.cpio" };
+	struct config_override o = { .interfaces = interfaces,
+		.n_interfaces = 1,
+		.boot_kernel = "/tmp/a b/vmlinuz",
+		.boot_initrds = initrds,
+		.n_boot_initrds = 3,
+		.boot_cmdline = "quiet" };
 	struct config *cfg = new_config(false);
 	char message[CONFIG_MESSAGE_MAX];
 	const struct profile *p;
@@ -137,7 +149,9 @@ static void boot_makes_a_profile(void **state)
 	config_free(cfg);
 
 	cfg = new_config(false);
-	o = (struct config_override){ .interfaces = interfaces, .n_interfaces = 1, .boot_kernel = "vmlinuz" };
+	o = (struct config_override){
+		.interfaces = interfaces, .n_interfaces = 1, .boot_kernel = "vmlinuz"
+	};
 	assert_int_equal(config_override_apply(cfg, &o, message), 0);
 	assert_string_equal(cfg->default_profile->cmdline, "");
 	assert_string_equal(cfg->default_profile->kernel.path, "boot/0/vmlinuz");
@@ -148,8 +162,11 @@ static void boot_makes_a_profile(void **state)
 static void says_when_memory_is_out(void **state)
 {
 	const char *const interfaces[] = { "br0" }, *const initrds[] = { "a" };
-	const struct config_override o = { .interfaces = interfaces, .n_interfaces = 1, .boot_kernel = "k",
-		.boot_initrds = initrds, .n_boot_initrds = 1 };
+	const struct config_override o = { .interfaces = interfaces,
+		.n_interfaces = 1,
+		.boot_kernel = "k",
+		.boot_initrds = initrds,
+		.n_boot_initrds = 1 };
 	char message[CONFIG_MESSAGE_MAX];
 	int r = -ENOMEM;
 

@@ -329,12 +329,12 @@ static void refuses_options_past_the_end(void **state)
 static void look_truncated(enum drop d, const struct dhcp4_msg *m, const void *ctx)
 {
 	size_t n = *(const size_t *)ctx;
-	enum drop why = n < HEADER                                 ? DROP_SHORT
-	                : n < AT_OPTIONS                           ? DROP_NO_COOKIE
-	                : n == AT_OPTIONS                          ? DROP_NO_MESSAGE_TYPE
-	                : n < AT_OPTIONS + 3                       ? DROP_OPTION_PAST_END
-	                : n > AT_OPTIONS + 3 && n < AT_OPTIONS + 7 ? DROP_OPTION_PAST_END
-	                                                           : DROP_NONE;
+	enum drop why = n < HEADER                         ? DROP_SHORT
+		: n < AT_OPTIONS                           ? DROP_NO_COOKIE
+		: n == AT_OPTIONS                          ? DROP_NO_MESSAGE_TYPE
+		: n < AT_OPTIONS + 3                       ? DROP_OPTION_PAST_END
+		: n > AT_OPTIONS + 3 && n < AT_OPTIONS + 7 ? DROP_OPTION_PAST_END
+							   : DROP_NONE;
 
 	(void)m;
 	if (d != why)
@@ -420,7 +420,7 @@ static void typed_options_have_their_size_exactly(void **state)
 	(void)state;
 	make_packet(&p,
 		SPAN_LIT(TYPE "\x39\x02\x05\xdc\x32\x04\x0a\x00\x00\xff\x0f\x00\x03\x08\1\1\1\1\2\2"
-	                      "\2\2\xff"),
+			      "\2\2\xff"),
 		SPAN_NONE, SPAN_NONE);
 	decode(span_of(&p), 0, look_typed, NULL);
 }
@@ -632,7 +632,8 @@ static struct dhcp4_out plain_reply(const uint8_t *values, const size_t *lengths
 	dhcp4_out_add(&out, OPT_MESSAGE_TYPE, true, SPAN_LIT("\5"));
 	dhcp4_out_add(&out, OPT_SERVER_ID, true, SPAN_LIT("\x0a\0\0\1"));
 	for (size_t i = 0; i < n; i++)
-		dhcp4_out_add(&out, (enum dhcp4_option)(100 + i), false, (struct span){ values + i, lengths[i] });
+		dhcp4_out_add(&out, (enum dhcp4_option)(100 + i), false,
+			(struct span){ values + i, lengths[i] });
 	return out;
 }
 
@@ -642,10 +643,10 @@ static struct dhcp4_out plain_reply(const uint8_t *values, const size_t *lengths
 static const struct {
 	const char *name;
 	size_t lengths[4], n;
-	size_t room;    /* octets of the option field behind 53 and 54 */
+	size_t room;      /* octets of the option field behind 53 and 54 */
 	bool file, sname; /* in use */
 	unsigned overload;
-	unsigned kept;  /* bit i: the option 100 + i comes back */
+	unsigned kept; /* bit i: the option 100 + i comes back */
 } overloads[] = {
 	{ "all fit", { 60, 60 }, 2, 124, false, false, 0, 3 },
 	{ "one octet short: file", { 60, 60 }, 2, 123, false, false, 1, 3 },
@@ -657,7 +658,8 @@ static const struct {
 	{ "both are in use", { 60, 60 }, 2, 100, true, true, 0, 1 },
 	{ "no room for option 52 itself", { 60 }, 1, 2, false, false, 0, 0 },
 	{ "nothing but option 52 in the options", { 60 }, 1, 3, false, false, 1, 1 },
-	{ "too large for a field: the small one behind it stays", { 255, 4 }, 2, 100, false, false, 0, 2 },
+	{ "too large for a field: the small one behind it stays", { 255, 4 }, 2, 100, false, false,
+		0, 2 },
 	{ "a long one in the options, the rest in file", { 255, 100 }, 2, 262, false, false, 1, 3 },
 };
 
@@ -684,14 +686,17 @@ static void overloads_what_is_free(void **state)
 			fail_msg("%s: option 52 is not behind 53 and 54", overloads[i].name);
 		arena_init(&a, 0);
 		assert_int_equal(dhcp4_decode(&a, p, &m), DROP_NONE);
-		if ((dhcp4_has(&m, OPT_OVERLOAD) ? m.opt[OPT_OVERLOAD].p[0] : 0) != overloads[i].overload)
+		if ((dhcp4_has(&m, OPT_OVERLOAD) ? m.opt[OPT_OVERLOAD].p[0] : 0) !=
+			overloads[i].overload)
 			fail_msg("%s: overloaded otherwise", overloads[i].name);
 		for (size_t k = 0; k < overloads[i].n; k++) {
 			bool kept = overloads[i].kept >> k & 1;
 
 			if (kept != dhcp4_has(&m, (enum dhcp4_option)(100 + k)) ||
-				(kept && !span_eq(m.opt[100 + k],
-						 (struct span){ values + k, overloads[i].lengths[k] })))
+				(kept &&
+					!span_eq(m.opt[100 + k],
+						(struct span){
+							values + k, overloads[i].lengths[k] })))
 				fail_msg("%s: option %zu", overloads[i].name, 100 + k);
 		}
 		if (overloads[i].file)
@@ -741,7 +746,8 @@ static void every_room_gives_a_whole_reply(void **state)
 		assert_int_equal(dhcp4_decode(&a, p, &m), DROP_NONE);
 		for (size_t k = 0; k < 4; k++)
 			if (dhcp4_has(&m, (enum dhcp4_option)(100 + k)))
-				assert_true(span_eq(m.opt[100 + k], (struct span){ values + k, lengths[k] }));
+				assert_true(span_eq(
+					m.opt[100 + k], (struct span){ values + k, lengths[k] }));
 			else
 				assert_true(max < PLAIN_SIZE + 229);
 		arena_free(&a);

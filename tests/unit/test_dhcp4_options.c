@@ -52,13 +52,16 @@ static const struct {
 	{ OPT_T_ADDRESSES, "10.0.0.1", "\x0a\0\0\x01", 4, NULL },
 	{ OPT_T_ADDRESSES, "10.0.0.1|10.0.0.2", "\x0a\0\0\x01\x0a\0\0\x02", 8, NULL },
 	{ OPT_T_ADDRESSES, "10.0.0.1|x", NULL, 0, NULL },
-	{ OPT_T_ADDRESSES, "0x0a0000010a000002", "\x0a\0\0\x01\x0a\0\0\x02", 8, "10.0.0.1, 10.0.0.2" },
+	{ OPT_T_ADDRESSES, "0x0a0000010a000002", "\x0a\0\0\x01\x0a\0\0\x02", 8,
+		"10.0.0.1, 10.0.0.2" },
 	{ OPT_T_ADDRESSES, "0x0a00000102", NULL, 0, NULL },
 	/* RFC 2132 4.3: address and mask. */
-	{ OPT_T_FILTERS, "10.9.0.0/16|10.1.2.3/32", "\x0a\x09\0\0\xff\xff\0\0\x0a\1\2\3\xff\xff\xff\xff", 16, NULL },
+	{ OPT_T_FILTERS, "10.9.0.0/16|10.1.2.3/32",
+		"\x0a\x09\0\0\xff\xff\0\0\x0a\1\2\3\xff\xff\xff\xff", 16, NULL },
 	{ OPT_T_FILTERS, "10.9.0.1/16", NULL, 0, NULL },
 	{ OPT_T_FILTERS, "10.9.0.0", NULL, 0, NULL },
-	{ OPT_T_FILTERS, "0x0a090000ff00ff00", "\x0a\x09\0\0\xff\0\xff\0", 8, "0a:09:00:00:ff:00:ff:00" },
+	{ OPT_T_FILTERS, "0x0a090000ff00ff00", "\x0a\x09\0\0\xff\0\xff\0", 8,
+		"0a:09:00:00:ff:00:ff:00" },
 	/* RFC 2132 5.8: destination and router; no default route. */
 	{ OPT_T_HOST_ROUTES, "10.9.0.1 via 10.0.0.1", "\x0a\x09\0\1\x0a\0\0\1", 8, NULL },
 	{ OPT_T_HOST_ROUTES, "0.0.0.0 via 10.0.0.1", NULL, 0, NULL },
@@ -71,8 +74,10 @@ static const struct {
 	{ OPT_T_ROUTES, "10.17.0.0/16 via 10.0.0.1", "\x10\x0a\x11\x0a\0\0\1", 7, NULL },
 	{ OPT_T_ROUTES, "10.27.129.0/24 via 10.0.0.1", "\x18\x0a\x1b\x81\x0a\0\0\1", 8, NULL },
 	{ OPT_T_ROUTES, "10.229.0.128/25 via 10.0.0.1", "\x19\x0a\xe5\0\x80\x0a\0\0\1", 9, NULL },
-	{ OPT_T_ROUTES, "10.198.122.47/32 via 10.0.0.1", "\x20\x0a\xc6\x7a\x2f\x0a\0\0\1", 9, NULL },
-	{ OPT_T_ROUTES, "10.0.0.0/8 via 10.0.0.1|default via 10.0.0.2", "\x08\x0a\x0a\0\0\1\0\x0a\0\0\2", 11, NULL },
+	{ OPT_T_ROUTES, "10.198.122.47/32 via 10.0.0.1", "\x20\x0a\xc6\x7a\x2f\x0a\0\0\1", 9,
+		NULL },
+	{ OPT_T_ROUTES, "10.0.0.0/8 via 10.0.0.1|default via 10.0.0.2",
+		"\x08\x0a\x0a\0\0\1\0\x0a\0\0\2", 11, NULL },
 	{ OPT_T_ROUTES, "169.254.0.0/16 via 0.0.0.0", "\x10\xa9\xfe\0\0\0\0", 7, NULL },
 	{ OPT_T_ROUTES, "10.0.0.1/8 via 10.0.0.1", NULL, 0, NULL },
 	{ OPT_T_ROUTES, "10.0.0.0/33 via 10.0.0.1", NULL, 0, NULL },
@@ -95,7 +100,8 @@ static const struct {
 	{ OPT_T_DOMAIN, "lab.example", "\3lab\7example\0", 13, NULL },
 	{ OPT_T_DOMAIN, "lab.example.", "\3lab\7example\0", 13, "lab.example" },
 	{ OPT_T_DOMAIN, "0xc000", "\xc0\0", 2, "c0:00" },
-	{ OPT_T_DOMAINS, "eng.apple.com|marketing.apple.com", "\3eng\5apple\3com\0\x09marketing\5apple\3com\0", 36, NULL },
+	{ OPT_T_DOMAINS, "eng.apple.com|marketing.apple.com",
+		"\3eng\5apple\3com\0\x09marketing\5apple\3com\0", 36, NULL },
 	{ OPT_T_DOMAINS, "a b", NULL, 0, NULL },
 	{ OPT_T_DOMAINS, "a..b", NULL, 0, NULL },
 	{ OPT_T_DOMAINS, ".", NULL, 0, NULL },
@@ -191,10 +197,11 @@ static void encodes_each_type(void **state)
 		wr_u8(&w, 0xee); /* it appends, and takes back what was wrong */
 		r = encode(vectors[i].type, vectors[i].text, &w);
 		good = vectors[i].octets ? r == 0 && w.n == vectors[i].n + 1 &&
-						   memcmp(buf + 1, vectors[i].octets, w.n - 1) == 0
+				memcmp(buf + 1, vectors[i].octets, w.n - 1) == 0
 					 : r == -EINVAL && w.n == 1;
 		if (!good)
-			fail_msg("type %d, `%s`: %d, %zu octets", vectors[i].type, vectors[i].text, r, w.n);
+			fail_msg("type %d, `%s`: %d, %zu octets", vectors[i].type, vectors[i].text,
+				r, w.n);
 	}
 }
 
@@ -237,7 +244,8 @@ static void shows_any_octets(void **state)
 			assert_non_null(cut);
 			memcpy(cut, vectors[i].octets, n);
 			for (int t = OPT_T_HEX; t <= OPT_T_S32; t++)
-				dhcp4_option_format((enum dhcp4_option_type)t, (struct span){ cut, n }, &shown);
+				dhcp4_option_format(
+					(enum dhcp4_option_type)t, (struct span){ cut, n }, &shown);
 			for (size_t k = 0; k < shown.n; k++)
 				assert_in_range((uint8_t)shown.p[k], 0x20, 0x7e);
 			text_free(&shown);
@@ -301,7 +309,8 @@ static void no_items_are_no_value(void **state)
 
 	(void)state;
 	for (int t = OPT_T_HEX; t <= OPT_T_S32; t++)
-		assert_int_equal(dhcp4_option_encode((enum dhcp4_option_type)t, NULL, 0, &w, &bad), -EINVAL);
+		assert_int_equal(
+			dhcp4_option_encode((enum dhcp4_option_type)t, NULL, 0, &w, &bad), -EINVAL);
 	assert_int_equal(w.n, 0);
 }
 

@@ -20,10 +20,13 @@ static unsigned done[JOBS], n_done;
 
 static void work(struct disk_job *job)
 {
-	unsigned n = __atomic_add_fetch(&at_work, 1, __ATOMIC_SEQ_CST), most = __atomic_load_n(&most_at_work, __ATOMIC_SEQ_CST);
+	unsigned n = __atomic_add_fetch(&at_work, 1, __ATOMIC_SEQ_CST),
+		 most = __atomic_load_n(&most_at_work, __ATOMIC_SEQ_CST);
 
 	(void)job;
-	while (n > most && !__atomic_compare_exchange_n(&most_at_work, &most, n, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+	while (n > most &&
+		!__atomic_compare_exchange_n(
+			&most_at_work, &most, n, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		;
 	uv_sem_wait(&gate);
 	(void)__atomic_sub_fetch(&at_work, 1, __ATOMIC_SEQ_CST);

@@ -12,7 +12,7 @@
 static bool has_id_form(const char *id)
 {
 	return strlen(id) == 4 && id[0] == 'D' && isdigit((unsigned char)id[1]) &&
-	       isdigit((unsigned char)id[2]) && isdigit((unsigned char)id[3]);
+		isdigit((unsigned char)id[2]) && isdigit((unsigned char)id[3]);
 }
 
 static void ids_are_unique_and_of_one_form(void **state)

@@ -27,7 +27,8 @@ static const struct {
 	{ ARM64 "linux", { ARCH_X64, false }, "is an image for arm64, and x64 is wanted" },
 	{ AMD64 "bootnetx64.efi", { ARCH_X64, true }, NULL },
 	{ AMD64 "bootnetx64.efi", { ARCH_IA32, true }, "is an image for x64, and ia32 is wanted" },
-	{ AMD64 "initrd.gz", { ARCH_X64, false }, "is no UEFI image (PE) but a gzip file: unpack it" },
+	{ AMD64 "initrd.gz", { ARCH_X64, false },
+		"is no UEFI image (PE) but a gzip file: unpack it" },
 	{ "/usr/lib/ipxe/ipxe.lkrn", { ARCH_X64, false },
 		"is no UEFI image (PE) but an x86 kernel without an EFI stub (or iPXE for BIOS)" },
 	{ "/usr/lib/ipxe/undionly.kpxe", { ARCH_X64, false },
@@ -50,8 +51,9 @@ static void says_what_is_wrong(void **state)
 		n = fread(head, 1, sizeof(head), f);
 		assert_int_equal(fstat(fileno(f), &st), 0);
 		(void)fclose(f);
-		assert_int_equal(efi_check((struct span){ head, n }, (uint64_t)st.st_size, &cases[i].wanted,
-				&pe, &why), cases[i].why == NULL);
+		assert_int_equal(efi_check((struct span){ head, n }, (uint64_t)st.st_size,
+					 &cases[i].wanted, &pe, &why),
+			cases[i].why == NULL);
 		assert_string_equal(text_str(&why), cases[i].why ? cases[i].why : "");
 		text_free(&why);
 	}
@@ -72,11 +74,12 @@ static void says_the_number_of_strange_machines(void **state)
 	pe_put_u16(head + pe_u32(head + 60) + 4, 0x5064);
 	assert_false(efi_check((struct span){ head, sizeof(head) }, UINT32_MAX,
 		&(struct efi_wanted){ .arch = ARCH_X64 }, &pe, &why));
-	assert_string_equal(text_str(&why), "is an image for machines of type 0x5064, and x64 is wanted");
+	assert_string_equal(
+		text_str(&why), "is an image for machines of type 0x5064, and x64 is wanted");
 	text_reset(&why);
 	pe_put_u16(head + pe_u32(head + 60) + 24 + 68, 2); /* a program for Windows */
-	assert_false(efi_check((struct span){ head, sizeof(head) }, UINT32_MAX, &(struct efi_wanted){ 0 },
-		&pe, &why));
+	assert_false(efi_check((struct span){ head, sizeof(head) }, UINT32_MAX,
+		&(struct efi_wanted){ 0 }, &pe, &why));
 	assert_string_equal(text_str(&why), "is a PE image, but no UEFI application");
 	text_free(&why);
 }

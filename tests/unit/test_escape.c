@@ -144,8 +144,10 @@ static void json_parses(struct span in, struct span out, const char *name)
 	j = json_loadb(quoted.p, quoted.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
 	if (!json_is_string(j))
 		fail_msg("%s: %s in %s", name, error.text, text_str(&quoted));
-	if (is_utf8(in) && !span_eq(in, (struct span){ (const uint8_t *)json_string_value(j),
-						json_string_length(j) }))
+	if (is_utf8(in) &&
+		!span_eq(in,
+			(struct span){
+				(const uint8_t *)json_string_value(j), json_string_length(j) }))
 		fail_msg("%s: JSON says something else", name);
 	json_decref(j);
 	text_free(&quoted);
@@ -154,7 +156,7 @@ static void json_parses(struct span in, struct span out, const char *name)
 static bool in_set(uint8_t c, const char *set)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c != 0 && strchr(set, c) != NULL);
+		(c != 0 && strchr(set, c) != NULL);
 }
 
 static void ipxe_is_one_word(struct span in, struct span out, const char *name)
@@ -352,10 +354,13 @@ static void texts_of_templates_come_out_as_written(void **state)
 		{ "a b", "a\\u0020b", "a&#32;b", "a_b", true },
 		{ "a\nb", "a\\u000ab", "a&#10;b", "a_b", false },
 		{ "a\tb", "a\\u0009b", "a&#9;b", "a_b", false },
-		{ "\"},{\"", "\\u0022\\u007d\\u002c\\u007b\\u0022", "&#34;&#125;,&#123;&#34;", "_____", true },
+		{ "\"},{\"", "\\u0022\\u007d\\u002c\\u007b\\u0022", "&#34;&#125;,&#123;&#34;",
+			"_____", true },
 		{ "\\", "\\u005c", "&#92;", "_", true },
-		{ "<a href='x'>&amp;", "\\u003ca\\u0020href=\\u0027x\\u0027\\u003e\\u0026amp\\u003b",
-			"&#60;a&#32;href&#61;&#39;x&#39;&#62;&#38;amp&#59;", "_a_href__x___amp_", true },
+		{ "<a href='x'>&amp;",
+			"\\u003ca\\u0020href=\\u0027x\\u0027\\u003e\\u0026amp\\u003b",
+			"&#60;a&#32;href&#61;&#39;x&#39;&#62;&#38;amp&#59;", "_a_href__x___amp_",
+			true },
 		{ "../../etc", "../../etc", "../../etc", "_._.._etc", true },
 		{ "--noop", "--noop", "--noop", "_-noop", true },
 		{ "%end", "%end", "%end", "_end", true },
@@ -375,7 +380,8 @@ static void texts_of_templates_come_out_as_written(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		expect(escape_json_word, span_str(texts[i].in), texts[i].word, texts[i].in, "a JSON word");
+		expect(escape_json_word, span_str(texts[i].in), texts[i].word, texts[i].in,
+			"a JSON word");
 		expect(escape_xml, span_str(texts[i].in), texts[i].xml, texts[i].in, "XML");
 		expect(escape_name, span_str(texts[i].in), texts[i].name, texts[i].in, "a name");
 		if (escape_is_one_line(span_str(texts[i].in)) != texts[i].one_line)

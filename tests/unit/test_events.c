@@ -84,7 +84,8 @@ static void wraps(void **state)
 	srand(4);
 	events_begin(e, 0, &keeps_up);
 	for (unsigned i = 0; i < 20000; i++) {
-		add(e, EVENTS_SAID, 8 + (size_t)(rand() % (i % 16 ? 900 : (int)EVENTS_RECORD_MAX - 8)));
+		add(e, EVENTS_SAID,
+			8 + (size_t)(rand() % (i % 16 ? 900 : (int)EVENTS_RECORD_MAX - 8)));
 		assert_true(events_next(e, &keeps_up, &got, &missed));
 		assert_int_equal(missed, 0);
 		expect_record(&got, i + 1);
@@ -319,7 +320,8 @@ static void how_long_it_takes(void **state)
 	begin_us = clock_mono_us();
 	for (unsigned i = 0; i < times; i++)
 		events_add(e, EVENTS_SAID, text_span(&record));
-	print_message("events_add: %.0f ns for 600 octets\n", (double)(clock_mono_us() - begin_us) * 1e3 / times);
+	print_message("events_add: %.0f ns for 600 octets\n",
+		(double)(clock_mono_us() - begin_us) * 1e3 / times);
 	assert_int_equal(events_last(e), times);
 	text_free(&record);
 	events_free(e);

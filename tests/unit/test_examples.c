@@ -45,15 +45,23 @@ static void is_what_its_name_says(const char *file, const struct text *t)
 	}
 }
 
-static void render(const struct config *cfg, int root, const struct machine *m, const struct profile_file *f)
+static void render(
+	const struct config *cfg, int root, const struct machine *m, const struct profile_file *f)
 {
 	const struct text_kind *kind = text_kind_of(span_str(f->name));
 	const struct facts facts = { .client = CLIENT_IPXE, .has_mac = true, .mac = m->mac };
-	const struct machine_vars vars = { .facts = &facts, .machine = m, .profile = m->profile,
-		.address = { 0xac182001 }, .server = { 0xac180001 }, .base = { "http://172.24.0.1" },
-		.installed_url = "http://172.24.0.1/machines/52-54-00-12-34-56/installed?token=00ff" };
+	const struct machine_vars vars = {
+		.facts = &facts,
+		.machine = m,
+		.profile = m->profile,
+		.address = { 0xac182001 },
+		.server = { 0xac180001 },
+		.base = { "http://172.24.0.1" },
+		.installed_url = "http://172.24.0.1/machines/52-54-00-12-34-56/installed?token=00ff"
+	};
 	struct template_files files = { .dirfd = root };
-	const struct template_sink sink = { kind->stranger, kind->own, template_files_read, &files };
+	const struct template_sink sink = { kind->stranger, kind->own, template_files_read,
+		&files };
 	struct template_error error = { 0 };
 	struct text out = { 0 };
 	struct span source;
@@ -63,7 +71,8 @@ static void render(const struct config *cfg, int root, const struct machine *m, 
 		fail_msg("%s cannot be read", f->source.path);
 	if (machine_vars_check_as(source, cfg, &sink, &error) < 0 ||
 		machine_vars_render_as(source, &vars, &sink, &out, &error) < 0)
-		fail_msg("%s %s, line %u: %s", f->source.path, error.partial, error.line, error.message);
+		fail_msg("%s %s, line %u: %s", f->source.path, error.partial, error.line,
+			error.message);
 	(void)snprintf(golden, sizeof(golden), "templates/%s-%s", m->name, f->name);
 	golden_compare(golden, &out);
 	is_what_its_name_says(f->name, &out);

@@ -137,7 +137,7 @@ static void knows_nothing_of_an_empty_message(void **state)
 	assert_string_equal(mac_str(f.mac).s, "52:54:00:01:02:03");
 	assert_false(f.has_uuid || f.has_arch);
 	assert_int_equal(f.vendor_class.n + f.user_class.n + f.hostname.n + f.circuit_id.n +
-				 f.remote_id.n + f.serial.n + f.asset.n,
+			f.remote_id.n + f.serial.n + f.asset.n,
 		0);
 	m.htype = 6;
 	facts_from_dhcp4(&m, NULL, &f);
@@ -169,8 +169,8 @@ static void reads_texts_to_their_nul(void **state)
 
 static void turns_uuids_into_text_order(void **state)
 {
-	static const struct span sent =
-		SPAN_LIT("\0\x44\x45\x4c\x4c\x42\0\x10\x30\x80\x56\xb7\xc0\x4f\x4e\x31\x32");
+	static const struct span sent = SPAN_LIT(
+		"\0\x44\x45\x4c\x4c\x42\0\x10\x30\x80\x56\xb7\xc0\x4f\x4e\x31\x32");
 	struct dhcp4_msg m = discover();
 	struct facts f;
 

@@ -43,9 +43,9 @@ static void read_at(const struct reader *r, uint64_t at, void *to, size_t n)
 
 		for (size_t i = 0; i < some; i++)
 			out[i] = range.kind == PIECE_FILE ? octet_of(range.file, range.offset + i)
-			         : range.kind == PIECE_ZEROS
-			                 ? 0
-			                 : (uint8_t)r->p->octets.p[range.offset + i];
+				: range.kind == PIECE_ZEROS
+				? 0
+				: (uint8_t)r->p->octets.p[range.offset + i];
 		at += some;
 		out += some;
 		n -= some;
@@ -96,7 +96,7 @@ static void read_boot_sector(struct reader *r)
 	assert_int_equal(b[r->is_32 ? 66 : 38], 0x29);
 	assert_true(b[510] == 0x55 && b[511] == 0xaa);
 	assert_true((uint64_t)r->fat_sectors * 512 >=
-		    (r->n_clusters + 2) * (r->is_32 ? UINT64_C(4) : 2));
+		(r->n_clusters + 2) * (r->is_32 ? UINT64_C(4) : 2));
 	r->fat_at[0] = (uint64_t)r->reserved * 512;
 	r->fat_at[1] = r->fat_at[0] + (uint64_t)r->fat_sectors * 512;
 	r->root_at = r->fat_at[1] + (uint64_t)r->fat_sectors * 512;
@@ -227,9 +227,9 @@ static bool long_name(const struct listing *l, size_t e, char *ret)
 		assert_int_equal(p[0] & 0x3f, k);
 		assert_int_equal(p[13], checksum(l->entry + e * 32));
 		for (unsigned i = 0; i < 13; i++) {
-			size_t at = i < 5    ? 1 + 2 * i
-			            : i < 11 ? 14 + 2 * (i - 5)
-			                     : 28 + 2 * (i - 11);
+			size_t at = i < 5 ? 1 + 2 * i
+				: i < 11  ? 14 + 2 * (i - 5)
+					  : 28 + 2 * (i - 11);
 
 			ret[n++] = (char)p[at]; /* after the NUL, 0xff */
 		}
@@ -260,14 +260,14 @@ static void read_entry(
 {
 	const uint8_t *e = l->entry + i * 32;
 	uint32_t cluster = (uint32_t)e[26] | (uint32_t)e[27] << 8 | (uint32_t)e[20] << 16 |
-	                   (uint32_t)e[21] << 24;
+		(uint32_t)e[21] << 24;
 	uint32_t size = (uint32_t)e[28] | (uint32_t)e[29] << 8 | (uint32_t)e[30] << 16 |
-	                (uint32_t)e[31] << 24;
+		(uint32_t)e[31] << 24;
 	char name[300], whole[700];
 
 	for (size_t k = 0; k < l->n && l->entry[k * 32]; k++) /* no two short names are the same */
 		assert_true(k == i || l->entry[k * 32 + 11] == 0x0f ||
-			    memcmp(l->entry + k * 32, e, 11) != 0);
+			memcmp(l->entry + k * 32, e, 11) != 0);
 	if (!long_name(l, i, name))
 		short_name_text(e, name);
 	(void)snprintf(whole, sizeof(whole), "%s%s", path, name);
@@ -493,8 +493,9 @@ static void many_long_names(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		(void)snprintf(
 			paths[i], sizeof(paths[i]), "some-directory/initrd-number.%zu.img", i);
-		files[i] =
-			(struct fat_file){ .path = paths[i], .file = (unsigned)i, .size = i * 10 };
+		files[i] = (struct fat_file){
+			.path = paths[i], .file = (unsigned)i, .size = i * 10
+		};
 	}
 	(void)laid_out(files, ARRAY_LEN(files));
 }

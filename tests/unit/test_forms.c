@@ -33,8 +33,8 @@ struct model {
 	struct span machine_id, user_class;
 	uint8_t oui[3];
 	unsigned not_before_ms; /* what comes sooner makes it hang until it tries again */
-	bool header_only; /* reads siaddr and file, and no option */
-	bool server, proxy; /* in which networks it is tried */
+	bool header_only;       /* reads siaddr and file, and no option */
+	bool server, proxy;     /* in which networks it is tried */
 	const char *file;
 	enum verdict (*on_offer)(const struct model *m, const struct dhcp4_msg *offer, bool proxy);
 };
@@ -72,7 +72,8 @@ static bool names_file(const struct dhcp4_msg *m)
 /* EDK2, PxeBcParseDhcp4Packet and PxeBcSelectOffer. */
 static enum verdict edk2(const struct model *m, const struct dhcp4_msg *o, bool proxy)
 {
-	bool pxe10 = vendor(o, 6).n || vendor(o, 7).n || vendor(o, 8).n || vendor(o, 9).n || vendor(o, 10).n;
+	bool pxe10 = vendor(o, 6).n || vendor(o, 7).n || vendor(o, 8).n || vendor(o, 9).n ||
+		vendor(o, 10).n;
 
 	(void)m;
 	assert_int_equal(o->opt[OPT_SERVER_ID].n, 4); /* it is read without a look */
@@ -99,28 +100,36 @@ static enum verdict bios_direct(const struct model *m, const struct dhcp4_msg *o
 {
 	(void)m;
 	(void)proxy;
-	return begins(o->opt[OPT_VENDOR_CLASS], "PXEClient") && says_direct(o) && names_file(o) ? BOOT : REJECT;
+	return begins(o->opt[OPT_VENDOR_CLASS], "PXEClient") && says_direct(o) && names_file(o)
+		? BOOT
+		: REJECT;
 }
 
 static enum verdict binl_only(const struct model *m, const struct dhcp4_msg *o, bool proxy)
 {
 	(void)m;
 	(void)proxy;
-	return begins(o->opt[OPT_VENDOR_CLASS], "PXEClient") && !dhcp4_has(o, OPT_VENDOR_SPECIFIC) ? ASK : REJECT;
+	return begins(o->opt[OPT_VENDOR_CLASS], "PXEClient") && !dhcp4_has(o, OPT_VENDOR_SPECIFIC)
+		? ASK
+		: REJECT;
 }
 
 static enum verdict menu_only(const struct model *m, const struct dhcp4_msg *o, bool proxy)
 {
 	(void)m;
 	(void)proxy;
-	return begins(o->opt[OPT_VENDOR_CLASS], "PXEClient") && !says_direct(o) && has_menu(o) ? ASK : REJECT;
+	return begins(o->opt[OPT_VENDOR_CLASS], "PXEClient") && !says_direct(o) && has_menu(o)
+		? ASK
+		: REJECT;
 }
 
 static enum verdict oem_class(const struct model *m, const struct dhcp4_msg *o, bool proxy)
 {
 	(void)m;
 	(void)proxy;
-	return begins(o->opt[OPT_VENDOR_CLASS], "HW-Client") && says_direct(o) && names_file(o) ? BOOT : REJECT;
+	return begins(o->opt[OPT_VENDOR_CLASS], "HW-Client") && says_direct(o) && names_file(o)
+		? BOOT
+		: REJECT;
 }
 
 static enum verdict raspberry(const struct dhcp4_msg *o, const char *text)
@@ -128,11 +137,12 @@ static enum verdict raspberry(const struct dhcp4_msg *o, const char *text)
 	struct span entry = vendor(o, 9);
 
 	/* Type 0 and a text; the address from 66 (raspberrypi/firmware#670). */
-	return begins(o->opt[OPT_VENDOR_CLASS], "PXEClient") && vendor(o, 6).n == 1 && vendor(o, 10).n &&
-			entry.n == 3 + strlen(text) && entry.p[2] == strlen(text) && begins(span_skip(entry, 3), text) &&
-			o->opt[OPT_TFTP_SERVER].n ?
-		BOOT :
-		REJECT;
+	return begins(o->opt[OPT_VENDOR_CLASS], "PXEClient") && vendor(o, 6).n == 1 &&
+			vendor(o, 10).n && entry.n == 3 + strlen(text) &&
+			entry.p[2] == strlen(text) && begins(span_skip(entry, 3), text) &&
+			o->opt[OPT_TFTP_SERVER].n
+		? BOOT
+		: REJECT;
 }
 
 static enum verdict raspberry_4(const struct model *m, const struct dhcp4_msg *o, bool proxy)
@@ -168,39 +178,45 @@ static enum verdict edk2_http(const struct model *m, const struct dhcp4_msg *o, 
 {
 	(void)m;
 	(void)proxy;
-	return begins(o->opt[OPT_VENDOR_CLASS], "HTTPClient") && begins(o->opt[OPT_BOOTFILE], "http://") ? BOOT : REJECT;
+	return begins(o->opt[OPT_VENDOR_CLASS], "HTTPClient") &&
+			begins(o->opt[OPT_BOOTFILE], "http://")
+		? BOOT
+		: REJECT;
 }
 
 #define BIOS_CLASS "PXEClient:Arch:00000:UNDI:002001"
 #define UEFI_CLASS "PXEClient:Arch:00007:UNDI:003000"
 
 static const struct model models[] = {
-	{ "EDK2 PXEv4", UEFI_CLASS, 7, .server = true, .proxy = true, .file = "loaders/ipxe.efi", .on_offer = edk2 },
-	{ "EDK2 behind a router with a bootfile", UEFI_CLASS, 7, .proxy = true, .file = "loaders/ipxe.efi",
-		.on_offer = edk2_behind_router },
-	{ "PXE BIOS ROM, direct", BIOS_CLASS, 0, .server = true, .proxy = true, .file = "loaders/undionly.kpxe",
-		.on_offer = bios_direct },
+	{ "EDK2 PXEv4", UEFI_CLASS, 7, .server = true, .proxy = true, .file = "loaders/ipxe.efi",
+		.on_offer = edk2 },
+	{ "EDK2 behind a router with a bootfile", UEFI_CLASS, 7, .proxy = true,
+		.file = "loaders/ipxe.efi", .on_offer = edk2_behind_router },
+	{ "PXE BIOS ROM, direct", BIOS_CLASS, 0, .server = true, .proxy = true,
+		.file = "loaders/undionly.kpxe", .on_offer = bios_direct },
 	{ "PXE BIOS ROM without option 93", "PXEClient", -1, .server = true, .proxy = true,
 		.file = "loaders/undionly.kpxe", .on_offer = bios_direct },
-	{ "ROM that insists on BINL", BIOS_CLASS, 0, .server = true, .proxy = true, .file = "loaders/undionly.kpxe",
-		.on_offer = binl_only },
-	{ "UEFI that takes BINL only", UEFI_CLASS, 7, .server = true, .proxy = true, .file = "loaders/ipxe.efi",
-		.on_offer = binl_only },
-	{ "old ROM that needs a menu", BIOS_CLASS, 0, .server = true, .proxy = true, .file = "loaders/undionly.kpxe",
-		.on_offer = menu_only },
+	{ "ROM that insists on BINL", BIOS_CLASS, 0, .server = true, .proxy = true,
+		.file = "loaders/undionly.kpxe", .on_offer = binl_only },
+	{ "UEFI that takes BINL only", UEFI_CLASS, 7, .server = true, .proxy = true,
+		.file = "loaders/ipxe.efi", .on_offer = binl_only },
+	{ "old ROM that needs a menu", BIOS_CLASS, 0, .server = true, .proxy = true,
+		.file = "loaders/undionly.kpxe", .on_offer = menu_only },
 	{ "OEM ROM with its own class", "HW-Client:Arch:00000", 0, .server = true, .proxy = true,
 		.file = "loaders/undionly.kpxe", .on_offer = oem_class },
-	{ "Raspberry Pi 4", BIOS_CLASS, 0, .machine_id = { (const uint8_t *)"\0RPi4", 5 }, .server = true, .proxy = true,
-		.file = "loaders/undionly.kpxe", .on_offer = raspberry_4 },
-	{ "Raspberry Pi 3 that wants blanks", BIOS_CLASS, 0, .oui = { 0xb8, 0x27, 0xeb }, .server = true, .proxy = true,
-		.file = "loaders/undionly.kpxe", .on_offer = raspberry_3 },
-	{ "Raspberry Pi 3B, whose ROM must not be answered at once", BIOS_CLASS, 0, .oui = { 0xb8, 0x27, 0xeb },
-		.not_before_ms = 1000, .server = true, .proxy = true, .file = "loaders/undionly.kpxe",
+	{ "Raspberry Pi 4", BIOS_CLASS, 0, .machine_id = { (const uint8_t *)"\0RPi4", 5 },
+		.server = true, .proxy = true, .file = "loaders/undionly.kpxe",
+		.on_offer = raspberry_4 },
+	{ "Raspberry Pi 3 that wants blanks", BIOS_CLASS, 0, .oui = { 0xb8, 0x27, 0xeb },
+		.server = true, .proxy = true, .file = "loaders/undionly.kpxe",
 		.on_offer = raspberry_3 },
-	{ "iPXE", BIOS_CLASS, 0, .user_class = { (const uint8_t *)"iPXE", 4 }, .server = true, .proxy = true,
-		.file = "http://172.24.0.1/boot.ipxe", .on_offer = ipxe },
-	{ "U-Boot, header only", "U-Boot.armv8", 0x16, .header_only = true, .server = true, .proxy = true,
-		.file = "u-boot.img", .on_offer = uboot },
+	{ "Raspberry Pi 3B, whose ROM must not be answered at once", BIOS_CLASS, 0,
+		.oui = { 0xb8, 0x27, 0xeb }, .not_before_ms = 1000, .server = true, .proxy = true,
+		.file = "loaders/undionly.kpxe", .on_offer = raspberry_3 },
+	{ "iPXE", BIOS_CLASS, 0, .user_class = { (const uint8_t *)"iPXE", 4 }, .server = true,
+		.proxy = true, .file = "http://172.24.0.1/boot.ipxe", .on_offer = ipxe },
+	{ "U-Boot, header only", "U-Boot.armv8", 0x16, .header_only = true, .server = true,
+		.proxy = true, .file = "u-boot.img", .on_offer = uboot },
 	{ "EDK2 HTTPv4", "HTTPClient:Arch:00016:UNDI:003001", 16, .server = true, .proxy = true,
 		.file = "http://172.24.0.1/loaders/ipxe.efi", .on_offer = edk2_http },
 };
@@ -221,15 +237,21 @@ static void world_init(struct world *w, bool proxy)
 	static const char yaml[] = "networks: [{interface: br0, dhcp: %s}]\n"
 				   "profiles: {u-boot: {bootfile: u-boot.img}}\n"
 				   "rules: [{match: {arch: arm64-uboot}, profile: u-boot}]\n";
-	struct iface_view iface = { .name = "br0", .index = 2, .up = true, .ethernet = true, .mtu = 1500,
-		.addrs = { { { 0xac180001 }, 16 } }, .n_addrs = 1 };
+	struct iface_view iface = { .name = "br0",
+		.index = 2,
+		.up = true,
+		.ethernet = true,
+		.mtu = 1500,
+		.addrs = { { { 0xac180001 }, 16 } },
+		.n_addrs = 1 };
 	struct config_errors errs = { 0 };
 	char text[256];
 
 	*w = (struct world){ .now_s = 100000, .proxy = proxy };
 	(void)snprintf(text, sizeof(text), yaml, proxy ? "proxy" : "server");
 	assert_int_equal(config_load("yaml", span_str(text), &errs, &w->cfg), 0);
-	w->cfg->loaders.file[FAMILY_IPXE][ARCH_BIOS].present = w->cfg->loaders.file[FAMILY_IPXE][ARCH_X64].present = true;
+	w->cfg->loaders.file[FAMILY_IPXE][ARCH_BIOS].present =
+		w->cfg->loaders.file[FAMILY_IPXE][ARCH_X64].present = true;
 	assert_int_equal(served_build(w->cfg, &iface, 1, &w->nets), 0);
 	assert_int_equal(lease_table_new(&w->leases), 0);
 	assert_int_equal(forms_new(&w->forms), 0);
@@ -257,7 +279,9 @@ static void put_option(struct wr *w, uint8_t code, struct span value)
 static void exchange(struct world *w, const struct model *m, unsigned machine, enum dhcp4_type type,
 	const struct dhcp4_msg *offer, bool on_pxe_port, struct dhcp4_msg *ret)
 {
-	const struct dhcp4_server srv = { .cfg = w->cfg, .nets = w->nets, .leases = w->leases, .forms = w->forms };
+	const struct dhcp4_server srv = {
+		.cfg = w->cfg, .nets = w->nets, .leases = w->leases, .forms = w->forms
+	};
 	struct dhcp4_rx rx = { .ifindex = 2, .on_pxe_port = on_pxe_port };
 	uint8_t *buf = arena_alloc(&w->arena, 2048), *got = arena_alloc(&w->arena, 2048);
 	struct ip4 address = { 0xac189000 + machine };
@@ -278,7 +302,8 @@ static void exchange(struct world *w, const struct model *m, unsigned machine, e
 	put_option(&out, OPT_MESSAGE_TYPE, (struct span){ (const uint8_t[]){ (uint8_t)type }, 1 });
 	put_option(&out, OPT_VENDOR_CLASS, span_str(m->class));
 	if (m->arch >= 0)
-		put_option(&out, OPT_CLIENT_ARCH, (struct span){ (const uint8_t[]){ 0, (uint8_t)m->arch }, 2 });
+		put_option(&out, OPT_CLIENT_ARCH,
+			(struct span){ (const uint8_t[]){ 0, (uint8_t)m->arch }, 2 });
 	if (m->machine_id.n)
 		put_option(&out, OPT_MACHINE_ID, m->machine_id);
 	if (m->user_class.n)
@@ -291,8 +316,8 @@ static void exchange(struct world *w, const struct model *m, unsigned machine, e
 		rx.source_port = 68;
 	} else if (type == DHCP4_REQUEST && !on_pxe_port) {
 		struct ip4 wants = w->proxy ? address : offer->yiaddr;
-		const uint8_t b[] = { (uint8_t)(wants.v >> 24), (uint8_t)(wants.v >> 16), (uint8_t)(wants.v >> 8),
-			(uint8_t)wants.v, 172, 24, 0, w->proxy ? 2 : 1 };
+		const uint8_t b[] = { (uint8_t)(wants.v >> 24), (uint8_t)(wants.v >> 16),
+			(uint8_t)(wants.v >> 8), (uint8_t)wants.v, 172, 24, 0, w->proxy ? 2 : 1 };
 
 		put_option(&out, OPT_REQUESTED_ADDRESS, (struct span){ b, 4 });
 		put_option(&out, OPT_SERVER_ID, (struct span){ b + 4, 4 });
@@ -307,7 +332,8 @@ static void exchange(struct world *w, const struct model *m, unsigned machine, e
 	if (plan.drop != DROP_NONE || !plan.reply_type)
 		return;
 	if (plan.commit)
-		lease_stored(w->leases, plan.lease->address, plan.lease->state, plan.lease->expires_s);
+		lease_stored(
+			w->leases, plan.lease->address, plan.lease->state, plan.lease->expires_s);
 	assert_int_equal(dhcp4_encode(&plan.out, plan.max_size, &reply), 0);
 	assert_int_equal(dhcp4_decode(&w->arena, wr_done(&reply), ret), DROP_NONE);
 	assert_int_equal(plan.dest == DHCP4_TO_SOURCE, on_pxe_port);
@@ -322,7 +348,8 @@ static void check_file(const struct model *m, const struct dhcp4_msg *answer)
 	assert_true(option.n && option.p[option.n - 1] == 0);
 	option.n--;
 	if (!m->header_only)
-		assert_true(is_ipxe ? begins(option, "http://172.24.0.1/") : span_eq(option, span_str(m->file)));
+		assert_true(is_ipxe ? begins(option, "http://172.24.0.1/")
+				    : span_eq(option, span_str(m->file)));
 	assert_true(is_ipxe || span_eq(file, span_str(m->file)));
 	assert_int_equal(answer->siaddr.v, 0xac180001);
 }
@@ -334,7 +361,8 @@ static bool boot_once(struct world *w, const struct model *m, unsigned machine)
 	struct forms_record record;
 	unsigned delay_ms;
 	enum verdict v;
-	struct mac mac = { { m->oui[0], m->oui[1], m->oui[2], (uint8_t)machine, (uint8_t)machine, (uint8_t)machine } };
+	struct mac mac = { { m->oui[0], m->oui[1], m->oui[2], (uint8_t)machine, (uint8_t)machine,
+		(uint8_t)machine } };
 
 	exchange(w, m, machine, DHCP4_DISCOVER, NULL, false, &offer);
 	assert_int_equal(offer.type, DHCP4_OFFER);
@@ -407,8 +435,8 @@ static void try_model(const struct model *m, bool proxy)
 	restarted = boot(&w, m, 1) + boot(&w, m, 3);
 	world_free(&w);
 	if (first > TRIES_MAX || again != 1 || sibling != 1 || restarted != 2)
-		fail_msg("%s, %s: %u tries, then %u, another machine %u, after a restart %u", m->name,
-			proxy ? "proxy" : "server", first, again, sibling, restarted);
+		fail_msg("%s, %s: %u tries, then %u, another machine %u, after a restart %u",
+			m->name, proxy ? "proxy" : "server", first, again, sibling, restarted);
 }
 
 static void each_firmware_gets_its_file(void **state)
@@ -457,7 +485,8 @@ static bool fetched(struct bench *b, int64_t now_s)
 
 static void tries_one_after_the_other(void **state)
 {
-	static const enum form order[] = { FORM_DIRECT, FORM_PLAIN, FORM_MENU, FORM_BINL, FORM_DIRECT };
+	static const enum form order[] = { FORM_DIRECT, FORM_PLAIN, FORM_MENU, FORM_BINL,
+		FORM_DIRECT };
 	struct bench b;
 
 	(void)state;
@@ -611,9 +640,12 @@ static void rows_are_told_apart(void **state)
 		uint8_t oui[3];
 		const char *row;
 	} vectors[] = {
-		{ "PXEClient:Arch:00000:UNDI:002001", "\0RPi4", 5, 0, { 0x52, 0x54, 0 }, "Raspberry Pi 4 or later" },
-		{ "PXEClient:Arch:00000:UNDI:002001", "", 0, 0, { 0xdc, 0xa6, 0x32 }, "Raspberry Pi 3" },
-		{ "PXEClient:Arch:00011:UNDI:003000", "", 0, 11, { 0xdc, 0xa6, 0x32 }, "UEFI" }, /* a Pi with UEFI */
+		{ "PXEClient:Arch:00000:UNDI:002001", "\0RPi4", 5, 0, { 0x52, 0x54, 0 },
+			"Raspberry Pi 4 or later" },
+		{ "PXEClient:Arch:00000:UNDI:002001", "", 0, 0, { 0xdc, 0xa6, 0x32 },
+			"Raspberry Pi 3" },
+		{ "PXEClient:Arch:00011:UNDI:003000", "", 0, 11, { 0xdc, 0xa6, 0x32 },
+			"UEFI" }, /* a Pi with UEFI */
 		{ "PXEClient", "", 0, 0x29, { 0 }, "Raspberry Pi (rpiboot)" },
 		{ "U-Boot.armv8", "", 0, 0x16, { 0 }, "U-Boot" },
 		{ "HW-Client:Arch:00000", "", 0, 0, { 0 }, "OEM ROM with a class of its own" },
@@ -630,7 +662,8 @@ static void rows_are_told_apart(void **state)
 
 		memcpy(facts.mac.b, vectors[i].oui, 3);
 		m.opt[OPT_VENDOR_CLASS] = span_str(vectors[i].class);
-		m.opt[OPT_MACHINE_ID] = (struct span){ (const uint8_t *)vectors[i].machine_id, vectors[i].n_machine_id };
+		m.opt[OPT_MACHINE_ID] = (struct span){ (const uint8_t *)vectors[i].machine_id,
+			vectors[i].n_machine_id };
 		q = forms_quirk(&m, &facts);
 		assert_string_equal(q->name, vectors[i].row);
 		assert_true(strlen(q->evidence) > 20 && q->order[0].n && q->order[1].n);
@@ -638,7 +671,8 @@ static void rows_are_told_apart(void **state)
 	for (enum form f = FORM_DIRECT; f <= FORM_BOOT_SERVER; f++) {
 		enum form back = FORM_COUNT;
 
-		assert_int_equal(form_parse(span_str(form_name(f)), &back), f == FORM_BOOT_SERVER ? -EINVAL : 0);
+		assert_int_equal(form_parse(span_str(form_name(f)), &back),
+			f == FORM_BOOT_SERVER ? -EINVAL : 0);
 		assert_int_equal(back, f);
 	}
 }

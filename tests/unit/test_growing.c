@@ -11,8 +11,8 @@
 #include <uv.h>
 
 #define READERS 4u
-#define TOTAL	((uint64_t)4 << 20)
-#define PIECE	4096u
+#define TOTAL   ((uint64_t)4 << 20)
+#define PIECE   4096u
 
 /* What stands at each place of the file: cheap to make, and no piece is like another. */
 static uint8_t octet_at(uint64_t at)
@@ -84,7 +84,8 @@ static void grow(uint64_t end, struct reader *readers)
 	int fd = empty_file();
 
 	assert_int_equal(growing_new(fd, TOTAL, &g), 0);
-	assert_true(growing_total(g) == TOTAL && growing_available(g) == 0 && !growing_is_broken(g));
+	assert_true(
+		growing_total(g) == TOTAL && growing_available(g) == 0 && !growing_is_broken(g));
 	for (unsigned i = 0; i < READERS; i++) {
 		readers[i] = (struct reader){ .g = growing_ref(g) };
 		assert_int_equal(uv_thread_create(&readers[i].thread, read_all, &readers[i]), 0);

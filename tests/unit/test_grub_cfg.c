@@ -4,43 +4,62 @@
 
 #include "loader_fixture.h"
 
-#define URL "(tftp,172.24.0.1)/grub/grub.cfg"
+#define URL     "(tftp,172.24.0.1)/grub/grub.cfg"
 #define CMDLINE "root={{vars.disk}} note={{vars.note}} host={{hostname}}"
 
 static const struct fixture_vector vectors[] = {
-	{ "grub/kernel.cfg", KERNEL(.cmdline = "console=ttyS0", .initrds = initrds, .n_initrds = 1), &good, &web1,
-		TRANSPORT_TFTP, NULL },
-	{ "grub/kernel-of-machine.cfg", KERNEL(.cmdline = "", .message = "it's 'said' $x\nboot", .initrds = initrds, .n_initrds = 1), &good, NULL, TRANSPORT_TFTP, NULL,
-		"machines/52-54-00-12-34-56" },
-	{ "grub/kernel-by-http.cfg", KERNEL(.cmdline = "console=ttyS0", .initrds = initrds, .n_initrds = 2), &good, &web1,
-		TRANSPORT_HTTP, "http://172.24.0.1:8080" },
-	{ "grub/kernel-by-https.cfg", KERNEL(.cmdline = ""), &good, &web1, TRANSPORT_HTTP, "https://172.24.0.1" },
-	{ "grub/kernel-own-grub.cfg", KERNEL(.cmdline = "", .bootfile = { .path = "grub/core.0" }), &good, &web1,
-		TRANSPORT_TFTP, NULL },
-	{ "grub/kernel-words.cfg", KERNEL(.cmdline = "console=ttyS0\nquiet\r\n \t x=\"a b\"c d='e f' \"\" g=\\$h\x07 --- $1 #"),
+	{ "grub/kernel.cfg", KERNEL(.cmdline = "console=ttyS0", .initrds = initrds, .n_initrds = 1),
+		&good, &web1, TRANSPORT_TFTP, NULL },
+	{ "grub/kernel-of-machine.cfg",
+		KERNEL(.cmdline = "", .message = "it's 'said' $x\nboot", .initrds = initrds,
+			.n_initrds = 1),
+		&good, NULL, TRANSPORT_TFTP, NULL, "machines/52-54-00-12-34-56" },
+	{ "grub/kernel-by-http.cfg",
+		KERNEL(.cmdline = "console=ttyS0", .initrds = initrds, .n_initrds = 2), &good,
+		&web1, TRANSPORT_HTTP, "http://172.24.0.1:8080" },
+	{ "grub/kernel-by-https.cfg", KERNEL(.cmdline = ""), &good, &web1, TRANSPORT_HTTP,
+		"https://172.24.0.1" },
+	{ "grub/kernel-own-grub.cfg", KERNEL(.cmdline = "", .bootfile = { .path = "grub/core.0" }),
+		&good, &web1, TRANSPORT_TFTP, NULL },
+	{ "grub/kernel-words.cfg",
+		KERNEL(.cmdline =
+				"console=ttyS0\nquiet\r\n \t x=\"a b\"c d='e f' \"\" g=\\$h\x07 --- $1 #"),
 		&good, NULL, TRANSPORT_TFTP, NULL },
 	{ "grub/kernel-vars.cfg", KERNEL(.cmdline = CMDLINE), &good, &web1, TRANSPORT_TFTP, NULL },
-	{ "grub/kernel-hostile.cfg", KERNEL(.cmdline = "host={{hostname}} raw={{{hostname}}} mac={{mac}}"), &hostile, NULL,
+	{ "grub/kernel-hostile.cfg",
+		KERNEL(.cmdline = "host={{hostname}} raw={{{hostname}}} mac={{mac}}"), &hostile,
+		NULL, TRANSPORT_TFTP, NULL },
+	{ "grub/kernel-unknown-machine.cfg", KERNEL(.cmdline = "mac={{mac}} uuid={{uuid}}"),
+		&unknown, NULL, TRANSPORT_TFTP, NULL },
+	{ "grub/kernel-url.cfg",
+		{ .name = "net",
+			.kind = PROFILE_KERNEL,
+			.kernel = { .path = "http://192.0.2.1:81/it's/$linux", .is_url = true },
+			.cmdline = "",
+			.initrds = initrds,
+			.n_initrds = 1 },
+		&good, NULL, TRANSPORT_HTTP, NULL, "profiles/net" },
+	{ "grub/kernel-url-by-tftp.cfg",
+		{ .name = "net",
+			.kind = PROFILE_KERNEL,
+			.kernel = { .path = "http://192.0.2.1/it's/$linux", .is_url = true },
+			.cmdline = "" },
+		&good, NULL, TRANSPORT_TFTP, NULL },
+	{ "grub/initrd-https.cfg", KERNEL(.cmdline = "", .initrds = initrds, .n_initrds = 3), &good,
+		NULL, TRANSPORT_HTTP, NULL },
+	{ "grub/kernel-tftp-url.cfg",
+		{ .name = "net",
+			.kind = PROFILE_KERNEL,
+			.kernel = { .path = "tftp://192.0.2.1/a/linux", .is_url = true },
+			.cmdline = "" },
+		&good, NULL, TRANSPORT_TFTP, NULL },
+	{ "grub/local.cfg", { .name = "local", .kind = PROFILE_LOCAL, .cmdline = "" }, &good, NULL,
 		TRANSPORT_TFTP, NULL },
-	{ "grub/kernel-unknown-machine.cfg", KERNEL(.cmdline = "mac={{mac}} uuid={{uuid}}"), &unknown, NULL, TRANSPORT_TFTP,
-		NULL },
-	{ "grub/kernel-url.cfg", { .name = "net", .kind = PROFILE_KERNEL,
-		.kernel = { .path = "http://192.0.2.1:81/it's/$linux", .is_url = true }, .cmdline = "",
-		.initrds = initrds, .n_initrds = 1 }, &good, NULL, TRANSPORT_HTTP, NULL, "profiles/net" },
-	{ "grub/kernel-url-by-tftp.cfg", { .name = "net", .kind = PROFILE_KERNEL,
-		.kernel = { .path = "http://192.0.2.1/it's/$linux", .is_url = true }, .cmdline = "" }, &good, NULL,
-		TRANSPORT_TFTP, NULL },
-	{ "grub/initrd-https.cfg", KERNEL(.cmdline = "", .initrds = initrds, .n_initrds = 3), &good, NULL, TRANSPORT_HTTP,
-		NULL },
-	{ "grub/kernel-tftp-url.cfg", { .name = "net", .kind = PROFILE_KERNEL,
-		.kernel = { .path = "tftp://192.0.2.1/a/linux", .is_url = true }, .cmdline = "" }, &good, NULL,
-		TRANSPORT_TFTP, NULL },
-	{ "grub/local.cfg", { .name = "local", .kind = PROFILE_LOCAL, .cmdline = "" }, &good, NULL, TRANSPORT_TFTP, NULL },
 };
 
 static const struct fixture_vector disks[] = {
-	{ "grub/disk.cfg", KERNEL(.cmdline = "console=ttyS0", .initrds = initrds, .n_initrds = 2), &good, &web1,
-		TRANSPORT_HTTP, NULL, "boot" },
+	{ "grub/disk.cfg", KERNEL(.cmdline = "console=ttyS0", .initrds = initrds, .n_initrds = 2),
+		&good, &web1, TRANSPORT_HTTP, NULL, "boot" },
 };
 
 static void renders_as_the_golden_texts(void **state)
@@ -55,7 +74,8 @@ static void nothing_to_run_says_why_and_tries_again(void **state)
 	struct text out = { 0 };
 
 	(void)state;
-	grub_cfg_retry("no profile; 'x' $y & \"z\"\nexit\x7f\xe2\x80\xa6", "(tftp,172.24.0.1)/it's/grub.cfg", &out);
+	grub_cfg_retry("no profile; 'x' $y & \"z\"\nexit\x7f\xe2\x80\xa6",
+		"(tftp,172.24.0.1)/it's/grub.cfg", &out);
 	golden_compare("grub/retry.cfg", &out);
 	text_free(&out);
 }
@@ -129,7 +149,8 @@ static void no_command_line_breaks_out(void **state)
 	(void)state;
 	for (unsigned round = 0; round < 3000; round++) {
 		struct machine_vars v = fixture_vars(&good, NULL, URL);
-		struct text harmless = { 0 }, is = { 0 }, should = { 0 }, is_bones = { 0 }, should_bones = { 0 };
+		struct text harmless = { 0 }, is = { 0 }, should = { 0 }, is_bones = { 0 },
+			    should_bones = { 0 };
 		struct template_error error = { 0 };
 		char line[64];
 		struct span s = fixture_hostile_text((uint8_t *)line, sizeof(line) - 1);
@@ -146,7 +167,8 @@ static void no_command_line_breaks_out(void **state)
 		skeleton(&is, &is_bones);
 		skeleton(&should, &should_bones);
 		if (!span_eq(text_span(&is_bones), text_span(&should_bones)))
-			fail_msg("seed %u: \"%s\" got out of its quotes:\n%s", seed, line, text_str(&is));
+			fail_msg("seed %u: \"%s\" got out of its quotes:\n%s", seed, line,
+				text_str(&is));
 		text_free(&harmless);
 		text_free(&is);
 		text_free(&should);

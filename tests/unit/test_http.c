@@ -96,7 +96,8 @@ static void refuses_what_is_ambiguous(void **state)
 
 		if (got != heads[i].want)
 			fail_msg("head %zu (%.*s): %s, expected %s", i, (int)heads[i].head.n,
-				(const char *)heads[i].head.p, drop_id(got), drop_id(heads[i].want));
+				(const char *)heads[i].head.p, drop_id(got),
+				drop_id(heads[i].want));
 	}
 }
 
@@ -112,9 +113,14 @@ static void reads_the_parts(void **state)
 	size_t at = 0;
 
 	(void)state;
-	assert_int_equal(http_parse_request(SPAN_LIT("GET http://h:8/a%20b?c?d HTTP/1.1\r\n"
-		"Host: other\r\nRange:  bytes=1-2 \t\r\nIf-Match: \"a\"\r\nif-match: \"b\"\r\n"
-		"Content-Length: 12\r\n\r\nbehind"), &req), DROP_NONE);
+	assert_int_equal(
+		http_parse_request(
+			SPAN_LIT(
+				"GET http://h:8/a%20b?c?d HTTP/1.1\r\n"
+				"Host: other\r\nRange:  bytes=1-2 \t\r\nIf-Match: \"a\"\r\nif-match: \"b\"\r\n"
+				"Content-Length: 12\r\n\r\nbehind"),
+			&req),
+		DROP_NONE);
 	assert_int_equal(req.method, HTTP_METHOD_GET);
 	assert_span(req.method_name, "GET");
 	assert_span(req.target, "http://h:8/a%20b?c?d");
@@ -129,8 +135,8 @@ static void reads_the_parts(void **state)
 	assert_span(http_field_next(&req, SPAN_LIT("If-Match"), &at), "\"b\"");
 	assert_null(http_field_next(&req, SPAN_LIT("If-Match"), &at).p);
 
-	assert_int_equal(http_parse_request(SPAN_LIT("GET http://h?q HTTP/1.0\r\n\r\n"), &req),
-		DROP_NONE);
+	assert_int_equal(
+		http_parse_request(SPAN_LIT("GET http://h?q HTTP/1.0\r\n\r\n"), &req), DROP_NONE);
 	assert_span(req.path, "/");
 	assert_span(req.query, "q");
 
@@ -273,8 +279,8 @@ static void limits_paths(void **state)
 	assert_int_equal(got.n, 4);
 	assert_int_equal(http_decode_path(SPAN_LIT("/abcde"), buf, 4, &got), DROP_HTTP_TARGET_LONG);
 	assert_int_equal(http_decode_path(SPAN_LIT("/abcd/"), buf, 4, &got), DROP_HTTP_TARGET_LONG);
-	assert_int_equal(http_decode_path(SPAN_LIT("/abcd//.."), buf, 4, &got),
-		DROP_HTTP_TARGET_LONG);
+	assert_int_equal(
+		http_decode_path(SPAN_LIT("/abcd//.."), buf, 4, &got), DROP_HTTP_TARGET_LONG);
 }
 
 #define NOW_S 1700000000
@@ -327,8 +333,8 @@ static void reads_dates(void **state)
 	/* more than 50 years ahead: the century before */
 	int64_t got;
 
-	assert_int_equal(http_date_parse(SPAN_LIT("Sunday, 06-Nov-94 08:49:37 GMT"), 3500000000,
-				 &got), 0);
+	assert_int_equal(
+		http_date_parse(SPAN_LIT("Sunday, 06-Nov-94 08:49:37 GMT"), 3500000000, &got), 0);
 	assert_true(got > 3500000000);
 }
 

@@ -8,11 +8,11 @@
 
 #include <cmocka.h>
 
-#define NOW_S 1700000000
-#define DATE  "Sun, 06 Nov 1994 08:49:37 GMT" /* of the file */
-#define LATER "Sun, 06 Nov 1994 08:49:38 GMT"
+#define NOW_S  1700000000
+#define DATE   "Sun, 06 Nov 1994 08:49:37 GMT" /* of the file */
+#define LATER  "Sun, 06 Nov 1994 08:49:38 GMT"
 #define BEFORE "Sun, 06 Nov 1994 08:49:36 GMT"
-#define TAG   "\"1-2-64-2ebc98a1.7\""
+#define TAG    "\"1-2-64-2ebc98a1.7\""
 
 static const struct http_entity file = {
 	.content_type = "application/efi",
@@ -135,7 +135,8 @@ static void says_what_it_sends(void **state)
 
 	(void)state;
 	http_reply_entity(&req, &file, NOW_S, &r);
-	assert_true(span_has_prefix(text_span(&r.head), SPAN_LIT("HTTP/1.1 206 Partial Content\r\n")));
+	assert_true(
+		span_has_prefix(text_span(&r.head), SPAN_LIT("HTTP/1.1 206 Partial Content\r\n")));
 	assert_true(has_line(&r, "Server: bootsmith"));
 	assert_true(has_line(&r, "Date: Tue, 14 Nov 2023 22:13:20 GMT"));
 	assert_true(has_line(&r, "Connection: keep-alive"));
@@ -216,7 +217,8 @@ static void head_is_get_without_octets(void **state)
 		http_reply_free(&a);
 		http_reply_free(&b);
 	}
-	struct http_request req = request(head_buf, sizeof(head_buf), "HEAD", "Range: bytes=1-2\r\n");
+	struct http_request req = request(
+		head_buf, sizeof(head_buf), "HEAD", "Range: bytes=1-2\r\n");
 	struct http_reply r;
 
 	http_reply_entity(&req, &file, NOW_S, &r);
@@ -227,8 +229,8 @@ static void head_is_get_without_octets(void **state)
 static void dates_that_cannot_be_said(void **state)
 {
 	char buf[256];
-	struct http_request req = request(buf, sizeof(buf), "GET",
-		"If-Modified-Since: " DATE "\r\n");
+	struct http_request req = request(
+		buf, sizeof(buf), "GET", "If-Modified-Since: " DATE "\r\n");
 	struct http_entity e = file;
 	struct http_reply r;
 
@@ -320,13 +322,20 @@ static void refusals(void **state)
 		enum drop why;
 		unsigned status;
 	} table[] = {
-		{ DROP_HTTP_LINE, 400 },       { DROP_HTTP_VERSION, 505 },
-		{ DROP_HTTP_METHOD, 405 },     { DROP_HTTP_METHOD_UNKNOWN, 501 },
-		{ DROP_HTTP_TARGET_LONG, 414 }, { DROP_HTTP_HEAD_LONG, 431 },
-		{ DROP_HTTP_FIELDS, 431 },     { DROP_HTTP_CODING, 501 },
-		{ DROP_HTTP_LENGTHS, 400 },    { DROP_HTTP_SLOW_HEAD, 408 },
-		{ DROP_HTTP_BODY, 413 },       { DROP_HTTP_TOO_MANY, 503 },
-		{ DROP_HTTP_EXPECT, 417 },     { DROP_HTTP_PATH, 400 },
+		{ DROP_HTTP_LINE, 400 },
+		{ DROP_HTTP_VERSION, 505 },
+		{ DROP_HTTP_METHOD, 405 },
+		{ DROP_HTTP_METHOD_UNKNOWN, 501 },
+		{ DROP_HTTP_TARGET_LONG, 414 },
+		{ DROP_HTTP_HEAD_LONG, 431 },
+		{ DROP_HTTP_FIELDS, 431 },
+		{ DROP_HTTP_CODING, 501 },
+		{ DROP_HTTP_LENGTHS, 400 },
+		{ DROP_HTTP_SLOW_HEAD, 408 },
+		{ DROP_HTTP_BODY, 413 },
+		{ DROP_HTTP_TOO_MANY, 503 },
+		{ DROP_HTTP_EXPECT, 417 },
+		{ DROP_HTTP_PATH, 400 },
 	};
 	struct http_request none = { 0 };
 	struct http_reply r;

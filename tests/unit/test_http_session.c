@@ -160,7 +160,8 @@ static void refuses_and_lingers(void **state)
 		{ "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", DROP_HTTP_BODY },
 		{ "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", DROP_HTTP_METHOD },
 		{ "POST /machines/web1/boot.ipxe HTTP/1.1\r\nHost: x\r\n\r\n", DROP_HTTP_METHOD },
-		{ "POST /machines/web1/installed HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n", DROP_HTTP_BODY },
+		{ "POST /machines/web1/installed HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n",
+			DROP_HTTP_BODY },
 		{ "a\n\n", DROP_HTTP_BARE_LF },
 	};
 
@@ -295,7 +296,8 @@ static void takes_a_body_where_something_is_posted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(takes_a_body_where_something_is_posted, start, stop),
+		cmocka_unit_test_setup_teardown(
+			takes_a_body_where_something_is_posted, start, stop),
 		cmocka_unit_test_setup_teardown(serves_and_waits, start, stop),
 		cmocka_unit_test_setup_teardown(answers_a_pipeline_in_order, start, stop),
 		cmocka_unit_test_setup_teardown(a_partial_head_behind_an_answer, start, stop),

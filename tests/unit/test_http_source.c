@@ -45,7 +45,8 @@ static size_t read_all(struct http_source *s, uint64_t at, uint64_t size, char *
 
 		assert_true(r.n > 0);
 		if (r.kind == PIECE_FILE) {
-			ssize_t got = pread(http_source_file_of(s, &r)->fd, buf + n, r.n, (off_t)r.offset);
+			ssize_t got = pread(
+				http_source_file_of(s, &r)->fd, buf + n, r.n, (off_t)r.offset);
 
 			assert_int_equal(got, r.n);
 			n += r.n;
@@ -112,9 +113,9 @@ static void one_file(void **state)
 	assert_int_equal(e.size, 10);
 	assert_true(e.has_date);
 	assert_int_equal(e.mtime_s, f.st.st_mtim.tv_sec);
-	(void)snprintf(want, sizeof(want), "\"%llx-%llx-a-%llx.%x\"", (unsigned long long)f.st.st_dev,
-		(unsigned long long)f.st.st_ino, (unsigned long long)f.st.st_mtim.tv_sec,
-		(unsigned)f.st.st_mtim.tv_nsec);
+	(void)snprintf(want, sizeof(want), "\"%llx-%llx-a-%llx.%x\"",
+		(unsigned long long)f.st.st_dev, (unsigned long long)f.st.st_ino,
+		(unsigned long long)f.st.st_mtim.tv_sec, (unsigned)f.st.st_mtim.tv_nsec);
 	assert_string_equal(e.etag.s, want);
 	http_source_close(&s);
 	assert_int_equal(fcntl(f.fd, F_GETFD), -1);

@@ -85,7 +85,8 @@ static void what_is_no_answer_is_ignored(void **state)
 	for (size_t short_by = 1; short_by <= n; short_by++)
 		if (is_reply(good, n - short_by, COOKIE, &source))
 			fail_msg("%zu octets", n - short_by);
-	for (size_t i = 20; i < n; i++) { /* each octet of the message counts: type, code, sum, cookie */
+	for (size_t i = 20; i < n;
+		i++) { /* each octet of the message counts: type, code, sum, cookie */
 		uint8_t bad[IP_MAX];
 
 		memcpy(bad, good, sizeof(bad));

@@ -34,12 +34,14 @@ static struct name name(char letter)
 	return n;
 }
 
-static void path_of(const struct bench *b, const char *before, char letter, const char *after, char ret[256])
+static void path_of(
+	const struct bench *b, const char *before, char letter, const char *after, char ret[256])
 {
 	(void)snprintf(ret, 256, "%s/%s%s%s", b->dir, before, name(letter).s, after);
 }
 
-static void put(const struct bench *b, const char *before, char letter, const char *after, unsigned octets, time_t used)
+static void put(const struct bench *b, const char *before, char letter, const char *after,
+	unsigned octets, time_t used)
 {
 	const struct timespec times[2] = { { .tv_sec = used }, { .tv_sec = used } };
 	char path[256];
@@ -158,7 +160,8 @@ static void an_earlier_run(void **state)
 	assert_int_equal(begin(b, 'e'), 0);
 	assert_int_equal(claim(b, 'e', 600), 0);
 	assert_string_equal(b->gone, "bc");
-	assert_true(has(b, "", 'a', "") && !has(b, "", 'b', "") && !has(b, "", 'b', ".of") && !has(b, "", 'c', ""));
+	assert_true(has(b, "", 'a', "") && !has(b, "", 'b', "") && !has(b, "", 'b', ".of") &&
+		!has(b, "", 'c', ""));
 	assert_int_equal(access(other, F_OK), 0);
 }
 
@@ -317,7 +320,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_renewed_copy_goes_last, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(who_is_at_the_disk_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_finds_no_room_takes_none, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_lower_limit_and_files_that_went_by_hand, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_lower_limit_and_files_that_went_by_hand, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(files_without_number, set_up, tear_down),
 	};
 

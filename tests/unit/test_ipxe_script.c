@@ -9,7 +9,8 @@
 #define URL "http://172.24.0.1/machines/52-54-00-12-34-56/boot.ipxe"
 
 /* What a template of the user's own may say of a machine. */
-#define ALL_VARS "#!ipxe\n{{! everything }}\necho {{name}} {{mac}} {{address}} {{uuid}} {{arch}} {{hostname}} " \
+#define ALL_VARS                                                                                       \
+	"#!ipxe\n{{! everything }}\necho {{name}} {{mac}} {{address}} {{uuid}} {{arch}} {{hostname}} " \
 	"{{server}} {{http}}\necho ${net0/mac} {{{hostname}}} {{&hostname}} {{{name}}}\n"
 
 static const struct {
@@ -19,18 +20,29 @@ static const struct {
 	const struct facts *facts;
 	const struct machine *machine;
 } vectors[] = {
-	{ "ipxe/kernel.ipxe", KERNEL(.cmdline = "console=ttyS0", .initrds = initrds, .n_initrds = 1), NULL, &good, &web1 },
+	{ "ipxe/kernel.ipxe",
+		KERNEL(.cmdline = "console=ttyS0", .initrds = initrds, .n_initrds = 1), NULL, &good,
+		&web1 },
 	{ "ipxe/kernel-alone.ipxe", KERNEL(.cmdline = ""), NULL, &good, NULL },
-	{ "ipxe/kernel-url-three-initrds.ipxe", { .name = "net", .kind = PROFILE_KERNEL,
-		.kernel = { .path = "http://192.0.2.1/linux?a=1", .is_url = true },
-		.cmdline = "root={{vars.disk}} note={{vars.note}} host={{hostname}}", .initrds = initrds,
-		.n_initrds = 3 }, NULL, &good, &web1 },
-	{ "ipxe/kernel-block-cmdline.ipxe", KERNEL(.cmdline = "console=ttyS0\nquiet\r\n"), NULL, &good, NULL },
-	{ "ipxe/kernel-hostile.ipxe", KERNEL(.cmdline = "host={{hostname}} raw={{{hostname}}} mac={{mac}}"), NULL,
+	{ "ipxe/kernel-url-three-initrds.ipxe",
+		{ .name = "net",
+			.kind = PROFILE_KERNEL,
+			.kernel = { .path = "http://192.0.2.1/linux?a=1", .is_url = true },
+			.cmdline = "root={{vars.disk}} note={{vars.note}} host={{hostname}}",
+			.initrds = initrds,
+			.n_initrds = 3 },
+		NULL, &good, &web1 },
+	{ "ipxe/kernel-block-cmdline.ipxe", KERNEL(.cmdline = "console=ttyS0\nquiet\r\n"), NULL,
+		&good, NULL },
+	{ "ipxe/kernel-hostile.ipxe",
+		KERNEL(.cmdline = "host={{hostname}} raw={{{hostname}}} mac={{mac}}"), NULL,
 		&hostile, NULL },
-	{ "ipxe/kernel-unknown-machine.ipxe", KERNEL(.cmdline = "mac={{mac}} uuid={{uuid}}"), NULL, &unknown, NULL },
-	{ "ipxe/local.ipxe", { .name = "local", .kind = PROFILE_LOCAL, .cmdline = "" }, NULL, &good, NULL },
-	{ "ipxe/template.ipxe", { .name = NULL }, ALL_VARS "set disk {{vars.disk}}\n", &good, &web1 },
+	{ "ipxe/kernel-unknown-machine.ipxe", KERNEL(.cmdline = "mac={{mac}} uuid={{uuid}}"), NULL,
+		&unknown, NULL },
+	{ "ipxe/local.ipxe", { .name = "local", .kind = PROFILE_LOCAL, .cmdline = "" }, NULL, &good,
+		NULL },
+	{ "ipxe/template.ipxe", { .name = NULL }, ALL_VARS "set disk {{vars.disk}}\n", &good,
+		&web1 },
 	{ "ipxe/template-no-machine.ipxe", { .name = NULL }, ALL_VARS, &good, NULL },
 	{ "ipxe/template-hostile.ipxe", { .name = NULL }, ALL_VARS, &hostile, NULL },
 	{ "ipxe/template-unknown-machine.ipxe", { .name = NULL }, ALL_VARS, &unknown, NULL },
@@ -44,7 +56,8 @@ static void renders_as_the_golden_scripts(void **state)
 		struct template_error error = { 0 };
 		struct text out = { 0 };
 		int r = vectors[i].template
-			? machine_vars_render(span_str(vectors[i].template), &v, escape_ipxe, &out, &error)
+			? machine_vars_render(
+				  span_str(vectors[i].template), &v, escape_ipxe, &out, &error)
 			: ipxe_script_profile(&vectors[i].profile, &v, &out, &error);
 
 		if (r != 0)
@@ -72,7 +85,9 @@ static void names_the_wrong_variable(void **state)
 
 	(void)state;
 	fixture_names_the_wrong_variable(URL, ipxe_script_profile);
-	assert_int_equal(machine_vars_render(SPAN_LIT("{{vars.dis}}"), &v, escape_ipxe, &out, &error), -EINVAL);
+	assert_int_equal(
+		machine_vars_render(SPAN_LIT("{{vars.dis}}"), &v, escape_ipxe, &out, &error),
+		-EINVAL);
 	text_free(&out);
 }
 
@@ -82,7 +97,8 @@ static void checks_a_template_beforehand(void **state)
 	struct template_error error = { 0 };
 
 	(void)state;
-	assert_int_equal(machine_vars_check(SPAN_LIT(ALL_VARS "{{vars.disk}}{{ vars.x }}"), &error), 0);
+	assert_int_equal(
+		machine_vars_check(SPAN_LIT(ALL_VARS "{{vars.disk}}{{ vars.x }}"), &error), 0);
 	assert_int_equal(machine_vars_check(SPAN_LIT("a\n{{host}}"), &error), -EINVAL);
 	assert_int_equal(error.line, 2);
 	assert_int_equal(machine_vars_check(SPAN_LIT("{{vars.}}"), &error), -EINVAL);
@@ -98,7 +114,8 @@ static void says_when_memory_is_out(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(vectors); i++)
 		if (!vectors[i].template)
-			assert_int_equal(ipxe_script_profile(&vectors[i].profile, &v, &out, &error), -ENOMEM);
+			assert_int_equal(ipxe_script_profile(&vectors[i].profile, &v, &out, &error),
+				-ENOMEM);
 }
 
 /* S-11 */

@@ -54,25 +54,37 @@ static void lab_init(struct lab *l)
 	*l = (struct lab){
 		.pools = { { { NET + 10 }, { NET + 19 } }, { { NET + 30 }, { NET + 34 } } },
 		.cfg = { .name = "lab" },
-		.machines = { { .name = "m0", .address = { NET + 12 } }, { .name = "m1", .address = { NET + 200 } } },
+		.machines = { { .name = "m0", .address = { NET + 12 } },
+			{ .name = "m1", .address = { NET + 200 } } },
 		.own = { { NET + 14 } },
 	};
 	for (int i = 0; i < 2; i++)
-		l->reservations[i] = (struct reservation){ l->machines[i].address, &l->machines[i] };
-	l->net = (struct served){ .cfg = &l->cfg, .subnet = { NET }, .prefix_len = 24, .router = { NET + 13 },
-		.pools = l->pools, .n_pools = 2, .reservations = l->reservations, .n_reservations = 2, .own = l->own,
-		.n_own = 1, .fingerprint = 1 };
+		l->reservations[i] = (struct reservation){ l->machines[i].address,
+			&l->machines[i] };
+	l->net = (struct served){ .cfg = &l->cfg,
+		.subnet = { NET },
+		.prefix_len = 24,
+		.router = { NET + 13 },
+		.pools = l->pools,
+		.n_pools = 2,
+		.reservations = l->reservations,
+		.n_reservations = 2,
+		.own = l->own,
+		.n_own = 1,
+		.fingerprint = 1 };
 	assert_int_equal(lease_table_new(&l->t), 0);
 }
 
 static struct lease_client client(uint32_t n)
 {
-	return (struct lease_client){ .htype = 1, .hlen = 6,
-		.chaddr = { 2, 0, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n } };
+	return (struct lease_client){ .htype = 1,
+		.hlen = 6,
+		.chaddr = { 2, 0, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8),
+			(uint8_t)n } };
 }
 
-static uint32_t choose_for(struct lab *l, const struct lease_client *c, const struct machine *m, uint32_t wanted,
-	int64_t now)
+static uint32_t choose_for(struct lab *l, const struct lease_client *c, const struct machine *m,
+	uint32_t wanted, int64_t now)
 {
 	struct lease *lease;
 	int r = lease_choose(l->t, &l->net, c, m, (struct ip4){ wanted }, now, &lease);
@@ -80,8 +92,8 @@ static uint32_t choose_for(struct lab *l, const struct lease_client *c, const st
 	return r < 0 ? 0 : lease->address.v;
 }
 
-static uint32_t claim(struct lab *l, const struct lease_client *c, const struct machine *m, uint32_t wanted,
-	int64_t now)
+static uint32_t claim(struct lab *l, const struct lease_client *c, const struct machine *m,
+	uint32_t wanted, int64_t now)
 {
 	struct lease *lease;
 	int r = lease_claim(l->t, &l->net, c, m, (struct ip4){ wanted }, now, &lease);
@@ -113,7 +125,9 @@ static void chooses_in_order(void **state)
 	}
 	/* an offer of it is no hindrance to a REQUEST */
 	assert_int_equal(claim(&l, &d, NULL, NET + 15, 0), NET + 15);
-	assert_int_equal(claim(&l, &(struct lease_client){ .hlen = 1, .chaddr = { 7 } }, NULL, NET + 10, 0), NET + 10);
+	assert_int_equal(
+		claim(&l, &(struct lease_client){ .hlen = 1, .chaddr = { 7 } }, NULL, NET + 10, 0),
+		NET + 10);
 	assert_int_equal(choose_for(&l, &a, NULL, NET + 10, 0), NET + 19);
 	/* reserved ones */
 	assert_int_equal(choose_for(&l, &b, &l.machines[1], 0, 0), NET + 200);
@@ -138,14 +152,17 @@ static void reuses_the_longest_free(void **state)
 	assert_int_equal(lease_count(l.t, LEASE_BOUND), 12);
 	lease_release(l.t, lease_find(l.t, &l.net, &c[5]), 100);
 	lease_release(l.t, lease_find(l.t, &l.net, &c[3]), 101);
-	assert_int_equal(choose_for(&l, &c[12], NULL, 0, 102), NET + 18); /* c[5]'s, free for longer */
+	assert_int_equal(
+		choose_for(&l, &c[12], NULL, 0, 102), NET + 18); /* c[5]'s, free for longer */
 	assert_null(lease_find(l.t, &l.net, &c[5]));
 	assert_int_equal(choose_for(&l, &c[3], NULL, 0, 103), NET + 16); /* its own again */
 	/* the first expired */
-	assert_int_equal(choose_for(&l, &late, NULL, 0, 103), NET + 18); /* the oldest offer gives way … */
+	assert_int_equal(
+		choose_for(&l, &late, NULL, 0, 103), NET + 18); /* the oldest offer gives way … */
 	assert_int_equal(choose_for(&l, &late, NULL, 0, LEASE_TIME), NET + 18);
 	assert_int_equal(choose_for(&l, &c[12], NULL, 0, LEASE_TIME), NET + 16);
-	assert_int_equal(choose_for(&l, &c[5], NULL, 0, LEASE_TIME), NET + 10); /* … c[0]'s, at its second of expiry */
+	assert_int_equal(choose_for(&l, &c[5], NULL, 0, LEASE_TIME),
+		NET + 10); /* … c[0]'s, at its second of expiry */
 	lease_table_free(l.t);
 }
 
@@ -169,7 +186,9 @@ static void declined_addresses_rest(void **state)
 	assert_int_equal(claim(&l, &b, NULL, NET + 10, 5 + LEASE_DECLINED_S - 1), 0);
 	/* not even by a reservation, nor for a client without hardware address */
 	l.machines[0].address.v = NET + 10;
-	assert_int_equal(choose_for(&l, &(struct lease_client){ .client_id = SPAN_LIT("x") }, &l.machines[0], 0, 6), 0);
+	assert_int_equal(choose_for(&l, &(struct lease_client){ .client_id = SPAN_LIT("x") },
+				 &l.machines[0], 0, 6),
+		0);
 	l.machines[0].address.v = NET + 12;
 	assert_int_equal(choose_for(&l, &b, NULL, 0, 5 + LEASE_DECLINED_S), NET + 10);
 	lease_table_free(l.t);
@@ -251,7 +270,8 @@ static void networks_do_not_mix(void **state)
 	/* the same addresses under another name, as after a reload: one client each all the same */
 	assert_int_equal(choose_for(&other, &a, NULL, NET + 10, 0), NET + 11);
 	assert_int_equal(choose_for(&other, &a, &other.machines[0], 0, 0), NET + 12);
-	assert_int_equal(lease_choose(l.t, &l.net, &a, &l.machines[0], (struct ip4){ 0 }, 0, &lease), 0);
+	assert_int_equal(
+		lease_choose(l.t, &l.net, &a, &l.machines[0], (struct ip4){ 0 }, 0, &lease), 0);
 	assert_int_equal(lease->address.v, NET + 12);
 	assert_ptr_equal(lease_find_address(l.t, lease->address), lease);
 	assert_ptr_not_equal(lease_find(l.t, &other.net, &a), lease);
@@ -260,8 +280,12 @@ static void networks_do_not_mix(void **state)
 
 static void tells_the_store(void **state)
 {
-	const struct lease_client c = { .client_id = SPAN_LIT("\x01id"), .htype = 1, .hlen = 6, .chaddr = { 2, 0, 0, 0, 0, 5 } };
-	static const char long_name[] = "0123456789012345678901234567890123456789012345678901234567890123456789";
+	const struct lease_client c = { .client_id = SPAN_LIT("\x01id"),
+		.htype = 1,
+		.hlen = 6,
+		.chaddr = { 2, 0, 0, 0, 0, 5 } };
+	static const char long_name[] =
+		"0123456789012345678901234567890123456789012345678901234567890123456789";
 	struct lease_record r;
 	struct lease *lease;
 	struct mac mac;
@@ -295,7 +319,8 @@ static void tells_the_store(void **state)
 	lease->hlen = 6;
 	/* option 61 is the identity, where there is one (RFC 2131 4.2) */
 	assert_true(lease_is_of(lease, &c));
-	assert_false(lease_is_of(lease, &(struct lease_client){ .htype = 1, .hlen = 6, .chaddr = { 2, 0, 0, 0, 0, 5 } }));
+	assert_false(lease_is_of(lease,
+		&(struct lease_client){ .htype = 1, .hlen = 6, .chaddr = { 2, 0, 0, 0, 0, 5 } }));
 	lease_table_free(l.t);
 }
 
@@ -316,12 +341,14 @@ static void without_memory_nothing_is_lost(void **state)
 	lab_init(&l);
 	for (int i = 1; i <= 3; i++) { /* the network, its name, the lease */
 		allocations_left = i;
-		assert_int_equal(lease_choose(l.t, &l.net, &a, NULL, (struct ip4){ 0 }, 0, &lease), -ENOMEM);
+		assert_int_equal(
+			lease_choose(l.t, &l.net, &a, NULL, (struct ip4){ 0 }, 0, &lease), -ENOMEM);
 	}
 	allocations_left = -1;
 	assert_int_equal(choose_for(&l, &a, NULL, 0, 0), NET + 10);
 	allocations_left = 1;
-	lease_bind(l.t, lease_find(l.t, &l.net, &a), SPAN_LIT("pc1"), 60, 0); /* a name is no reason to fail */
+	lease_bind(l.t, lease_find(l.t, &l.net, &a), SPAN_LIT("pc1"), 60,
+		0); /* a name is no reason to fail */
 	assert_int_equal(choose_for(&l, &b, NULL, 0, 0), 0);
 	allocations_left = -1;
 	assert_true(lease_is_live(lease_find(l.t, &l.net, &a), 0));
@@ -329,13 +356,19 @@ static void without_memory_nothing_is_lost(void **state)
 	lease_table_free(l.t);
 }
 
-static struct lease_record record(uint32_t host, enum lease_state state, struct span id, int64_t expires)
+static struct lease_record record(
+	uint32_t host, enum lease_state state, struct span id, int64_t expires)
 {
 	static const uint8_t chaddr[6] = { 2, 0, 0, 0, 0, 9 };
 
-	return (struct lease_record){ .address = { NET + host }, .state = state, .network = "lab", .client_id = id,
-		.chaddr = { chaddr, state == LEASE_DECLINED ? 0 : 6 }, .htype = state == LEASE_DECLINED ? 0 : 1,
-		.expires_s = expires, .hostname = SPAN_LIT("pc9") };
+	return (struct lease_record){ .address = { NET + host },
+		.state = state,
+		.network = "lab",
+		.client_id = id,
+		.chaddr = { chaddr, state == LEASE_DECLINED ? 0 : 6 },
+		.htype = state == LEASE_DECLINED ? 0 : 1,
+		.expires_s = expires,
+		.hostname = SPAN_LIT("pc9") };
 }
 
 static int restore(struct lab *l, struct lease_record r)
@@ -355,9 +388,11 @@ static void comes_back_from_the_store(void **state)
 	assert_int_equal(restore(&l, record(11, LEASE_DECLINED, SPAN_NONE, 600)), 0);
 	assert_int_equal(restore(&l, record(15, LEASE_DECLINED, SPAN_NONE, 600)), 0);
 	assert_int_equal(restore(&l, record(16, LEASE_OFFERED, SPAN_LIT("a"), 600)), 0);
-	assert_int_equal(restore(&l, record(17, LEASE_BOUND, SPAN_LIT("a"), 700)), 0); /* it moved */
+	assert_int_equal(
+		restore(&l, record(17, LEASE_BOUND, SPAN_LIT("a"), 700)), 0); /* it moved */
 	assert_int_equal(restore(&l, record(18, LEASE_FREE, SPAN_LIT("b"), 100)), 0);
-	assert_int_equal(restore(&l, record(18, LEASE_BOUND, SPAN_LIT("c"), 800)), 0); /* given on */
+	assert_int_equal(
+		restore(&l, record(18, LEASE_BOUND, SPAN_LIT("c"), 800)), 0); /* given on */
 	assert_int_equal(lease_count(l.t, LEASE_DECLINED), 2);
 	assert_int_equal(lease_find(l.t, &l.net, &nine)->address.v, NET + 10);
 	lease_to_record(lease_find(l.t, &l.net, &nine), &r);
@@ -418,8 +453,8 @@ static struct lease_client model_client(unsigned n)
 	return c;
 }
 
-static void check_given(const struct lab *l, const struct model *m, unsigned who, const struct machine *reserved,
-	struct ip4 a, int64_t now)
+static void check_given(const struct lab *l, const struct model *m, unsigned who,
+	const struct machine *reserved, struct ip4 a, int64_t now)
 {
 	uint32_t host = a.v - NET;
 	bool is_its_reservation = reserved && a.v == reserved->address.v;
@@ -430,9 +465,10 @@ static void check_given(const struct lab *l, const struct model *m, unsigned who
 	if (m->declined[host] && m->until[host] > now)
 		fail_msg("seed %u: %s was given, which is declined", seed, ip4_str(a).s);
 	/* A reservation goes over to the next stage on the same card, and only it. */
-	if (m->owner[host] && m->owner[host] - 1 != who && m->until[host] > now && !m->declined[host] &&
-		!(is_its_reservation && (m->owner[host] - 1) / 2 == who / 2))
-		fail_msg("seed %u: %s of client %u was given to client %u", seed, ip4_str(a).s, m->owner[host] - 1, who);
+	if (m->owner[host] && m->owner[host] - 1 != who && m->until[host] > now &&
+		!m->declined[host] && !(is_its_reservation && (m->owner[host] - 1) / 2 == who / 2))
+		fail_msg("seed %u: %s of client %u was given to client %u", seed, ip4_str(a).s,
+			m->owner[host] - 1, who);
 }
 
 /* A client has one lease only: what it had elsewhere is not its any more. */
@@ -492,7 +528,8 @@ static void model_step(struct lab *l, struct model *m, int64_t *now)
 		}
 		break;
 	default:
-		if ((is_claim ? lease_claim : lease_choose)(l->t, &l->net, &c, reserved, wanted, *now, &lease) < 0) {
+		if ((is_claim ? lease_claim : lease_choose)(
+			    l->t, &l->net, &c, reserved, wanted, *now, &lease) < 0) {
 			if (is_claim) /* a NAK */
 				model_forget(m, who);
 			break;
@@ -517,12 +554,14 @@ static void check_all(const struct lab *l, const struct model *m, int64_t now)
 
 		n += lease != NULL;
 		/* (a reservation goes over to the machine's next stage) */
-		if (m->owner[host] && m->until[host] > now && !served_reserved_for(&l->net, (struct ip4){ NET + host })) {
+		if (m->owner[host] && m->until[host] > now &&
+			!served_reserved_for(&l->net, (struct ip4){ NET + host })) {
 			struct lease_client c = model_client(m->owner[host] - 1);
 
 			/* Nobody's (hlen 0): its client was offered another since, and did not take it. */
 			if (!lease || (!lease_is_of(lease, &c) && lease->hlen != 0))
-				fail_msg("seed %u: %s changed hands", seed, ip4_str(lease->address).s);
+				fail_msg("seed %u: %s changed hands", seed,
+					ip4_str(lease->address).s);
 		}
 	}
 	for (int s = 0; s < LEASE_STATE_COUNT; s++)
@@ -535,7 +574,8 @@ static void no_address_is_given_twice(void **state)
 	const char *again = getenv("BOOTSMITH_SEED"); /* to repeat a run */
 
 	(void)state;
-	seed = again ? (unsigned)strtoul(again, NULL, 10) : (unsigned)time(NULL) ^ (unsigned)getpid() << 8;
+	seed = again ? (unsigned)strtoul(again, NULL, 10)
+		     : (unsigned)time(NULL) ^ (unsigned)getpid() << 8;
 	print_message("seed %u\n", seed);
 	srand(seed);
 	for (int round = 0; round < 60; round++) {
@@ -597,8 +637,12 @@ static void a_million_leases(void **state)
 {
 	struct network cfg = { .name = "big" };
 	struct pool pool = { { NET + 1 }, { NET + 0xfffffe } };
-	struct lab l = { .net = { .cfg = &cfg, .subnet = { NET }, .prefix_len = 8, .pools = &pool, .n_pools = 1,
-		.fingerprint = 1 } };
+	struct lab l = { .net = { .cfg = &cfg,
+				 .subnet = { NET },
+				 .prefix_len = 8,
+				 .pools = &pool,
+				 .n_pools = 1,
+				 .fingerprint = 1 } };
 	struct lease_client c;
 	double start = seconds(), first = 0, last;
 
@@ -620,7 +664,8 @@ static void a_million_leases(void **state)
 	c = client(LEASE_TABLE_MAX);
 	assert_int_equal(choose_for(&l, &c, NULL, 0, 1000), 0);
 	assert_int_equal(choose_for(&l, &c, NULL, NET + 0xff0000, 1000), 0);
-	assert_int_equal(choose_for(&l, &c, &(struct machine){ .address = { NET + 0xff0000 } }, 0, 1000), 0);
+	assert_int_equal(
+		choose_for(&l, &c, &(struct machine){ .address = { NET + 0xff0000 } }, 0, 1000), 0);
 	c = client(777);
 	assert_int_equal(claim(&l, &c, NULL, NET + 778, 1000), NET + 778);
 	/* when leases have expired, new clients are served again */
@@ -630,7 +675,8 @@ static void a_million_leases(void **state)
 		assert_true(choose_for(&l, &c, NULL, i % 2 ? NET + 0xff0000 : 0, 6000) != 0);
 	}
 	assert_true(seconds() - start < 20);
-	assert_true(lease_count(l.t, LEASE_BOUND) + lease_count(l.t, LEASE_OFFERED) == LEASE_TABLE_MAX);
+	assert_true(
+		lease_count(l.t, LEASE_BOUND) + lease_count(l.t, LEASE_OFFERED) == LEASE_TABLE_MAX);
 	lease_table_free(l.t);
 }
 
@@ -680,14 +726,16 @@ static void a_walk_sees_each_once(void **state)
 			for (uint32_t k = 0; k < 40 && n < 64000; k++) {
 				struct lease_client c = client(n);
 
-				assert_int_equal(claim(&l, &c, NULL, NET + 20 + n, 0), NET + 20 + n);
+				assert_int_equal(
+					claim(&l, &c, NULL, NET + 20 + n, 0), NET + 20 + n);
 				n++;
 			}
 			steps++;
 		} while (more);
 		for (uint32_t k = 0; k < n; k++)
 			if (s->times[20 + k] > 1 || (k < sizes[i] && s->times[20 + k] != 1))
-				fail_msg("%u leases: number %u seen %u times", sizes[i], k, s->times[20 + k]);
+				fail_msg("%u leases: number %u seen %u times", sizes[i], k,
+					s->times[20 + k]);
 		assert_true(steps >= 64 / 7);
 		assert_false(lease_walk_step(l.t, &w, 7, see, s));
 		lease_table_free(l.t);

@@ -15,9 +15,12 @@
 
 static struct network net = { .name = "br0" };
 static struct pool pool = { { 0x0a000080u }, { 0x0a0000feu } };
-static struct served served = { .cfg = &net, .subnet = { 0x0a000000u }, .prefix_len = 24, .pools = &pool, .n_pools = 1 };
-static struct machine web1 = { .name = "web1", .has_mac = true, .mac = { { 2, 0, 0, 0, 0, 1 } },
-	.address = { 0x0a00000au } };
+static struct served served = {
+	.cfg = &net, .subnet = { 0x0a000000u }, .prefix_len = 24, .pools = &pool, .n_pools = 1
+};
+static struct machine web1 = {
+	.name = "web1", .has_mac = true, .mac = { { 2, 0, 0, 0, 0, 1 } }, .address = { 0x0a00000au }
+};
 static struct config cfg = { .machines = &web1, .n_machines = 1 };
 
 static json_t *parse(const struct lease_view *v)
@@ -40,14 +43,19 @@ static void expect(json_t *j, const char *key, const char *value)
 {
 	const json_t *got = json_object_get(j, key);
 
-	if (!got || (value ? !json_is_string(got) || strcmp(json_string_value(got), value) != 0 : !json_is_null(got)))
-		fail_msg("%s is %s, expected %s", key, got ? json_string_value(got) : "missing", value);
+	if (!got ||
+		(value ? !json_is_string(got) || strcmp(json_string_value(got), value) != 0
+		       : !json_is_null(got)))
+		fail_msg("%s is %s, expected %s", key, got ? json_string_value(got) : "missing",
+			value);
 }
 
 static void tells_a_lease(void **state)
 {
 	static const uint8_t id[] = { 1, 2, 0xff };
-	const struct lease_client c = { .client_id = { id, sizeof(id) }, .htype = 1, .hlen = 6,
+	const struct lease_client c = { .client_id = { id, sizeof(id) },
+		.htype = 1,
+		.hlen = 6,
 		.chaddr = { 2, 0, 0, 0, 0, 1 } };
 	struct lease_table *t;
 	struct lease_view v;
@@ -106,7 +114,9 @@ static void tells_a_reservation(void **state)
 	expect(j, "expires", NULL);
 	expect(j, "machine", "web1");
 	json_decref(j);
-	lease_view_of_reservation(&(struct machine){ .name = "by-uuid", .has_uuid = true, .address = { 1 } }, NULL, &v);
+	lease_view_of_reservation(
+		&(struct machine){ .name = "by-uuid", .has_uuid = true, .address = { 1 } }, NULL,
+		&v);
 	j = parse(&v);
 	expect(j, "mac", NULL);
 	expect(j, "network", NULL);
@@ -119,7 +129,8 @@ static void names_come_back(void **state)
 
 	(void)state;
 	for (enum lease_view_state s = 0; s < LEASE_VIEW_STATE_COUNT; s++) {
-		assert_int_equal(lease_view_state_parse(span_str(lease_view_state_name(s)), &got), 0);
+		assert_int_equal(
+			lease_view_state_parse(span_str(lease_view_state_name(s)), &got), 0);
 		assert_int_equal(got, s);
 	}
 	assert_int_equal(lease_view_state_parse(SPAN_LIT("Bound"), &got), -EINVAL);

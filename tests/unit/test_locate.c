@@ -10,20 +10,30 @@
 #include <cmocka.h>
 
 static const struct ip4 server = { 0xac180001 };
-static const struct named_file named[] = { { "boot/0/vmlinuz", "/tmp/vmlinuz" }, { "boot/1/a b", "/tmp/a b" } };
-static const struct facts ipxe = { .client = CLIENT_IPXE, .has_mac = true, .mac = { { 0x52, 0x54, 0, 0xab, 0xcd, 0xef } } };
+static const struct named_file named[] = { { "boot/0/vmlinuz", "/tmp/vmlinuz" },
+	{ "boot/1/a b", "/tmp/a b" } };
+static const struct facts ipxe = {
+	.client = CLIENT_IPXE, .has_mac = true, .mac = { { 0x52, 0x54, 0, 0xab, 0xcd, 0xef } }
+};
 static const struct facts nameless = { .client = CLIENT_IPXE };
 
 static const struct file_ref initrds[] = { { .path = "a" }, { .path = "b" } };
 static const struct profile profiles[] = {
 	{ .name = "rancher", .kind = PROFILE_SCRIPT },
-	{ .name = "debian", .kind = PROFILE_KERNEL, .kernel.path = "linux", .initrds = initrds, .n_initrds = 2 },
+	{ .name = "debian",
+		.kind = PROFILE_KERNEL,
+		.kernel.path = "linux",
+		.initrds = initrds,
+		.n_initrds = 2 },
 };
 
 static struct config config_on(uint16_t port)
 {
-	struct config cfg = { .http_port = port, .named_files = named, .n_named_files = 2,
-		.profiles = profiles, .n_profiles = 2 };
+	struct config cfg = { .http_port = port,
+		.named_files = named,
+		.n_named_files = 2,
+		.profiles = profiles,
+		.n_profiles = 2 };
 
 	cfg.loaders.file[FAMILY_IPXE][ARCH_BIOS].path = "undionly.kpxe";
 	cfg.loaders.file[FAMILY_IPXE][ARCH_X64].path = "/opt/ipxe/snponly.efi";
@@ -40,11 +50,13 @@ static void the_url_names_the_port_when_it_must(void **state)
 	(void)state;
 	assert_string_equal(locate_http_url(&cfg, server).s, "http://172.24.0.1");
 	cfg.http_port = 65535;
-	assert_string_equal(locate_http_url(&cfg, (struct ip4){ 0xffffffff }).s, "http://255.255.255.255:65535");
+	assert_string_equal(locate_http_url(&cfg, (struct ip4){ 0xffffffff }).s,
+		"http://255.255.255.255:65535");
 	cfg.https_port = 443;
 	assert_string_equal(locate_https_url(&cfg, server).s, "https://172.24.0.1");
 	cfg.https_port = 65535;
-	assert_string_equal(locate_https_url(&cfg, (struct ip4){ 0xffffffff }).s, "https://255.255.255.255:65535");
+	assert_string_equal(locate_https_url(&cfg, (struct ip4){ 0xffffffff }).s,
+		"https://255.255.255.255:65535");
 }
 
 static void https_is_for_those_that_were_named(void **state)
@@ -135,9 +147,12 @@ static void finds_what_is_ours(void **state)
 		struct virtual_name v;
 
 		locate_path(&cfg, span_str(vectors[i].path), &v);
-		if (v.kind != vectors[i].kind || (v.kind == VIRTUAL_LOADER && v.arch != (enum arch)vectors[i].arch) ||
-			(v.kind == VIRTUAL_MACHINE_FILE && (!v.has_mac || !mac_eq(v.mac, ipxe.mac))) ||
-			(v.kind == VIRTUAL_NAMED_FILE && strcmp(v.named->name, vectors[i].path) != 0))
+		if (v.kind != vectors[i].kind ||
+			(v.kind == VIRTUAL_LOADER && v.arch != (enum arch)vectors[i].arch) ||
+			(v.kind == VIRTUAL_MACHINE_FILE &&
+				(!v.has_mac || !mac_eq(v.mac, ipxe.mac))) ||
+			(v.kind == VIRTUAL_NAMED_FILE &&
+				strcmp(v.named->name, vectors[i].path) != 0))
 			fail_msg("\"%s\": kind %d, arch %d", vectors[i].path, v.kind, v.arch);
 	}
 	locate_path(&cfg, SPAN_NONE, &(struct virtual_name){ 0 });
@@ -170,8 +185,8 @@ static void reads_names_that_loaders_ask_for(void **state)
 	locate_path(&cfg, SPAN_LIT("files/fs.lst"), &v);
 	assert_false(v.optional);
 	locate_path(&cfg, SPAN_LIT("machines/web1/user-data"), &v);
-	assert_true(v.kind == VIRTUAL_MACHINE_FILE && !v.has_mac && span_eq(v.who, SPAN_LIT("web1")) &&
-		span_eq(v.file, SPAN_LIT("user-data")));
+	assert_true(v.kind == VIRTUAL_MACHINE_FILE && !v.has_mac &&
+		span_eq(v.who, SPAN_LIT("web1")) && span_eq(v.file, SPAN_LIT("user-data")));
 	locate_path(&cfg, SPAN_LIT("profiles/debian/initrd1"), &v);
 	assert_string_equal(v.ref->path, "b");
 }
@@ -196,7 +211,8 @@ static void tells_loaders_apart_that_are_called_alike(void **state)
 }
 
 /* Finds the name again that a client was told: the path of a URL, without its query. */
-static struct virtual_name find_again(const struct config *cfg, const struct facts *f, const struct answer *a)
+static struct virtual_name find_again(
+	const struct config *cfg, const struct facts *f, const struct answer *a)
 {
 	struct text told = { 0 };
 	struct virtual_name v;
@@ -280,8 +296,9 @@ static void asks_for_a_report_only_when_a_rule_needs_it(void **state)
 	key.key = MATCH_SERIAL;
 	cfg.http_port = 65535;
 	locate_bootfile(&cfg, &ipxe, &a, (struct ip4){ 0xffffffff }, &url);
-	assert_string_equal(text_str(&url), "http://255.255.255.255:65535/machines/52-54-00-ab-cd-ef/boot.ipxe"
-					    "?serial=${serial:uristring}&asset=${asset:uristring}");
+	assert_string_equal(text_str(&url),
+		"http://255.255.255.255:65535/machines/52-54-00-ab-cd-ef/boot.ipxe"
+		"?serial=${serial:uristring}&asset=${asset:uristring}");
 	assert_true(url.n < 128); /* or the header could not hold it */
 	text_free(&url);
 }
@@ -295,16 +312,21 @@ static void names_a_profiles_file(void **state)
 	} vectors[] = {
 		{ { .path = "pxelinux/pxelinux.0" }, TRANSPORT_TFTP, "pxelinux/pxelinux.0" },
 		{ { .path = "a b%c#d?e.efi" }, TRANSPORT_TFTP, "a b%c#d?e.efi" },
-		{ { .path = "a b%c#d?e.efi" }, TRANSPORT_HTTP, "http://172.24.0.1/a%20b%25c%23d%3Fe.efi" },
-		{ { .path = "http://192.0.2.1/x?y", .is_url = true }, TRANSPORT_HTTP, "http://192.0.2.1/x?y" },
-		{ { .path = "http://192.0.2.1/x?y", .is_url = true }, TRANSPORT_TFTP, "http://192.0.2.1/x?y" },
+		{ { .path = "a b%c#d?e.efi" }, TRANSPORT_HTTP,
+			"http://172.24.0.1/a%20b%25c%23d%3Fe.efi" },
+		{ { .path = "http://192.0.2.1/x?y", .is_url = true }, TRANSPORT_HTTP,
+			"http://192.0.2.1/x?y" },
+		{ { .path = "http://192.0.2.1/x?y", .is_url = true }, TRANSPORT_TFTP,
+			"http://192.0.2.1/x?y" },
 	};
 	struct config cfg = config_on(80);
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(vectors); i++) {
 		const struct profile p = { .kind = PROFILE_BOOTFILE, .bootfile = vectors[i].file };
-		struct answer a = { .kind = ANSWER_BOOTFILE, .profile = &p, .transport = vectors[i].transport };
+		struct answer a = {
+			.kind = ANSWER_BOOTFILE, .profile = &p, .transport = vectors[i].transport
+		};
 		struct text told = { 0 };
 
 		locate_bootfile(&cfg, &ipxe, &a, server, &told);

@@ -28,35 +28,51 @@ static const struct {
 } table[] = {
 	/* what the configuration says is given */
 	{ MACHINE_NEW, "", NONE, MACHINE_GIVEN, "live", true, MACHINE_NEW, "", NONE },
-	{ MACHINE_NEW, "", FRESH, MACHINE_GIVEN_INSTALL, "debian", true, MACHINE_INSTALLING, "", FRESH },
-	{ MACHINE_INSTALLING, "", FRESH, MACHINE_GIVEN_INSTALL, "debian", true, MACHINE_INSTALLING, "", FRESH },
-	{ MACHINE_INSTALLING, "", FRESH, MACHINE_GIVEN, "live", true, MACHINE_INSTALLING, "", FRESH },
+	{ MACHINE_NEW, "", FRESH, MACHINE_GIVEN_INSTALL, "debian", true, MACHINE_INSTALLING, "",
+		FRESH },
+	{ MACHINE_INSTALLING, "", FRESH, MACHINE_GIVEN_INSTALL, "debian", true, MACHINE_INSTALLING,
+		"", FRESH },
+	{ MACHINE_INSTALLING, "", FRESH, MACHINE_GIVEN, "live", true, MACHINE_INSTALLING, "",
+		FRESH },
 	/* what ends after an order came is nothing to these */
-	{ MACHINE_INSTALLED, "", USED, MACHINE_GIVEN_INSTALL, "debian", false, MACHINE_INSTALLED, "", USED },
-	{ MACHINE_HOLD, "", FRESH, MACHINE_GIVEN_INSTALL, "debian", false, MACHINE_HOLD, "", FRESH },
+	{ MACHINE_INSTALLED, "", USED, MACHINE_GIVEN_INSTALL, "debian", false, MACHINE_INSTALLED,
+		"", USED },
+	{ MACHINE_HOLD, "", FRESH, MACHINE_GIVEN_INSTALL, "debian", false, MACHINE_HOLD, "",
+		FRESH },
 	{ MACHINE_LOCAL, "", NONE, MACHINE_GIVEN, "live", false, MACHINE_LOCAL, "", NONE },
-	{ MACHINE_INSTALLED, "rescue", USED, MACHINE_GIVEN_INSTALL, "debian", false, MACHINE_INSTALLED, "rescue", USED },
+	{ MACHINE_INSTALLED, "rescue", USED, MACHINE_GIVEN_INSTALL, "debian", false,
+		MACHINE_INSTALLED, "rescue", USED },
 	/* what was ordered once */
 	{ MACHINE_NEW, "rescue", NONE, MACHINE_GIVEN, "rescue", true, MACHINE_NEW, "", NONE },
 	{ MACHINE_NEW, "rescue", NONE, MACHINE_GIVEN, "live", true, MACHINE_NEW, "rescue", NONE },
-	{ MACHINE_INSTALLED, "rescue", USED, MACHINE_GIVEN, "rescue", true, MACHINE_INSTALLED, "", USED },
-	{ MACHINE_INSTALLED, "debian", FRESH, MACHINE_GIVEN_INSTALL, "debian", true, MACHINE_INSTALLING, "", FRESH },
+	{ MACHINE_INSTALLED, "rescue", USED, MACHINE_GIVEN, "rescue", true, MACHINE_INSTALLED, "",
+		USED },
+	{ MACHINE_INSTALLED, "debian", FRESH, MACHINE_GIVEN_INSTALL, "debian", true,
+		MACHINE_INSTALLING, "", FRESH },
 	{ MACHINE_HOLD, "rescue", NONE, MACHINE_GIVEN, "rescue", true, MACHINE_HOLD, "", NONE },
-	{ MACHINE_LOCAL, "debian", FRESH, MACHINE_GIVEN_INSTALL, "debian", true, MACHINE_INSTALLING, "", FRESH },
+	{ MACHINE_LOCAL, "debian", FRESH, MACHINE_GIVEN_INSTALL, "debian", true, MACHINE_INSTALLING,
+		"", FRESH },
 	/* phoning home */
-	{ MACHINE_INSTALLING, "", FRESH, MACHINE_PHONED_HOME, NULL, true, MACHINE_INSTALLED, "", USED },
+	{ MACHINE_INSTALLING, "", FRESH, MACHINE_PHONED_HOME, NULL, true, MACHINE_INSTALLED, "",
+		USED },
 	{ MACHINE_NEW, "", FRESH, MACHINE_PHONED_HOME, NULL, true, MACHINE_INSTALLED, "", USED },
 	{ MACHINE_HOLD, "", FRESH, MACHINE_PHONED_HOME, NULL, true, MACHINE_HOLD, "", USED },
 	{ MACHINE_LOCAL, "", FRESH, MACHINE_PHONED_HOME, NULL, true, MACHINE_LOCAL, "", USED },
-	{ MACHINE_INSTALLING, "rescue", FRESH, MACHINE_PHONED_HOME, NULL, true, MACHINE_INSTALLED, "rescue", USED },
-	{ MACHINE_INSTALLED, "", USED, MACHINE_PHONED_HOME, NULL, false, MACHINE_INSTALLED, "", USED },
-	{ MACHINE_INSTALLING, "", USED, MACHINE_PHONED_HOME, NULL, false, MACHINE_INSTALLING, "", USED },
+	{ MACHINE_INSTALLING, "rescue", FRESH, MACHINE_PHONED_HOME, NULL, true, MACHINE_INSTALLED,
+		"rescue", USED },
+	{ MACHINE_INSTALLED, "", USED, MACHINE_PHONED_HOME, NULL, false, MACHINE_INSTALLED, "",
+		USED },
+	{ MACHINE_INSTALLING, "", USED, MACHINE_PHONED_HOME, NULL, false, MACHINE_INSTALLING, "",
+		USED },
 	{ MACHINE_NEW, "", NONE, MACHINE_PHONED_HOME, NULL, false, MACHINE_NEW, "", NONE },
 	/* orders: the last one counts */
 	{ MACHINE_NEW, "", NONE, MACHINE_ORDER_BOOT, "rescue", true, MACHINE_NEW, "rescue", NONE },
-	{ MACHINE_INSTALLED, "", USED, MACHINE_ORDER_BOOT, "rescue", true, MACHINE_INSTALLED, "rescue", USED },
-	{ MACHINE_INSTALLED, "rescue", USED, MACHINE_ORDER_BOOT, "live", true, MACHINE_INSTALLED, "live", USED },
-	{ MACHINE_INSTALLED, "rescue", USED, MACHINE_ORDER_BOOT, "rescue", false, MACHINE_INSTALLED, "rescue", USED },
+	{ MACHINE_INSTALLED, "", USED, MACHINE_ORDER_BOOT, "rescue", true, MACHINE_INSTALLED,
+		"rescue", USED },
+	{ MACHINE_INSTALLED, "rescue", USED, MACHINE_ORDER_BOOT, "live", true, MACHINE_INSTALLED,
+		"live", USED },
+	{ MACHINE_INSTALLED, "rescue", USED, MACHINE_ORDER_BOOT, "rescue", false, MACHINE_INSTALLED,
+		"rescue", USED },
 	{ MACHINE_NEW, "rescue", NONE, MACHINE_ORDER_HOLD, NULL, true, MACHINE_HOLD, "", NONE },
 	{ MACHINE_INSTALLING, "", FRESH, MACHINE_ORDER_HOLD, NULL, true, MACHINE_HOLD, "", FRESH },
 	{ MACHINE_HOLD, "", NONE, MACHINE_ORDER_HOLD, NULL, false, MACHINE_HOLD, "", NONE },
@@ -64,16 +80,19 @@ static const struct {
 	{ MACHINE_HOLD, "", NONE, MACHINE_ORDER_LOCAL, NULL, true, MACHINE_LOCAL, "", NONE },
 	{ MACHINE_LOCAL, "", NONE, MACHINE_ORDER_LOCAL, NULL, false, MACHINE_LOCAL, "", NONE },
 	{ MACHINE_INSTALLED, "", USED, MACHINE_ORDER_RESET, NULL, true, MACHINE_NEW, "", NONE },
-	{ MACHINE_INSTALLING, "live", FRESH, MACHINE_ORDER_RESET, NULL, true, MACHINE_NEW, "", NONE },
+	{ MACHINE_INSTALLING, "live", FRESH, MACHINE_ORDER_RESET, NULL, true, MACHINE_NEW, "",
+		NONE },
 	{ MACHINE_LOCAL, "", NONE, MACHINE_ORDER_RESET, NULL, true, MACHINE_NEW, "", NONE },
 	{ MACHINE_NEW, "", FRESH, MACHINE_ORDER_RESET, NULL, true, MACHINE_NEW, "", NONE },
 	{ MACHINE_NEW, "", NONE, MACHINE_ORDER_RESET, NULL, false, MACHINE_NEW, "", NONE },
 };
 
-static const uint8_t random_octets[MACHINE_TOKEN_OCTETS] = { 0xde, 0xad, 0xbe, 0xef, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xff };
+static const uint8_t random_octets[MACHINE_TOKEN_OCTETS] = { 0xde, 0xad, 0xbe, 0xef, 4, 5, 6, 7, 8,
+	9, 10, 11, 12, 13, 14, 0xff };
 #define TOKEN_TEXT "deadbeef0405060708090a0b0c0d0eff"
 
-static struct machine_state state_with(enum machine_phase phase, const char *once, enum machine_token_use token)
+static struct machine_state state_with(
+	enum machine_phase phase, const char *once, enum machine_token_use token)
 {
 	struct machine_state s = { .phase = phase, .token_use = token };
 
@@ -91,9 +110,10 @@ static void moves_as_the_table_says(void **unused)
 		bool changes = machine_state_apply(&s, table[i].event, table[i].profile, 1000);
 
 		if (changes != table[i].changes || s.phase != table[i].phase_after ||
-			strcmp(s.boot_once, table[i].once_after) != 0 || s.token_use != table[i].token_after)
-			fail_msg("row %zu: %s, once \"%s\", token %d, changes %d", i, machine_phase_name(s.phase),
-				s.boot_once, s.token_use, changes);
+			strcmp(s.boot_once, table[i].once_after) != 0 ||
+			s.token_use != table[i].token_after)
+			fail_msg("row %zu: %s, once \"%s\", token %d, changes %d", i,
+				machine_phase_name(s.phase), s.boot_once, s.token_use, changes);
 	}
 }
 
@@ -125,7 +145,8 @@ static void holds_for_every_history(void **unused)
 				assert_string_equal(s.boot_once, "");
 			}
 			if (s.phase == MACHINE_INSTALLING && before.phase != MACHINE_INSTALLING)
-				assert_true(before.phase == MACHINE_NEW || strcmp(before.boot_once, profile) == 0);
+				assert_true(before.phase == MACHINE_NEW ||
+					strcmp(before.boot_once, profile) == 0);
 			if (s.phase == MACHINE_INSTALLED && before.phase != MACHINE_INSTALLED)
 				assert_true(e == MACHINE_PHONED_HOME && before.token_use == FRESH);
 		}
@@ -138,7 +159,8 @@ static void only_its_own_token_is_one(void **unused)
 
 	(void)unused;
 	assert_int_equal(machine_state_check_token(&s, SPAN_LIT(TOKEN_TEXT)), NONE);
-	assert_int_equal(machine_state_check_token(&s, SPAN_LIT("00000000000000000000000000000000")), NONE);
+	assert_int_equal(
+		machine_state_check_token(&s, SPAN_LIT("00000000000000000000000000000000")), NONE);
 	assert_true(machine_state_give_token(&s, random_octets));
 	assert_string_equal(machine_state_token_text(&s).s, TOKEN_TEXT);
 	assert_false(machine_state_give_token(&s, (const uint8_t[MACHINE_TOKEN_OCTETS]){ 1 }));
@@ -166,8 +188,12 @@ static void what_must_stay(void **unused)
 		const char *once;
 		bool kept;
 	} rows[] = {
-		{ MACHINE_NEW, "", false },	   { MACHINE_INSTALLING, "", false }, { MACHINE_NEW, "live", true },
-		{ MACHINE_INSTALLED, "", true },   { MACHINE_HOLD, "", true },	      { MACHINE_LOCAL, "", true },
+		{ MACHINE_NEW, "", false },
+		{ MACHINE_INSTALLING, "", false },
+		{ MACHINE_NEW, "live", true },
+		{ MACHINE_INSTALLED, "", true },
+		{ MACHINE_HOLD, "", true },
+		{ MACHINE_LOCAL, "", true },
 		{ MACHINE_INSTALLING, "a", true },
 	};
 
@@ -179,12 +205,21 @@ static void what_must_stay(void **unused)
 	}
 }
 
-static const struct facts firmware = { .client = CLIENT_PXE, .has_arch = true, .arch_number = 7, .arch = ARCH_X64,
-	.has_uuid = true, .uuid = { { 1, 2, 3 } }, .vendor_class = { (const uint8_t *)"PXEClient:Arch:00007", 20 },
+static const struct facts firmware = { .client = CLIENT_PXE,
+	.has_arch = true,
+	.arch_number = 7,
+	.arch = ARCH_X64,
+	.has_uuid = true,
+	.uuid = { { 1, 2, 3 } },
+	.vendor_class = { (const uint8_t *)"PXEClient:Arch:00007", 20 },
 	.network = "br0" };
-static const struct facts ipxe = { .client = CLIENT_IPXE, .has_arch = true, .arch_number = 0, .arch = ARCH_BIOS,
+static const struct facts ipxe = { .client = CLIENT_IPXE,
+	.has_arch = true,
+	.arch_number = 0,
+	.arch = ARCH_BIOS,
 	.serial = { (const uint8_t *)"S1", 2 } };
-static const struct facts os = { .client = CLIENT_DHCP, .hostname = { (const uint8_t *)"web1", 4 },
+static const struct facts os = { .client = CLIENT_DHCP,
+	.hostname = { (const uint8_t *)"web1", 4 },
 	.vendor_class = { (const uint8_t *)"dhcpcd", 6 } };
 
 static void hears_what_it_says(void **unused)
@@ -258,8 +293,8 @@ static void names_go_there_and_back(void **unused)
 /* What is told again stays so until something is ordered, or another thing given. */
 static void told_again_until_the_next_order(void **unused)
 {
-	static const enum machine_event ends[] = { MACHINE_GIVEN, MACHINE_ORDER_BOOT, MACHINE_ORDER_HOLD, MACHINE_ORDER_LOCAL,
-		MACHINE_ORDER_RESET };
+	static const enum machine_event ends[] = { MACHINE_GIVEN, MACHINE_ORDER_BOOT,
+		MACHINE_ORDER_HOLD, MACHINE_ORDER_LOCAL, MACHINE_ORDER_RESET };
 
 	(void)unused;
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
@@ -277,10 +312,14 @@ static void told_again_until_the_next_order(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(moves_as_the_table_says),	cmocka_unit_test(holds_for_every_history),
-		cmocka_unit_test(only_its_own_token_is_one),	cmocka_unit_test(what_must_stay),
-		cmocka_unit_test(hears_what_it_says),		cmocka_unit_test(ipxe_in_rom_is_heard_as_such),
-		cmocka_unit_test(long_texts_are_cut),		cmocka_unit_test(names_go_there_and_back),
+		cmocka_unit_test(moves_as_the_table_says),
+		cmocka_unit_test(holds_for_every_history),
+		cmocka_unit_test(only_its_own_token_is_one),
+		cmocka_unit_test(what_must_stay),
+		cmocka_unit_test(hears_what_it_says),
+		cmocka_unit_test(ipxe_in_rom_is_heard_as_such),
+		cmocka_unit_test(long_texts_are_cut),
+		cmocka_unit_test(names_go_there_and_back),
 		cmocka_unit_test(told_again_until_the_next_order),
 	};
 

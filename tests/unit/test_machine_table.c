@@ -13,7 +13,8 @@
 
 static struct machine_state machine(uint32_t n)
 {
-	return (struct machine_state){ .mac = { { 2, 0, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n } } };
+	return (struct machine_state){ .mac = { { 2, 0, (uint8_t)(n >> 24), (uint8_t)(n >> 16),
+					       (uint8_t)(n >> 8), (uint8_t)n } } };
 }
 
 struct put {
@@ -70,7 +71,8 @@ static void finds_what_was_put(void **state)
 	assert_true(mac_eq(machine_table_find_uuid(t, uuid_swap(s.uuid))->mac, s.mac));
 	assert_null(machine_table_find_uuid(t, (struct uuid){ { 1 } }));
 	(void)put(t, s, true);
-	assert_null(machine_table_find_uuid(t, s.uuid)); /* known by its MAC: whose UUID it says is no matter */
+	assert_null(machine_table_find_uuid(
+		t, s.uuid)); /* known by its MAC: whose UUID it says is no matter */
 	s.phase = MACHINE_HOLD;
 	(void)put(t, s, true);
 	assert_int_equal(machine_table_find(t, s.mac)->phase, MACHINE_HOLD);
@@ -141,7 +143,8 @@ static void of_several_one_is_found(void **state)
 static void strangers_make_room(void **state)
 {
 	struct machine_table *t = begin(state);
-	struct machine_state installed = machine(0), installing = machine(1), held = machine(2), once = machine(3);
+	struct machine_state installed = machine(0), installing = machine(1), held = machine(2),
+			     once = machine(3);
 	struct put p;
 
 	fill(t);
@@ -154,7 +157,7 @@ static void strangers_make_room(void **state)
 	(void)put(t, held, false);
 	(void)put(t, once, false);
 	(void)put(t, machine(4), true);
-	(void)put(t, machine(5), false); /* heard of just now */
+	(void)put(t, machine(5), false);      /* heard of just now */
 	p = put(t, machine(1u << 20), false); /* 4 is known: there was room */
 	assert_false(p.evicted);
 	p = put(t, machine((1u << 20) + 1), false);
@@ -279,7 +282,8 @@ static void knows_what_is_stored(void **state)
 {
 	struct machine_table *t = begin(state);
 	struct unstored u = { 0 };
-	uint64_t first = put(t, machine(1), true).version, second = put(t, machine(1), true).version;
+	uint64_t first = put(t, machine(1), true).version,
+		 second = put(t, machine(1), true).version;
 
 	(void)put(t, machine(2), true);
 	machine_table_stored(t, machine(1).mac, first);
@@ -336,11 +340,15 @@ static void knows_what_is_settled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(finds_what_was_put),	 cmocka_unit_test(strangers_make_room),
+		cmocka_unit_test(finds_what_was_put),
+		cmocka_unit_test(strangers_make_room),
 		cmocka_unit_test(of_several_one_is_found),
-		cmocka_unit_test(who_installs_goes_last), cmocka_unit_test(full_of_what_must_stay),
-		cmocka_unit_test(another_configuration), cmocka_unit_test(restores_all_and_then_evicts),
-		cmocka_unit_test(knows_what_is_stored),	 cmocka_unit_test(knows_what_is_settled),
+		cmocka_unit_test(who_installs_goes_last),
+		cmocka_unit_test(full_of_what_must_stay),
+		cmocka_unit_test(another_configuration),
+		cmocka_unit_test(restores_all_and_then_evicts),
+		cmocka_unit_test(knows_what_is_stored),
+		cmocka_unit_test(knows_what_is_settled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,16 +18,23 @@ static const struct profile profiles[] = {
 	{ .name = "rescue", .kind = PROFILE_KERNEL, .cmdline = "" },
 };
 static const struct machine machines[] = {
-	{ .name = "web1", .has_mac = true, .mac = { { 2, 0, 0, 0, 0, 1 } }, .profile = &profiles[0] },
+	{ .name = "web1",
+		.has_mac = true,
+		.mac = { { 2, 0, 0, 0, 0, 1 } },
+		.profile = &profiles[0] },
 	{ .name = "by-uuid", .has_uuid = true, .uuid = { { 0x4c, 0x4c, 0x45, 0x44 } } },
 };
-static struct config cfg = { .profiles = profiles, .n_profiles = 2, .machines = machines, .n_machines = 2,
+static struct config cfg = { .profiles = profiles,
+	.n_profiles = 2,
+	.machines = machines,
+	.n_machines = 2,
 	.default_profile = &profiles[1] };
 
 /* All fields, in the order of the contract. */
-static const char *const fields[] = { "name", "mac", "state", "boot_once", "profile", "rule", "known", "first_seen",
-	"last_seen", "given", "given_at", "client", "arch", "uuid", "address", "vendor_class", "hostname", "serial",
-	"asset", "manufacturer", "product", "network" };
+static const char *const fields[] = { "name", "mac", "state", "boot_once", "profile", "rule",
+	"known", "first_seen", "last_seen", "given", "given_at", "client", "arch", "uuid",
+	"address", "vendor_class", "hostname", "serial", "asset", "manufacturer", "product",
+	"network" };
 
 static json_t *view(const struct machine *m, const struct machine_state *s)
 {
@@ -43,7 +50,8 @@ static json_t *view(const struct machine *m, const struct machine_state *s)
 	j = json_loads(text_str(&out), JSON_REJECT_DUPLICATES, &why);
 	if (!j)
 		fail_msg("%s: %s", why.text, text_str(&out));
-	json_object_foreach(j, key, v) {
+	json_object_foreach(j, key, v)
+	{
 		(void)v;
 		assert_true(i < ARRAY_LEN(fields));
 		assert_string_equal(key, fields[i++]);
@@ -59,7 +67,8 @@ static void expect(json_t *j, const char *const (*want)[2], size_t n)
 	const char *key;
 	json_t *v;
 
-	json_object_foreach(j, key, v) {
+	json_object_foreach(j, key, v)
+	{
 		const char *text = NULL, *got = json_string_value(v);
 
 		for (size_t i = 0; i < n; i++)
@@ -68,19 +77,22 @@ static void expect(json_t *j, const char *const (*want)[2], size_t n)
 		if (json_is_boolean(v))
 			got = json_is_true(v) ? "true" : "false";
 		if (text ? !got || strcmp(got, text) != 0 : !json_is_null(v))
-			fail_msg("%s is %s, expected %s", key, got ? got : "null", text ? text : "null");
+			fail_msg("%s is %s, expected %s", key, got ? got : "null",
+				text ? text : "null");
 	}
 	json_decref(j);
 }
-#define EXPECT(j, ...)                                                          \
-	do {                                                                    \
-		static const char *const want[][2] = { __VA_ARGS__ };           \
-		expect(j, want, ARRAY_LEN(want));                               \
+#define EXPECT(j, ...)                                                                             \
+	do {                                                                                       \
+		static const char *const want[][2] = { __VA_ARGS__ };                              \
+		expect(j, want, ARRAY_LEN(want));                                                  \
 	} while (0)
 
 static struct machine_state state(uint8_t last, enum machine_phase phase, const char *once)
 {
-	struct machine_state s = { .mac = { { 2, 0, 0, 0, 0, last } }, .phase = phase, .first_seen_s = SEEN,
+	struct machine_state s = { .mac = { { 2, 0, 0, 0, 0, last } },
+		.phase = phase,
+		.first_seen_s = SEEN,
 		.last_seen_s = SEEN + 1 };
 
 	(void)snprintf(s.boot_once, sizeof(s.boot_once), "%s", once);
@@ -90,10 +102,12 @@ static struct machine_state state(uint8_t last, enum machine_phase phase, const 
 static void tells_what_was_never_heard_of(void **unused)
 {
 	(void)unused;
-	EXPECT(view(&machines[0], NULL), { "name", "web1" }, { "mac", "02:00:00:00:00:01" }, { "state", "new" },
-		{ "profile", "debian" }, { "rule", "machine web1" }, { "known", "true" });
-	EXPECT(view(&machines[1], NULL), { "name", "by-uuid" }, { "state", "new" }, { "profile", "rescue" },
-		{ "rule", "default_profile" }, { "known", "true" }, { "uuid", "4c4c4544-0000-0000-0000-000000000000" });
+	EXPECT(view(&machines[0], NULL), { "name", "web1" }, { "mac", "02:00:00:00:00:01" },
+		{ "state", "new" }, { "profile", "debian" }, { "rule", "machine web1" },
+		{ "known", "true" });
+	EXPECT(view(&machines[1], NULL), { "name", "by-uuid" }, { "state", "new" },
+		{ "profile", "rescue" }, { "rule", "default_profile" }, { "known", "true" },
+		{ "uuid", "4c4c4544-0000-0000-0000-000000000000" });
 }
 
 static void tells_all_that_is_known(void **unused)
@@ -110,32 +124,38 @@ static void tells_all_that_is_known(void **unused)
 	s.address.v = 0x0a000001;
 	for (enum machine_said i = 0; i < MACHINE_SAID_COUNT; i++)
 		(void)machine_state_say(&s, i, span_str(machine_said_name(i)));
-	EXPECT(view(&machines[0], &s), { "name", "web1" }, { "mac", "02:00:00:00:00:01" }, { "state", "installed" },
-		{ "profile", "local" }, { "rule", "state installed" }, { "known", "true" },
-		{ "first_seen", "2001-09-09T01:46:40Z" }, { "last_seen", "2001-09-09T01:46:41Z" }, { "given", "debian" },
+	EXPECT(view(&machines[0], &s), { "name", "web1" }, { "mac", "02:00:00:00:00:01" },
+		{ "state", "installed" }, { "profile", "local" }, { "rule", "state installed" },
+		{ "known", "true" }, { "first_seen", "2001-09-09T01:46:40Z" },
+		{ "last_seen", "2001-09-09T01:46:41Z" }, { "given", "debian" },
 		{ "given_at", "2001-09-09T01:46:42Z" }, { "client", "pxe" }, { "arch", "x64-uefi" },
 		{ "uuid", "fe000000-0000-0000-0000-000000000000" }, { "address", "10.0.0.1" },
-		{ "vendor_class", "vendor_class" }, { "hostname", "hostname" }, { "serial", "serial" }, { "asset", "asset" },
-		{ "manufacturer", "manufacturer" }, { "product", "product" }, { "network", "network" });
+		{ "vendor_class", "vendor_class" }, { "hostname", "hostname" },
+		{ "serial", "serial" }, { "asset", "asset" }, { "manufacturer", "manufacturer" },
+		{ "product", "product" }, { "network", "network" });
 }
 
 static void tells_what_it_would_boot(void **unused)
 {
-	struct machine_state hold = state(1, MACHINE_HOLD, ""), once = state(1, MACHINE_LOCAL, "rescue");
+	struct machine_state hold = state(1, MACHINE_HOLD, ""),
+			     once = state(1, MACHINE_LOCAL, "rescue");
 	struct machine_state stranger = state(9, MACHINE_NEW, "gone");
 
 	(void)unused;
 	hold.has_client = true;
 	hold.client = CLIENT_HTTP;
-	EXPECT(view(&machines[0], &hold), { "name", "web1" }, { "mac", "02:00:00:00:00:01" }, { "state", "hold" },
-		{ "rule", "state hold" }, { "known", "true" }, { "client", "http" }, { "first_seen", "2001-09-09T01:46:40Z" },
+	EXPECT(view(&machines[0], &hold), { "name", "web1" }, { "mac", "02:00:00:00:00:01" },
+		{ "state", "hold" }, { "rule", "state hold" }, { "known", "true" },
+		{ "client", "http" }, { "first_seen", "2001-09-09T01:46:40Z" },
 		{ "last_seen", "2001-09-09T01:46:41Z" });
-	EXPECT(view(&machines[0], &once), { "name", "web1" }, { "mac", "02:00:00:00:00:01" }, { "state", "local" },
-		{ "boot_once", "rescue" }, { "profile", "rescue" }, { "rule", "boot once" }, { "known", "true" },
+	EXPECT(view(&machines[0], &once), { "name", "web1" }, { "mac", "02:00:00:00:00:01" },
+		{ "state", "local" }, { "boot_once", "rescue" }, { "profile", "rescue" },
+		{ "rule", "boot once" }, { "known", "true" },
 		{ "first_seen", "2001-09-09T01:46:40Z" }, { "last_seen", "2001-09-09T01:46:41Z" });
-	EXPECT(view(NULL, &stranger), { "mac", "02:00:00:00:00:09" }, { "state", "new" }, { "boot_once", "gone" },
-		{ "profile", "rescue" }, { "rule", "default_profile" }, { "known", "false" },
-		{ "first_seen", "2001-09-09T01:46:40Z" }, { "last_seen", "2001-09-09T01:46:41Z" });
+	EXPECT(view(NULL, &stranger), { "mac", "02:00:00:00:00:09" }, { "state", "new" },
+		{ "boot_once", "gone" }, { "profile", "rescue" }, { "rule", "default_profile" },
+		{ "known", "false" }, { "first_seen", "2001-09-09T01:46:40Z" },
+		{ "last_seen", "2001-09-09T01:46:41Z" });
 }
 
 /* Whoever reads lists need not be able to end installations; and what was told once is told
@@ -158,8 +178,8 @@ static void keeps_its_secret(void **unused)
 
 static void hostile_words_stay_words(void **unused)
 {
-	static const char *const words[] = { "a\"b", "\\", "\x1b[2J\n\r\t", "\xff\xfe", "\xed\xa0\x80", "</script>",
-		"\", \"state\": \"installed", "\xe2\x80\xa8" };
+	static const char *const words[] = { "a\"b", "\\", "\x1b[2J\n\r\t", "\xff\xfe",
+		"\xed\xa0\x80", "</script>", "\", \"state\": \"installed", "\xe2\x80\xa8" };
 	struct machine_state s = state(1, MACHINE_NEW, "");
 
 	(void)unused;
@@ -192,8 +212,10 @@ static int free_index(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tells_what_was_never_heard_of), cmocka_unit_test(tells_all_that_is_known),
-		cmocka_unit_test(tells_what_it_would_boot),	 cmocka_unit_test(keeps_its_secret),
+		cmocka_unit_test(tells_what_was_never_heard_of),
+		cmocka_unit_test(tells_all_that_is_known),
+		cmocka_unit_test(tells_what_it_would_boot),
+		cmocka_unit_test(keeps_its_secret),
 		cmocka_unit_test(hostile_words_stay_words),
 	};
 

@@ -423,7 +423,8 @@ static void what_had_no_room_is_written_later(void **state)
 
 /* --- whose state it is --- */
 
-static const struct uuid dell = { { 0x4c, 0x4c, 0x45, 0x44, 0, 0, 0x20, 0x10, 0x80, 0x20, 0xa0, 0xc0, 0x4f, 0x20, 0x20, 0x20 } };
+static const struct uuid dell = { { 0x4c, 0x4c, 0x45, 0x44, 0, 0, 0x20, 0x10, 0x80, 0x20, 0xa0,
+	0xc0, 0x4f, 0x20, 0x20, 0x20 } };
 
 static struct facts interface(uint8_t n, const struct uuid *uuid)
 {
@@ -461,12 +462,15 @@ static void a_uuid_by_which_it_is_known_stays(void **state)
 	hear(0x11, &other); /* anybody can say that */
 	assert_int_equal(key(0x22, &dell), 0x11);
 	hear(0x33, &other);
-	machines_order(&site, interface(0x33, NULL).mac, MACHINE_ORDER_HOLD, NULL, 0, on_ordered, &result);
+	machines_order(
+		&site, interface(0x33, NULL).mac, MACHINE_ORDER_HOLD, NULL, 0, on_ordered, &result);
 	hear(0x33, &dell); /* nor is what is on hold, of a stranger, a known machine's */
 	assert_int_equal(key(0x22, &dell), 0x11);
-	machines_order(&site, interface(0x33, NULL).mac, MACHINE_ORDER_RESET, NULL, 0, on_ordered, &result);
+	machines_order(&site, interface(0x33, NULL).mac, MACHINE_ORDER_RESET, NULL, 0, on_ordered,
+		&result);
 	hear(0x33, &(struct uuid){ { 2 } }); /* another mainboard */
-	assert_int_equal(machine_table_find(site.machines, interface(0x33, NULL).mac)->uuid.b[0], 2);
+	assert_int_equal(
+		machine_table_find(site.machines, interface(0x33, NULL).mac)->uuid.b[0], 2);
 }
 
 static void its_second_interface_is_known_without_its_uuid(void **state)
@@ -493,7 +497,9 @@ static void what_firmware_said_is_known_after_a_restart(void **state)
 	f.arch_number = 7;
 	f.arch = ARCH_X64;
 	machines_heard(&site, &f, its_address, true);
-	f = (struct facts){ .client = CLIENT_DHCP, .has_mac = true, .mac = interface(0x11, NULL).mac };
+	f = (struct facts){
+		.client = CLIENT_DHCP, .has_mac = true, .mac = interface(0x11, NULL).mac
+	};
 	clients_remember(site.clients, &f, (struct ip4){ 0x0a000009 }, 1);
 	(void)site_facts_of_mac(&site, f.mac, its_address, &f);
 	assert_true(f.has_uuid && uuid_eq(f.uuid, dell));

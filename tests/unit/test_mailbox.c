@@ -150,8 +150,8 @@ static void read_plain(struct letter *l)
 
 static void test_limit_and_what_is_left(void **state)
 {
-	struct letter letters[4] = { { .read = read_plain }, { .read = read_plain }, { .read = read_plain },
-		{ .read = read_plain } };
+	struct letter letters[4] = { { .read = read_plain }, { .read = read_plain },
+		{ .read = read_plain }, { .read = read_plain } };
 	uv_loop_t loop;
 
 	(void)state;

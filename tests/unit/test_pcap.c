@@ -132,7 +132,8 @@ static unsigned count(struct span file, bool *ret_broken)
 		while (pcap_next(&p, &packet)) {
 			assert_int_equal(packet.number, ++n);
 			if (packet.data.n)
-				assert_true(packet.data.p >= copy && packet.data.p + packet.data.n <= copy + file.n);
+				assert_true(packet.data.p >= copy &&
+					packet.data.p + packet.data.n <= copy + file.n);
 		}
 		assert_false(pcap_next(&p, &packet));
 		*ret_broken = p.is_broken;
@@ -163,7 +164,8 @@ static void reads_pcap(void **state)
 		struct pcap p;
 		struct pcap_packet none;
 
-		classic(&f, i & 1, magics[i / 2], 1u | 0x24000000u); /* the upper bits tell of check sequences */
+		classic(&f, i & 1, magics[i / 2],
+			1u | 0x24000000u); /* the upper bits tell of check sequences */
 		classic_packet(&f, SPAN_LIT("one"));
 		classic_packet(&f, SPAN_NONE);
 		classic_packet(&f, SPAN_LIT("three"));
@@ -212,8 +214,9 @@ static void reads_pcapng(void **state)
 
 static void knows_what_is_no_capture(void **state)
 {
-	static const char *const none[] = { "", "a", "#!ipxe\nshell\n", "\x0a\x0d\x0d", "PK\3\4PK\3\4PK\3\4PK\3\4PK\3\4PK\3\4",
-		"\xd4\xc3\xb2\xa1", "\xa1\xb2\xc3\xd4\0\2\0\4" };
+	static const char *const none[] = { "", "a", "#!ipxe\nshell\n", "\x0a\x0d\x0d",
+		"PK\3\4PK\3\4PK\3\4PK\3\4PK\3\4PK\3\4", "\xd4\xc3\xb2\xa1",
+		"\xa1\xb2\xc3\xd4\0\2\0\4" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(none); i++) {
@@ -308,8 +311,10 @@ static void takes_tags_off(void **state)
 		struct span frame, without;
 	} cases[] = {
 		{ SPAN_LIT("dstdstsrcsrc\x08\0IP"), SPAN_LIT("dstdstsrcsrc\x08\0IP") },
-		{ SPAN_LIT("dstdstsrcsrc\x81\0\0\7\x08\0IP"), SPAN_LIT("stsrcsrc\x81\0\0\7\x08\0IP") },
-		{ SPAN_LIT("dstdstsrcsrc\x88\xa8\0\7\x81\0\0\1\x08\0IP"), SPAN_LIT("srcsrc\x88\xa8\0\7\x81\0\0\1\x08\0IP") },
+		{ SPAN_LIT("dstdstsrcsrc\x81\0\0\7\x08\0IP"),
+			SPAN_LIT("stsrcsrc\x81\0\0\7\x08\0IP") },
+		{ SPAN_LIT("dstdstsrcsrc\x88\xa8\0\7\x81\0\0\1\x08\0IP"),
+			SPAN_LIT("srcsrc\x88\xa8\0\7\x81\0\0\1\x08\0IP") },
 		{ SPAN_LIT("dstdstsrcsrc\x81"), SPAN_LIT("dstdstsrcsrc\x81") },
 		{ SPAN_LIT("dstdstsrcsrc\x81\0"), SPAN_LIT("stsrcsrc\x81\0") },
 	};

@@ -154,7 +154,8 @@ static void lies(void **state)
 			pe_put_u32(head + cases[i].at, cases[i].v);
 		f = decode(head, HEAD, FILE_SIZE, &pe);
 		if (f != cases[i].want)
-			fail_msg("case %zu: %s, expected %s", i, fault_name(f), fault_name(cases[i].want));
+			fail_msg("case %zu: %s, expected %s", i, fault_name(f),
+				fault_name(cases[i].want));
 	}
 }
 
@@ -184,11 +185,15 @@ static const struct {
 	{ "/usr/lib/ipxe/ipxe.efi", PE_MACHINE_X64, false, ".debug" },
 	{ "/usr/lib/ipxe/snponly.efi", PE_MACHINE_X64, false, ".debug" },
 	{ INSTALLER "amd64/text/debian-installer/amd64/linux", PE_MACHINE_X64, true, ".data" },
-	{ INSTALLER "amd64/text/debian-installer/amd64/bootnetx64.efi", PE_MACHINE_X64, true, ".sbat" },
-	{ INSTALLER "amd64/text/debian-installer/amd64/grubx64.efi", PE_MACHINE_X64, true, ".reloc" },
+	{ INSTALLER "amd64/text/debian-installer/amd64/bootnetx64.efi", PE_MACHINE_X64, true,
+		".sbat" },
+	{ INSTALLER "amd64/text/debian-installer/amd64/grubx64.efi", PE_MACHINE_X64, true,
+		".reloc" },
 	{ INSTALLER "arm64/text/debian-installer/arm64/linux", PE_MACHINE_ARM64, true, ".data" },
-	{ INSTALLER "arm64/text/debian-installer/arm64/bootnetaa64.efi", PE_MACHINE_ARM64, true, ".sbat" },
-	{ INSTALLER "arm64/text/debian-installer/arm64/grubaa64.efi", PE_MACHINE_ARM64, true, ".reloc" },
+	{ INSTALLER "arm64/text/debian-installer/arm64/bootnetaa64.efi", PE_MACHINE_ARM64, true,
+		".sbat" },
+	{ INSTALLER "arm64/text/debian-installer/arm64/grubaa64.efi", PE_MACHINE_ARM64, true,
+		".reloc" },
 	{ INSTALLER "amd64/text/debian-installer/amd64/initrd.gz", 0, false, NULL },
 	{ "/usr/lib/systemd/boot/efi/linuxx64.elf.stub", 0, false, NULL },
 	{ "/usr/lib/ipxe/undionly.kpxe", 0, false, NULL },
@@ -241,7 +246,9 @@ static void guesses(void **state)
 	} cases[] = {
 		{ "", "an empty file" },
 		{ "\x1f\x8b\x08", "a gzip file: unpack it" },
-		{ "\x7f" "ELF\x02", "an ELF file" },
+		{ "\x7f"
+		  "ELF\x02",
+			"an ELF file" },
 		{ "<!DOCTYPE html>", "HTML or XML: an error page?" },
 		{ "#!ipxe", "a script" },
 		{ "070701", "a cpio archive: an initrd" },
@@ -259,7 +266,8 @@ static void guesses(void **state)
 			assert_string_equal(guess, cases[i].want);
 	}
 	memcpy(kernel + 514, "HdrS", 4);
-	assert_non_null(strstr(pe_guess_other((struct span){ kernel, sizeof(kernel) }), "x86 kernel"));
+	assert_non_null(
+		strstr(pe_guess_other((struct span){ kernel, sizeof(kernel) }), "x86 kernel"));
 	assert_null(pe_guess_other((struct span){ kernel, 517 }));
 }
 

@@ -12,12 +12,12 @@ static void finds_each_octet(void **state)
 	struct pieces p = { 0 };
 
 	(void)state;
-	pieces_add_octets(&p, SPAN_LIT("head"));    /* 0 to 3 */
-	pieces_add_file(&p, 7, 1000, 10);           /* 4 to 13 */
-	pieces_add_zeros(&p, 0);                    /* nothing */
-	pieces_add_octets(&p, SPAN_NONE);           /* nothing */
-	pieces_add_zeros(&p, 2);                    /* 14, 15 */
-	pieces_add_octets(&p, SPAN_LIT("end"));     /* 16 to 18 */
+	pieces_add_octets(&p, SPAN_LIT("head")); /* 0 to 3 */
+	pieces_add_file(&p, 7, 1000, 10);        /* 4 to 13 */
+	pieces_add_zeros(&p, 0);                 /* nothing */
+	pieces_add_octets(&p, SPAN_NONE);        /* nothing */
+	pieces_add_zeros(&p, 2);                 /* 14, 15 */
+	pieces_add_octets(&p, SPAN_LIT("end"));  /* 16 to 18 */
 	assert_false(p.failed);
 	assert_int_equal(p.n, 4);
 	assert_int_equal(pieces_length(&p), 19);

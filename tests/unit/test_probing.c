@@ -11,7 +11,8 @@
 
 #define FIRST 0x0a000001u
 
-static int hold(struct probing *p, uint32_t address, const char *packet, int64_t now_ms, bool *ret_asked)
+static int hold(
+	struct probing *p, uint32_t address, const char *packet, int64_t now_ms, bool *ret_asked)
 {
 	const struct held h = { .address = { address }, .ifindex = 2, .packet = span_str(packet) };
 
@@ -119,7 +120,8 @@ static void several_hosts_are_none(void **state)
 		assert_false(probing_answered(p, 2, i % 2 ? router : host, 1000 + i));
 	/* Nor is one that answers now and then. */
 	for (unsigned i = 0; i < 100; i++)
-		assert_false(probing_answered(p, 2, host, 2000 + (int64_t)i * PROBING_PROXY_MS / 5));
+		assert_false(
+			probing_answered(p, 2, host, 2000 + (int64_t)i * PROBING_PROXY_MS / 5));
 	assert_false(probing_is_useless(p, 2));
 }
 
@@ -127,9 +129,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_oldest_is_the_first, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_newer_packet_takes_the_place_of_the_older, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_newer_packet_takes_the_place_of_the_older, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(there_is_a_limit, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(one_who_answers_for_all_is_a_proxy, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			one_who_answers_for_all_is_a_proxy, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(several_hosts_are_none, set_up, tear_down),
 	};
 

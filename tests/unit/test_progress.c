@@ -108,8 +108,12 @@ static void expect_number(const json_t *j, const char *key, json_int_t want)
 static void a_transfer_that_runs(void **state)
 {
 	struct facts web1 = { .has_mac = true, .mac = { { 2, 0, 0, 0, 0, 1 } } };
-	struct progress p = { .topic = "tftp", .peer = { 0x0a000005u }, .file = SPAN_LIT("a\"\n\x1b[2J"), .done = 1000000,
-		.size = 4000000, .duration_us = 2000000 };
+	struct progress p = { .topic = "tftp",
+		.peer = { 0x0a000005u },
+		.file = SPAN_LIT("a\"\n\x1b[2J"),
+		.done = 1000000,
+		.size = 4000000,
+		.duration_us = 2000000 };
 	struct site site = new_site();
 	json_t *j;
 
@@ -120,7 +124,8 @@ static void a_transfer_that_runs(void **state)
 	expect_text(j, "level", "info");
 	expect_text(j, "peer", "10.0.0.5");
 	expect_text(j, "file", "a\"\n\x1b[2J");
-	expect_text(j, "message", "10.0.0.5 \"a\\\"\\x0a\\x1b[2J\" 1000000 of 4000000 octets (25 %) in 2.00 s, 0.5 MB/s");
+	expect_text(j, "message",
+		"10.0.0.5 \"a\\\"\\x0a\\x1b[2J\" 1000000 of 4000000 octets (25 %) in 2.00 s, 0.5 MB/s");
 	expect_number(j, "octets", 1000000);
 	expect_number(j, "size", 4000000);
 	expect_number(j, "progress", 25);
@@ -139,7 +144,8 @@ static void a_transfer_that_runs(void **state)
 	expect_text(j, "mac", "02:00:00:00:00:01");
 	expect_number(j, "progress", 0);
 	assert_null(json_object_get(j, "size"));
-	expect_text(j, "message", "02:00:00:00:00:01 \"a\\\"\\x0a\\x1b[2J\" 1000000 octets in 2.00 s, 0.5 MB/s");
+	expect_text(j, "message",
+		"02:00:00:00:00:01 \"a\\\"\\x0a\\x1b[2J\" 1000000 octets in 2.00 s, 0.5 MB/s");
 	json_decref(j);
 	assert_int_equal(events_last(site.events), 2);
 	site_free(&site);

@@ -57,8 +57,9 @@ static void knows_the_registry(void **state)
 		if (arch_type_find_name(span_str(t->name)) != t)
 			fail_msg("%s is not its own name", t->name);
 		/* HTTP's names say so, and only they. */
-		if (t->http != (strlen(t->name) > 5 &&
-				       strcmp(t->name + strlen(t->name) - 5, "-http") == 0))
+		if (t->http !=
+			(strlen(t->name) > 5 &&
+				strcmp(t->name + strlen(t->name) - 5, "-http") == 0))
 			fail_msg("%s", t->name);
 	}
 }

@@ -8,28 +8,47 @@
 #define CMDLINE "root={{vars.disk}} note={{vars.note}} host={{hostname}}"
 
 static const struct fixture_vector vectors[] = {
-	{ "pxelinux/kernel.cfg", KERNEL(.cmdline = "console=ttyS0", .initrds = initrds, .n_initrds = 1, OWN), &good, &web1,
-		TRANSPORT_TFTP },
-	{ "pxelinux/kernel-of-machine.cfg", KERNEL(.cmdline = "", .message = "it's 'said' $x\nboot", .initrds = initrds, .n_initrds = 1), &good, NULL, TRANSPORT_TFTP,
-		NULL, "machines/52-54-00-12-34-56" },
+	{ "pxelinux/kernel.cfg",
+		KERNEL(.cmdline = "console=ttyS0", .initrds = initrds, .n_initrds = 1, OWN), &good,
+		&web1, TRANSPORT_TFTP },
+	{ "pxelinux/kernel-of-machine.cfg",
+		KERNEL(.cmdline = "", .message = "it's 'said' $x\nboot", .initrds = initrds,
+			.n_initrds = 1),
+		&good, NULL, TRANSPORT_TFTP, NULL, "machines/52-54-00-12-34-56" },
 	{ "pxelinux/kernel-alone.cfg", KERNEL(.cmdline = "", OWN), &good, &web1, TRANSPORT_TFTP },
-	{ "pxelinux/kernel-by-http.cfg", KERNEL(.cmdline = CMDLINE, .initrds = initrds, .n_initrds = 2, OWN), &good, &web1,
+	{ "pxelinux/kernel-by-http.cfg",
+		KERNEL(.cmdline = CMDLINE, .initrds = initrds, .n_initrds = 2, OWN), &good, &web1,
 		TRANSPORT_HTTP },
-	{ "pxelinux/kernel-bootfile-url.cfg", KERNEL(.cmdline = "",
-		.bootfile = { .path = "http://192.0.2.1/lpxelinux.0", .is_url = true }), &good, NULL, TRANSPORT_HTTP },
-	{ "pxelinux/kernel-no-bootfile.cfg", KERNEL(.cmdline = "console=ttyS0\nquiet\r\n"), &good, NULL, TRANSPORT_TFTP },
-	{ "pxelinux/kernel-hostile.cfg", KERNEL(.cmdline = "host={{hostname}} raw={{{hostname}}} mac={{mac}}", OWN), &hostile, NULL,
+	{ "pxelinux/kernel-bootfile-url.cfg",
+		KERNEL(.cmdline = "",
+			.bootfile = { .path = "http://192.0.2.1/lpxelinux.0", .is_url = true }),
+		&good, NULL, TRANSPORT_HTTP },
+	{ "pxelinux/kernel-no-bootfile.cfg", KERNEL(.cmdline = "console=ttyS0\nquiet\r\n"), &good,
+		NULL, TRANSPORT_TFTP },
+	{ "pxelinux/kernel-hostile.cfg",
+		KERNEL(.cmdline = "host={{hostname}} raw={{{hostname}}} mac={{mac}}", OWN),
+		&hostile, NULL, TRANSPORT_TFTP },
+	{ "pxelinux/kernel-unknown-machine.cfg",
+		KERNEL(.cmdline = "mac={{mac}} uuid={{uuid}}", OWN), &unknown, NULL,
 		TRANSPORT_TFTP },
-	{ "pxelinux/kernel-unknown-machine.cfg", KERNEL(.cmdline = "mac={{mac}} uuid={{uuid}}", OWN), &unknown, NULL,
-		TRANSPORT_TFTP },
-	{ "pxelinux/kernel-url.cfg", { .name = "net", .kind = PROFILE_KERNEL, OWN,
-		.kernel = { .path = "http://192.0.2.1/linux", .is_url = true }, .cmdline = "" }, &good, NULL,
-		TRANSPORT_TFTP },
-	{ "pxelinux/initrd-url.cfg", KERNEL(.cmdline = "", .initrds = initrds, .n_initrds = 3, OWN), &good, NULL, TRANSPORT_TFTP },
-	{ "pxelinux/kernel-tftp-url.cfg", { .name = "net", .kind = PROFILE_KERNEL, OWN,
-		.kernel = { .path = "tftp://192.0.2.1/a b/linux", .is_url = true }, .cmdline = "" }, &good, NULL,
-		TRANSPORT_TFTP },
-	{ "pxelinux/local.cfg", { .name = "local", .kind = PROFILE_LOCAL, .cmdline = "" }, &good, NULL, TRANSPORT_TFTP },
+	{ "pxelinux/kernel-url.cfg",
+		{ .name = "net",
+			.kind = PROFILE_KERNEL,
+			OWN,
+			.kernel = { .path = "http://192.0.2.1/linux", .is_url = true },
+			.cmdline = "" },
+		&good, NULL, TRANSPORT_TFTP },
+	{ "pxelinux/initrd-url.cfg", KERNEL(.cmdline = "", .initrds = initrds, .n_initrds = 3, OWN),
+		&good, NULL, TRANSPORT_TFTP },
+	{ "pxelinux/kernel-tftp-url.cfg",
+		{ .name = "net",
+			.kind = PROFILE_KERNEL,
+			OWN,
+			.kernel = { .path = "tftp://192.0.2.1/a b/linux", .is_url = true },
+			.cmdline = "" },
+		&good, NULL, TRANSPORT_TFTP },
+	{ "pxelinux/local.cfg", { .name = "local", .kind = PROFILE_LOCAL, .cmdline = "" }, &good,
+		NULL, TRANSPORT_TFTP },
 };
 
 static void renders_as_the_golden_texts(void **state)
@@ -45,7 +64,8 @@ static void nothing_to_run_says_why_and_begins_anew(void **state)
 	struct text out = { 0 };
 
 	(void)state;
-	pxelinux_cfg_retry("no profile; 'x' $y & \"z\"\nLOCALBOOT 0\x7f\xe2\x80\xa6", NULL, &v, &out);
+	pxelinux_cfg_retry(
+		"no profile; 'x' $y & \"z\"\nLOCALBOOT 0\x7f\xe2\x80\xa6", NULL, &v, &out);
 	golden_compare("pxelinux/retry.cfg", &out);
 	text_reset(&out);
 	pxelinux_cfg_retry("no profile", &p, &v, &out);

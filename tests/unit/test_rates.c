@@ -25,7 +25,7 @@ static void one_client_has_its_share(void **state)
 		assert_true(rates_admit_client(l, mac(b, 1), 5000 + i));
 	assert_false(rates_admit_client(l, mac(b, 1), 5999));
 	assert_true(rates_admit_client(l, mac(b, 2), 5999)); /* others are not touched */
-	assert_true(rates_admit_client(l, mac(b, 1), 6000));  /* another second */
+	assert_true(rates_admit_client(l, mac(b, 1), 6000)); /* another second */
 	rates_free(l);
 }
 

@@ -39,8 +39,8 @@
 
 #include <cmocka.h>
 
-#define WORDS_MAX 64
-#define IFACES_MAX 4
+#define WORDS_MAX   64
+#define IFACES_MAX  4
 #define ARENA_LIMIT (64u << 10)
 
 struct value {
@@ -159,7 +159,9 @@ static bool parse_hex(const char *p, struct value *ret)
 
 static bool parse_value(const char *p, struct value *ret)
 {
-	return p[0] == '"' ? parse_text(p, ret) : strchr(p, '.') ? parse_addresses(p, ret) : parse_hex(p, ret);
+	return p[0] == '"'       ? parse_text(p, ret)
+		: strchr(p, '.') ? parse_addresses(p, ret)
+				 : parse_hex(p, ret);
 }
 
 static struct span value_span(const struct value *v)
@@ -283,7 +285,9 @@ static void do_iface(struct story *s, struct word *w, size_t n)
 /* "x64", "grub:arm64"; iPXE's need no family. */
 static const char *take_family(const char *word, enum loader_family *ret)
 {
-	static const char *const families[] = { [FAMILY_IPXE] = "ipxe:", [FAMILY_GRUB] = "grub:", [FAMILY_SHIM] = "shim:",
+	static const char *const families[] = { [FAMILY_IPXE] = "ipxe:",
+		[FAMILY_GRUB] = "grub:",
+		[FAMILY_SHIM] = "shim:",
 		[FAMILY_STUB] = "stub:" };
 
 	*ret = FAMILY_IPXE;
@@ -388,7 +392,8 @@ static void build_message(struct story *s, struct word *w, size_t n, unsigned lo
 	for (size_t i = 2; i < n; i++) {
 		int code = option_code(w[i].key);
 
-		if (!w[i].value || (!take_field(s, &h, &w[i]) && (code < 0 || !parse_value(w[i].value, &v)))) {
+		if (!w[i].value ||
+			(!take_field(s, &h, &w[i]) && (code < 0 || !parse_value(w[i].value, &v)))) {
 			complain(s, "`%s` is no field or option, or its value is wrong", w[i].key);
 		} else if (code >= 0) {
 			wr_u8(&opts, (uint8_t)code);
@@ -423,8 +428,14 @@ static void build_message(struct story *s, struct word *w, size_t n, unsigned lo
 	wr_u8(&out, OPT_END);
 	s->sent_n = out.n;
 
-	const struct dhcp4_server server = { .cfg = s->cfg, .nets = s->nets, .leases = s->leases,
-		.clients = s->clients, .machines = s->machines, .rates = s->rates, .now_ms = s->now_s * 1000, .store_failing = s->store_fails };
+	const struct dhcp4_server server = { .cfg = s->cfg,
+		.nets = s->nets,
+		.leases = s->leases,
+		.clients = s->clients,
+		.machines = s->machines,
+		.rates = s->rates,
+		.now_ms = s->now_s * 1000,
+		.store_failing = s->store_fails };
 
 	arena_reset(&s->arena);
 	s->plan.drop = dhcp4_decode(&s->arena, wr_done(&out), &s->request);
@@ -433,10 +444,13 @@ static void build_message(struct story *s, struct word *w, size_t n, unsigned lo
 	if (s->plan.drop == DROP_NONE)
 		dhcp4_plan(&server, &s->request, &h.rx, s->now_s, &s->arena, &s->plan);
 	if (s->plan.drop == DROP_NONE && s->plan.commit)
-		lease_stored(s->leases, s->plan.lease->address, s->plan.lease->state, s->plan.lease->expires_s);
-	if (s->plan.drop == DROP_NONE && (s->plan.reply_type == DHCP4_OFFER || s->plan.reply_type == DHCP4_ACK))
+		lease_stored(s->leases, s->plan.lease->address, s->plan.lease->state,
+			s->plan.lease->expires_s);
+	if (s->plan.drop == DROP_NONE &&
+		(s->plan.reply_type == DHCP4_OFFER || s->plan.reply_type == DHCP4_ACK))
 		clients_remember(s->clients, &s->plan.facts,
-			s->plan.reply_type == DHCP4_ACK ? s->plan.out.yiaddr : (struct ip4){ 0 }, server.now_ms);
+			s->plan.reply_type == DHCP4_ACK ? s->plan.out.yiaddr : (struct ip4){ 0 },
+			server.now_ms);
 	s->arena.limit = ARENA_LIMIT;
 	s->memory = 0;
 }
@@ -484,8 +498,9 @@ static void check_invariants(struct story *s)
 		n--;
 	if (seen[OPT_RELAY_AGENT] && order[n] != OPT_RELAY_AGENT)
 		complain(s, "option 82 is not the last");
-	if (seen[OPT_BOOTFILE] && (order[n - 1] != OPT_BOOTFILE ||
-		    m->opt[OPT_BOOTFILE].p[m->opt[OPT_BOOTFILE].n - 1] != 0))
+	if (seen[OPT_BOOTFILE] &&
+		(order[n - 1] != OPT_BOOTFILE ||
+			m->opt[OPT_BOOTFILE].p[m->opt[OPT_BOOTFILE].n - 1] != 0))
 		complain(s, "option 67 is not the last before 82, or not NUL-terminated");
 	if (seen[13])
 		complain(s, "option 13 replaces EDK2's size probe");
@@ -494,8 +509,9 @@ static void check_invariants(struct story *s)
 		complain(s, "option 61 or 82 is not returned as it came");
 	if (seen[OPT_MACHINE_ID] && !span_eq(m->opt[OPT_MACHINE_ID], q->opt[OPT_MACHINE_ID]))
 		complain(s, "option 97 that the client did not send");
-	if (m->type == DHCP4_NAK && (m->yiaddr.v || m->ciaddr.v || m->siaddr.v || seen[OPT_LEASE_TIME] ||
-		    seen[OPT_SUBNET_MASK] || seen[OPT_BOOTFILE]))
+	if (m->type == DHCP4_NAK &&
+		(m->yiaddr.v || m->ciaddr.v || m->siaddr.v || seen[OPT_LEASE_TIME] ||
+			seen[OPT_SUBNET_MASK] || seen[OPT_BOOTFILE]))
 		complain(s, "a NAK with parameters");
 }
 
@@ -540,8 +556,11 @@ static void do_flood(struct story *s, struct word *w, size_t n)
 
 static const char *dest_name(enum dhcp4_dest d)
 {
-	static const char *const names[] = { [DHCP4_TO_RELAY] = "relay", [DHCP4_TO_ADDRESS] = "address",
-		[DHCP4_TO_BROADCAST] = "broadcast", [DHCP4_TO_FRAME] = "frame", [DHCP4_TO_SOURCE] = "source" };
+	static const char *const names[] = { [DHCP4_TO_RELAY] = "relay",
+		[DHCP4_TO_ADDRESS] = "address",
+		[DHCP4_TO_BROADCAST] = "broadcast",
+		[DHCP4_TO_FRAME] = "frame",
+		[DHCP4_TO_SOURCE] = "source" };
 
 	return names[d];
 }
@@ -563,8 +582,8 @@ static void expect_span(struct story *s, const char *what, struct span is, struc
 		return;
 	hex_text(is, a, sizeof(a));
 	hex_text(should, b, sizeof(b));
-	complain(s, "%s is %s (%.*s), expected %s (%.*s)", what, a, (int)is.n, (const char *)is.p, b,
-		(int)should.n, (const char *)should.p);
+	complain(s, "%s is %s (%.*s), expected %s (%.*s)", what, a, (int)is.n, (const char *)is.p,
+		b, (int)should.n, (const char *)should.p);
 }
 
 static void expect_address(struct story *s, const char *what, struct ip4 is, const char *should)
@@ -623,15 +642,18 @@ static bool expect_field(struct story *s, const struct word *w)
 			complain(s, "%s", s->plan.probe ? "it is probed" : "it is not probed");
 	} else if (strcmp(k, "last") == 0) {
 		if (s->plan.out.options[s->plan.out.n_options - 1].code != option_code(v))
-			complain(s, "the last option is %u", s->plan.out.options[s->plan.out.n_options - 1].code);
+			complain(s, "the last option is %u",
+				s->plan.out.options[s->plan.out.n_options - 1].code);
 	} else if (strcmp(k, "order") == 0) {
 		expect_order(s, v);
 	} else if (strcmp(k, "file") == 0 || strcmp(k, "sname") == 0) {
 		if (!parse_value(v, &should))
 			return false;
-		expect_span(s, k, span_until_nul(*k == 'f' ? m->file : m->sname), value_span(&should));
+		expect_span(
+			s, k, span_until_nul(*k == 'f' ? m->file : m->sname), value_span(&should));
 	} else if (strcmp(k, "echo") == 0) {
-		expect_span(s, v, m->opt[option_code(v) & 255], s->request.opt[option_code(v) & 255]);
+		expect_span(
+			s, v, m->opt[option_code(v) & 255], s->request.opt[option_code(v) & 255]);
 	} else {
 		return false;
 	}
@@ -650,7 +672,7 @@ static void expect_word(struct story *s, const struct word *w)
 		else if (dhcp4_has(&s->reply, (enum dhcp4_option)code) != present)
 			complain(s, "option %d is %s", code, present ? "missing" : "there");
 	} else if (!w->value || (code < 0 && !expect_field(s, w)) ||
-		   (code >= 0 && !parse_value(w->value, &should))) {
+		(code >= 0 && !parse_value(w->value, &should))) {
 		complain(s, "`%s` is no field or option, or its value is wrong", w->key);
 	} else if (code >= 0) {
 		expect_span(s, w->key, s->reply.opt[code], value_span(&should));
@@ -665,9 +687,11 @@ static void do_expect(struct story *s, struct word *w, size_t n)
 		const char *id = n > 2 ? w[2].key : "D000";
 
 		if (s->encoded)
-			complain(s, "no reply expected, but a %s was sent", dhcp4_type_name(s->reply.type));
+			complain(s, "no reply expected, but a %s was sent",
+				dhcp4_type_name(s->reply.type));
 		else if (strcmp(drop_id(s->plan.drop), id) != 0)
-			complain(s, "dropped for %s: %s", drop_id(s->plan.drop), drop_sentence(s->plan.drop));
+			complain(s, "dropped for %s: %s", drop_id(s->plan.drop),
+				drop_sentence(s->plan.drop));
 		return;
 	}
 	if (!s->encoded) {
@@ -676,8 +700,8 @@ static void do_expect(struct story *s, struct word *w, size_t n)
 		return;
 	}
 	if (s->reply.type != type_of(what))
-		complain(s, "%s expected, but a %s was sent (%s)", what, dhcp4_type_name(s->reply.type),
-			s->plan.note ? s->plan.note : "");
+		complain(s, "%s expected, but a %s was sent (%s)", what,
+			dhcp4_type_name(s->reply.type), s->plan.note ? s->plan.note : "");
 	for (size_t i = 2; i < n; i++)
 		expect_word(s, &w[i]);
 }
@@ -691,7 +715,8 @@ static void do_leases(struct story *s, struct word *w, size_t n)
 			if (strcmp(w[i].key, names[k]) == 0 &&
 				lease_count(s->leases, (enum lease_state)k) != number(w[i].value))
 				complain(s, "%zu leases are %s, expected %s",
-					lease_count(s->leases, (enum lease_state)k), names[k], w[i].value);
+					lease_count(s->leases, (enum lease_state)k), names[k],
+					w[i].value);
 }
 
 static void do_probed(struct story *s, struct word *w, size_t n)
@@ -711,7 +736,8 @@ static void do_state(struct story *s, struct word *w, size_t n)
 	struct machine_state m = { .first_seen_s = 1 };
 	uint64_t version;
 
-	if (n < 3 || mac_parse(span_str(w[1].key), &m.mac) < 0 || machine_phase_parse(span_str(w[2].key), &m.phase) < 0) {
+	if (n < 3 || mac_parse(span_str(w[1].key), &m.mac) < 0 ||
+		machine_phase_parse(span_str(w[2].key), &m.phase) < 0) {
 		complain(s, "expected STATE MAC PHASE [PROFILE]");
 		return;
 	}
@@ -759,7 +785,9 @@ static void do_line(struct story *s, char *line)
 
 static unsigned run_story(const char *path, const char *name)
 {
-	struct story s = { .file = name, .now_s = 1000, .present[FAMILY_IPXE] = { [ARCH_BIOS] = true, [ARCH_X64] = true } };
+	struct story s = { .file = name,
+		.now_s = 1000,
+		.present[FAMILY_IPXE] = { [ARCH_BIOS] = true, [ARCH_X64] = true } };
 	struct text line = { 0 };
 	unsigned at = 0;
 	char buf[2048];

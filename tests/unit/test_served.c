@@ -26,9 +26,13 @@ static bool may_allocate(void)
 #undef calloc
 #undef arena_alloc
 
-#define IP(a, b, c, d) { (uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d) }
+#define IP(a, b, c, d)                                                                             \
+	{                                                                                          \
+		(uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d)                                   \
+	}
 
-static const struct pool pools[] = { { IP(172, 24, 0, 1), IP(172, 24, 0, 20) }, { IP(172, 24, 1, 0), IP(172, 24, 1, 9) } };
+static const struct pool pools[] = { { IP(172, 24, 0, 1), IP(172, 24, 0, 20) },
+	{ IP(172, 24, 1, 0), IP(172, 24, 1, 9) } };
 static const struct machine machines[] = {
 	{ .name = "far", .address = IP(10, 9, 0, 7) },
 	{ .name = "web2", .address = IP(172, 24, 0, 11) },
@@ -38,16 +42,24 @@ static const struct machine machines[] = {
 
 static struct iface_view iface(const char *name, unsigned index, struct ip4 a, unsigned len)
 {
-	struct iface_view v = { .index = index, .up = true, .ethernet = true, .mtu = 1400, .mac = { { 2, 0, 0, 0, 0, 9 } },
-		.addrs = { { a, len } }, .n_addrs = 1 };
+	struct iface_view v = { .index = index,
+		.up = true,
+		.ethernet = true,
+		.mtu = 1400,
+		.mac = { { 2, 0, 0, 0, 0, 9 } },
+		.addrs = { { a, len } },
+		.n_addrs = 1 };
 
 	(void)strncpy(v.name, name, sizeof(v.name) - 1);
 	return v;
 }
 
-static struct served_set *build(const struct network *nets, size_t n, const struct iface_view *ifaces, size_t n_ifaces)
+static struct served_set *build(
+	const struct network *nets, size_t n, const struct iface_view *ifaces, size_t n_ifaces)
 {
-	const struct config cfg = { .networks = nets, .n_networks = n, .machines = machines,
+	const struct config cfg = { .networks = nets,
+		.n_networks = n,
+		.machines = machines,
 		.n_machines = ARRAY_LEN(machines) };
 	struct served_set *set = NULL;
 
@@ -114,12 +126,24 @@ static void leaves_out_what_has_no_address(void **state)
 		{ .name = "gone", .interface = "gone" },
 		{ .name = "down", .interface = "down" },
 		{ .name = "bare", .interface = "bare" },
-		{ .name = "other", .interface = "br0", .has_subnet = true, .subnet = IP(10, 0, 0, 0), .prefix_len = 8 },
-		{ .name = "br0", .interface = "br0", .has_subnet = true, .subnet = IP(172, 24, 0, 0), .prefix_len = 24,
+		{ .name = "other",
+			.interface = "br0",
+			.has_subnet = true,
+			.subnet = IP(10, 0, 0, 0),
+			.prefix_len = 8 },
+		{ .name = "br0",
+			.interface = "br0",
+			.has_subnet = true,
+			.subnet = IP(172, 24, 0, 0),
+			.prefix_len = 24,
 			.router = IP(172, 24, 0, 2) },
-		{ .name = "relayed", .has_subnet = true, .subnet = IP(10, 9, 0, 0), .prefix_len = 24 },
+		{ .name = "relayed",
+			.has_subnet = true,
+			.subnet = IP(10, 9, 0, 0),
+			.prefix_len = 24 },
 	};
-	struct iface_view v[3] = { iface("down", 2, (struct ip4)IP(172, 24, 0, 1), 16), iface("bare", 3, (struct ip4){ 0 }, 0),
+	struct iface_view v[3] = { iface("down", 2, (struct ip4)IP(172, 24, 0, 1), 16),
+		iface("bare", 3, (struct ip4){ 0 }, 0),
 		iface("br0", 4, (struct ip4)IP(192, 168, 0, 1), 24) };
 	struct served_set *set;
 
@@ -144,7 +168,10 @@ static void leaves_out_what_has_no_address(void **state)
 
 static void knows_which_addresses_to_give(void **state)
 {
-	const struct network net = { .name = "br0", .interface = "br0", .pools = pools, .n_pools = 2,
+	const struct network net = { .name = "br0",
+		.interface = "br0",
+		.pools = pools,
+		.n_pools = 2,
 		.router = IP(172, 24, 0, 2) };
 	const struct iface_view v[] = { iface("br0", 2, (struct ip4)IP(172, 24, 0, 1), 23),
 		iface("eth7", 3, (struct ip4)IP(172, 24, 0, 5), 32) };
@@ -160,8 +187,8 @@ static void knows_which_addresses_to_give(void **state)
 		{ IP(172, 24, 0, 10), true, false },   /* reserved */
 		{ IP(172, 24, 0, 11), true, false },
 		{ IP(172, 24, 0, 12), true, true },
-		{ IP(172, 24, 0, 21), true, false },   /* between the pools */
-		{ IP(172, 24, 1, 0), true, true },     /* a middle .0 is an address like others */
+		{ IP(172, 24, 0, 21), true, false }, /* between the pools */
+		{ IP(172, 24, 1, 0), true, true },   /* a middle .0 is an address like others */
 		{ IP(172, 24, 1, 9), true, true },
 		{ IP(172, 24, 1, 10), true, false },
 		{ IP(172, 26, 0, 3), false, false },
@@ -185,7 +212,9 @@ static void knows_which_addresses_to_give(void **state)
 /* Pools of a network whose interface has another subnet than its author thought. */
 static void gives_nothing_of_another_subnet(void **state)
 {
-	const struct network net = { .name = "br0", .interface = "br0", .pools = pools, .n_pools = 2 };
+	const struct network net = {
+		.name = "br0", .interface = "br0", .pools = pools, .n_pools = 2
+	};
 	const struct iface_view v = iface("br0", 2, (struct ip4)IP(192, 168, 0, 1), 24);
 	struct served_set *set = build(&net, 1, &v, 1);
 
@@ -224,7 +253,10 @@ static void without_memory_there_is_no_set(void **state)
 {
 	const struct network net = { .name = "br0", .interface = "br0" };
 	const struct iface_view v = iface("br0", 2, (struct ip4)IP(172, 24, 0, 1), 16);
-	const struct config cfg = { .networks = &net, .n_networks = 1, .machines = machines, .n_machines = ARRAY_LEN(machines) };
+	const struct config cfg = { .networks = &net,
+		.n_networks = 1,
+		.machines = machines,
+		.n_machines = ARRAY_LEN(machines) };
 	struct served_set *set = NULL;
 	int n = 1;
 

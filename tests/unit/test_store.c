@@ -21,7 +21,7 @@ struct trial {
 	char message[STORE_MESSAGE_MAX];
 	char health[STORE_MESSAGE_MAX];
 	size_t loaded, done, failed, forms;
-	size_t refuse_at; /* so many records are enough for on_load(); 0: all are welcome */
+	size_t refuse_at;         /* so many records are enough for on_load(); 0: all are welcome */
 	struct forms_record form; /* the last one */
 	size_t machines;
 	struct machine_state machine; /* the last one */
@@ -80,8 +80,11 @@ static void on_done(void *ctx, int result)
 
 static int begin_refusing(struct trial *t, size_t refuse_at)
 {
-	static const struct store_hooks hooks = { .expect = on_expect, .load = on_load,
-		.load_form = on_load_form, .load_machine = on_load_machine, .health = on_health };
+	static const struct store_hooks hooks = { .expect = on_expect,
+		.load = on_load,
+		.load_form = on_load_form,
+		.load_machine = on_load_machine,
+		.health = on_health };
 
 	*t = (struct trial){ .refuse_at = refuse_at };
 	assert_int_equal(uv_loop_init(&t->loop), 0);
@@ -104,9 +107,15 @@ static void end(struct trial *t)
 
 static void commit(struct trial *t, uint32_t address, enum lease_state state, int64_t expires_s)
 {
-	const uint8_t mac[6] = { 2, 0, 0, (uint8_t)(address >> 16), (uint8_t)(address >> 8), (uint8_t)address };
-	const struct lease_record r = { .address.v = address, .state = state, .expires_s = expires_s,
-		.network = "br0", .htype = 1, .chaddr = { mac, sizeof(mac) }, .client_id = SPAN_LIT("\1id\0x"),
+	const uint8_t mac[6] = { 2, 0, 0, (uint8_t)(address >> 16), (uint8_t)(address >> 8),
+		(uint8_t)address };
+	const struct lease_record r = { .address.v = address,
+		.state = state,
+		.expires_s = expires_s,
+		.network = "br0",
+		.htype = 1,
+		.chaddr = { mac, sizeof(mac) },
+		.client_id = SPAN_LIT("\1id\0x"),
 		.hostname = SPAN_LIT("web") };
 	struct lease_record own = r;
 
@@ -132,7 +141,8 @@ static int64_t count_rows(void)
 
 	(void)snprintf(path, sizeof(path), "%s/leases.db", dir);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM lease_log", -1, &s, NULL), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_prepare_v2(db, "SELECT count(*) FROM lease_log", -1, &s, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
 	n = sqlite3_column_int64(s, 0);
 	(void)sqlite3_finalize(s);
@@ -207,9 +217,13 @@ static void a_long_log_is_read_whole(void **state)
 	(void)state;
 	assert_int_equal(begin(&t), 0);
 	for (uint32_t i = 1; i <= ROWS; i++) {
-		const struct lease_record r = { .address.v = 0x0a000000 + i, .state = LEASE_BOUND,
-			.expires_s = 2000000000 + i, .network = i % 3 ? "br0" : "10.9.0.0/24", .htype = 1,
-			.client_id = { id, i % 2 ? sizeof(id) : 4 }, .hostname = SPAN_LIT("web") };
+		const struct lease_record r = { .address.v = 0x0a000000 + i,
+			.state = LEASE_BOUND,
+			.expires_s = 2000000000 + i,
+			.network = i % 3 ? "br0" : "10.9.0.0/24",
+			.htype = 1,
+			.client_id = { id, i % 2 ? sizeof(id) : 4 },
+			.hostname = SPAN_LIT("web") };
 
 		memcpy(id, &i, sizeof(i));
 		assert_int_equal(store_commit(t.store, &r, on_done, &t), 0);
@@ -220,7 +234,8 @@ static void a_long_log_is_read_whole(void **state)
 	assert_int_equal(begin(&t), 0);
 	assert_int_equal(t.loaded, ROWS);
 	for (uint32_t i = 1; i <= ROWS; i++) {
-		const struct lease *l = lease_find_address(t.leases, (struct ip4){ 0x0a000000 + i });
+		const struct lease *l = lease_find_address(
+			t.leases, (struct ip4){ 0x0a000000 + i });
 
 		assert_non_null(l);
 		memcpy(id, &i, sizeof(i));
@@ -276,7 +291,9 @@ static void log_is_cleaned(void **state)
 	assert_int_equal(begin(&t), 0);
 	assert_int_equal(lease_count(t.leases, LEASE_BOUND), 100);
 	for (uint32_t i = 1; i <= 100; i++)
-		assert_int_equal(lease_find_address(t.leases, (struct ip4){ 0x0a000000 + i })->expires_s, 2000000199);
+		assert_int_equal(
+			lease_find_address(t.leases, (struct ip4){ 0x0a000000 + i })->expires_s,
+			2000000199);
 	end(&t);
 }
 
@@ -301,8 +318,11 @@ static void no_database_is_refused(void **state)
 /* Forms ride on the same commits; the last of a machine counts. */
 static void forms_last(void **state)
 {
-	struct forms_record r = { .mac = { { 2, 0, 0, 0, 0, 1 } }, .fingerprint = UINT64_MAX, .mode = FORMS_PROXY,
-		.form = FORM_BINL, .used_s = 1000 };
+	struct forms_record r = { .mac = { { 2, 0, 0, 0, 0, 1 } },
+		.fingerprint = UINT64_MAX,
+		.mode = FORMS_PROXY,
+		.form = FORM_BINL,
+		.used_s = 1000 };
 	struct trial t;
 
 	(void)state;
@@ -321,7 +341,8 @@ static void forms_last(void **state)
 	assert_int_equal(t.forms, 2);
 	assert_int_equal(t.loaded, 1);
 	assert_int_equal(t.form.mac.b[5], 1); /* least recently used first */
-	assert_true(t.form.fingerprint == UINT64_MAX && t.form.mode == FORMS_PROXY && t.form.form == FORM_MENU);
+	assert_true(t.form.fingerprint == UINT64_MAX && t.form.mode == FORMS_PROXY &&
+		t.form.form == FORM_MENU);
 	end(&t);
 	/* A form of a newer version's, and no MAC: as if they were not there. */
 	sql("UPDATE form_memory SET form = 'telepathy' WHERE used = 1500; UPDATE form_memory SET mac = x'02' WHERE used = 2000");
@@ -370,13 +391,28 @@ static void forms_stay_bounded(void **state)
 
 static struct machine_state some_machine(void)
 {
-	struct machine_state s = { .mac = { { 2, 0, 0, 0, 0, 1 } }, .phase = MACHINE_INSTALLED, .boot_once = "rescue",
-		.given = "debian", .given_s = 900, .first_seen_s = 100, .last_seen_s = 1000,
-		.token_use = MACHINE_TOKEN_USED, .token = { 0, 1, 2, 0xff }, .has_client = true, .client = CLIENT_HTTP,
-		.has_arch = true, .arch_number = 16, .has_uuid = true, .uuid = { { 4, 0, 5 } }, .address.v = 0xc0a80001 };
+	struct machine_state s = { .mac = { { 2, 0, 0, 0, 0, 1 } },
+		.phase = MACHINE_INSTALLED,
+		.boot_once = "rescue",
+		.given = "debian",
+		.given_s = 900,
+		.first_seen_s = 100,
+		.last_seen_s = 1000,
+		.token_use = MACHINE_TOKEN_USED,
+		.token = { 0, 1, 2, 0xff },
+		.has_client = true,
+		.client = CLIENT_HTTP,
+		.has_arch = true,
+		.arch_number = 16,
+		.has_uuid = true,
+		.uuid = { { 4, 0, 5 } },
+		.address.v = 0xc0a80001 };
 
 	for (enum machine_said i = 0; i < MACHINE_SAID_COUNT; i++)
-		(void)machine_state_say(&s, i, (struct span){ (const uint8_t *)"\0a\xff" "bcdefgh", 3 + i });
+		(void)machine_state_say(&s, i,
+			(struct span){ (const uint8_t *)"\0a\xff"
+							"bcdefgh",
+				3 + i });
 	return s;
 }
 
@@ -438,9 +474,10 @@ static void kinds_have_shares(void **state)
 static void damaged_machine_is_refused(void **state)
 {
 	static const char *const damages[] = { "state = 'new'", "state = 'newer'", "boot_once = ''",
-		"token = zeroblob(16)", "token = x'00'", "token_use = 7", "given_at = 7", "client = 'pxe'",
-		"client = 'pigeon'", "arch = NULL", "uuid = NULL", "uuid = x'0405'", "address = 1", "serial = x''",
-		"network = 'other'", "mac = x'0203'", "mac = x'020000000002'", "sum = sum + 1" };
+		"token = zeroblob(16)", "token = x'00'", "token_use = 7", "given_at = 7",
+		"client = 'pxe'", "client = 'pigeon'", "arch = NULL", "uuid = NULL",
+		"uuid = x'0405'", "address = 1", "serial = x''", "network = 'other'",
+		"mac = x'0203'", "mac = x'020000000002'", "sum = sum + 1" };
 
 	for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
 		struct machine_state s = some_machine();

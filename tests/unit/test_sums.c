@@ -23,12 +23,15 @@ static void test_finds(void **state)
 		{ "binary mark", A64 " *linux\n", "linux", 0, 0xaa },
 		{ "./ in the list", A64 "  ./netboot/linux\n", "netboot/linux", 0, 0xaa },
 		{ "./ in the name", A64 "  netboot/linux\n", "./netboot/linux", 0, 0xaa },
-		{ "Release", "SHA256:\n " A64 "    78509 main/x/SHA256SUMS\n", "main/x/SHA256SUMS", 0, 0xaa },
+		{ "Release", "SHA256:\n " A64 "    78509 main/x/SHA256SUMS\n", "main/x/SHA256SUMS",
+			0, 0xaa },
 		{ "tag", "SHA256 (linux) = " A64 "\n", "linux", 0, 0xaa },
 		{ "tag of another digest", "SHA512 (linux) = " A64 "\n", "linux", -ENOENT, 0 },
 		{ "CRLF", A64 "  linux\r\n", "linux", 0, 0xaa },
 		{ "no newline at the end", A64 "  linux", "linux", 0, 0xaa },
-		{ "MD5 of the same name", "8bda4ce4f0530ae601d1d7a7c47eb927 linux\n" A64 "  linux\n", "linux", 0, 0xaa },
+		{ "MD5 of the same name",
+			"8bda4ce4f0530ae601d1d7a7c47eb927 linux\n" A64 "  linux\n", "linux", 0,
+			0xaa },
 		{ "longer digest", A64 "00  linux\n", "linux", -ENOENT, 0 },
 		{ "part of a name", A64 "  linux.old\n", "linux", -ENOENT, 0 },
 		{ "end of a path", A64 "  a/linux\n", "linux", -ENOENT, 0 },
@@ -44,7 +47,8 @@ static void test_finds(void **state)
 		struct sha256 d = { { 0 } };
 
 		print_message("%s\n", cases[i].what);
-		assert_int_equal(sums_find(span_str(cases[i].list), span_str(cases[i].name), &d), cases[i].r);
+		assert_int_equal(sums_find(span_str(cases[i].list), span_str(cases[i].name), &d),
+			cases[i].r);
 		assert_int_equal(d.b[31], cases[i].octet);
 	}
 }
@@ -55,9 +59,14 @@ static void test_digest_text(void **state)
 
 	(void)state;
 	assert_int_equal(sha256_parse(SPAN_LIT(B64), &d), 0);
-	assert_string_equal(sha256_str(d).s, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb");
+	assert_string_equal(sha256_str(d).s,
+		"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb");
 	assert_int_equal(sha256_parse(SPAN_LIT(A64 "a"), &d), -EINVAL);
-	assert_int_equal(sha256_parse(SPAN_LIT("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaag"), &d),
+	assert_int_equal(
+		sha256_parse(
+			SPAN_LIT(
+				"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaag"),
+			&d),
 		-EINVAL);
 }
 
@@ -79,7 +88,8 @@ static void test_name_below_list(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct span name = SPAN_NONE;
 
-		assert_int_equal(sums_name_of(cases[i].list, cases[i].url, &name), cases[i].name != NULL);
+		assert_int_equal(
+			sums_name_of(cases[i].list, cases[i].url, &name), cases[i].name != NULL);
 		if (cases[i].name)
 			assert_true(span_eq(name, span_str(cases[i].name)));
 	}

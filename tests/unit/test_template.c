@@ -72,7 +72,9 @@ struct json_data {
 
 static struct template_value json_value(struct json_data *d, const json_t *j)
 {
-	struct template_value v = { .kind = TEMPLATE_TEXT, .node = j, .trusted = true, .may_lack_keys = true };
+	struct template_value v = {
+		.kind = TEMPLATE_TEXT, .node = j, .trusted = true, .may_lack_keys = true
+	};
 
 	if (json_is_object(j)) {
 		v.kind = TEMPLATE_MAP;
@@ -91,7 +93,8 @@ static struct template_value json_value(struct json_data *d, const json_t *j)
 	return v;
 }
 
-static bool find_json(void *ctx, const struct template_value *map, struct span key, struct template_value *ret)
+static bool find_json(
+	void *ctx, const struct template_value *map, struct span key, struct template_value *ret)
 {
 	const json_t *found = json_object_getn(map->node, (const char *)key.p, key.n);
 
@@ -100,7 +103,8 @@ static bool find_json(void *ctx, const struct template_value *map, struct span k
 	return found != NULL;
 }
 
-static void json_item(void *ctx, const struct template_value *list, size_t i, struct template_value *ret)
+static void json_item(
+	void *ctx, const struct template_value *list, size_t i, struct template_value *ret)
 {
 	*ret = json_value(ctx, json_array_get(list->node, i));
 }
@@ -128,7 +132,8 @@ static unsigned run_specification(const char *file)
 	(void)snprintf(path, sizeof(path), VECTORS_DIR "/mustache/%s", file);
 	spec = json_load_file(path, 0, &json_error);
 	assert_non_null(spec);
-	json_array_foreach(json_object_get(spec, "tests"), i, test) {
+	json_array_foreach(json_object_get(spec, "tests"), i, test)
+	{
 		const char *name = json_string_value(json_object_get(test, "name"));
 		const char *template = json_string_value(json_object_get(test, "template"));
 		const char *expected = json_string_value(json_object_get(test, "expected"));
@@ -145,8 +150,8 @@ static unsigned run_specification(const char *file)
 				fail_msg("%s: %s: not refused", file, name);
 		} else {
 			if (r != 0 || strcmp(text_str(&out), expected) != 0)
-				fail_msg("%s: %s: %d, \"%s\", expected \"%s\" (%s)", file, name, r, text_str(&out),
-					expected, r ? error.message : "");
+				fail_msg("%s: %s: %d, \"%s\", expected \"%s\" (%s)", file, name, r,
+					text_str(&out), expected, r ? error.message : "");
 			done++;
 		}
 		text_free(&out);
@@ -170,7 +175,8 @@ static void keeps_to_the_specification(void **state)
 
 /* mine and its: texts; empty; yes and no; list: a and b; map: with a key x, and it
  * may lack others; strict: a map that may not. */
-static bool find_few(void *ctx, const struct template_value *map, struct span key, struct template_value *ret)
+static bool find_few(
+	void *ctx, const struct template_value *map, struct span key, struct template_value *ret)
 {
 	static const struct {
 		const char *name;
@@ -200,11 +206,13 @@ static bool find_few(void *ctx, const struct template_value *map, struct span ke
 	return false;
 }
 
-static void item_few(void *ctx, const struct template_value *list, size_t i, struct template_value *ret)
+static void item_few(
+	void *ctx, const struct template_value *list, size_t i, struct template_value *ret)
 {
 	(void)ctx;
 	(void)list;
-	*ret = (struct template_value){ .text = { (const uint8_t *)"abcdefgh" + i % 8, 1 }, .trusted = true };
+	*ret = (struct template_value){ .text = { (const uint8_t *)"abcdefgh" + i % 8, 1 },
+		.trusted = true };
 }
 
 static int partial_few(void *ctx, struct span name, struct span *ret)
@@ -247,7 +255,8 @@ static const struct {
 	{ "", "", 0, NULL },
 	{ "plain", "plain", 0, NULL },
 	/* What a stranger chose is escaped, however it is written. */
-	{ "{{mine}} {{its}} {{{its}}} {{&its}} {{{odd}}}", "<mine> &lt;its&gt; &lt;its&gt; &lt;its&gt; odd", 0, NULL },
+	{ "{{mine}} {{its}} {{{its}}} {{&its}} {{{odd}}}",
+		"<mine> &lt;its&gt; &lt;its&gt; &lt;its&gt; odd", 0, NULL },
 	{ "${net0/mac} {} { } {x} }}", "${net0/mac} {} { } {x} }}", 0, NULL },
 	{ "a{{\n\tits\r\n}}b", "a&lt;its&gt;b", 0, NULL },
 	/* A line with a variable and a comment keeps its newline, even when the variable is empty. */
@@ -259,11 +268,13 @@ static const struct {
 	{ "a\n{{! c }}\r", "a\n\r", 0, NULL },
 	{ "\t{{! c }} x", "\t x", 0, NULL },
 	{ "{{!}}", "", 0, NULL },
-	{ "{{#list}}{{.}}{{^empty}}-{{/empty}}{{/list}}{{#empty}}{{other}}{{/empty}}", "a-b-", 0, NULL },
+	{ "{{#list}}{{.}}{{^empty}}-{{/empty}}{{/list}}{{#empty}}{{other}}{{/empty}}", "a-b-", 0,
+		NULL },
 	{ "{{#list}}\n- {{.}}\n{{/list}}\nend", "- a\n- b\nend", 0, NULL },
 	{ "{{#list}}{{=<% %>=}}<%.%><%={{ }}=%>{{.}}{{/list}}", "aabb", 0, NULL },
 	{ "{{={{{ }}}=}}{{{mine}}}{{mine}}", "<mine>{{mine}}", 0, NULL },
-	{ "{{#map}}{{x}}{{#y}}{{other}}{{/y}}{{^y.z}}no{{/y.z}}{{its}}{{/map}}", "Xno&lt;its&gt;", 0, NULL },
+	{ "{{#map}}{{x}}{{#y}}{{other}}{{/y}}{{^y.z}}no{{/y.z}}{{its}}{{/map}}", "Xno&lt;its&gt;",
+		0, NULL },
 	{ "{{map.x}}{{^map.y}}no{{/map.y}}{{#map.y.z}}yes{{/map.y.z}}", "Xno", 0, NULL },
 	{ "a\n  {{> good}}\nb", "a\n  [&lt;its&gt;]\nb", 0, NULL },
 	{ "{{> tree}}", "", 0, NULL },
@@ -298,7 +309,8 @@ static const struct {
 	{ "\n{{#its}}\n\n", NULL, 2, "{{#its}} is never closed" },
 	{ "{{^its}}\n\n", NULL, 1, "{{^its}} is never closed" },
 	{ "\n{{/its}}", NULL, 2, "{{/its}} closes nothing" },
-	{ "{{#its}}{{#mine}}{{/its}}{{/mine}}", NULL, 1, "{{/its}} stands where {{/mine}} was expected" },
+	{ "{{#its}}{{#mine}}{{/its}}{{/mine}}", NULL, 1,
+		"{{/its}} stands where {{/mine}} was expected" },
 	/* What is left out must be right too, as far as that can be told. */
 	{ "{{#empty}}\n{{#its}}{{/empty}}", NULL, 2, "was expected" },
 	{ "{{> none}}", NULL, 1, "\"none\" cannot be read: No such file" },
@@ -322,15 +334,19 @@ static void renders_and_refuses(void **state)
 		const char *partial = vectors[i].partial ? vectors[i].partial : "";
 		struct template_error error = { 0 };
 		struct text out = { 0 };
-		int r = template_render(span_str(vectors[i].source), &few_data, &few_sink, &out, &error);
+		int r = template_render(
+			span_str(vectors[i].source), &few_data, &few_sink, &out, &error);
 
-		if (vectors[i].expected && (r != 0 || strcmp(text_str(&out), vectors[i].expected) != 0))
-			fail_msg("\"%s\": %d, \"%s\": %s", vectors[i].source, r, text_str(&out), error.message);
-		if (!vectors[i].expected && (r != -EINVAL || error.line != vectors[i].line ||
-						    !strstr(error.message, vectors[i].message) ||
-						    strcmp(error.partial, partial) != 0))
-			fail_msg("\"%s\": %d, line %u: %s (%s)", vectors[i].source, r, error.line, error.message,
-				error.partial);
+		if (vectors[i].expected &&
+			(r != 0 || strcmp(text_str(&out), vectors[i].expected) != 0))
+			fail_msg("\"%s\": %d, \"%s\": %s", vectors[i].source, r, text_str(&out),
+				error.message);
+		if (!vectors[i].expected &&
+			(r != -EINVAL || error.line != vectors[i].line ||
+				!strstr(error.message, vectors[i].message) ||
+				strcmp(error.partial, partial) != 0))
+			fail_msg("\"%s\": %d, line %u: %s (%s)", vectors[i].source, r, error.line,
+				error.message, error.partial);
 		text_free(&out);
 	}
 }
@@ -363,7 +379,8 @@ static void checks_what_values_would_hide(void **state)
 	static const struct {
 		const char *source, *message;
 	} checks[] = {
-		{ "{{#any.a}}{{.}}{{x}}{{any}}{{any.b.c}}{{/any.a}}{{^any}}{{its}}{{/any}}{{> tree}}{{> self}}", NULL },
+		{ "{{#any.a}}{{.}}{{x}}{{any}}{{any.b.c}}{{/any.a}}{{^any}}{{its}}{{/any}}{{> tree}}{{> self}}",
+			NULL },
 		{ "{{#list}}{{its}}{{/list}}{{odd}}", NULL },
 		{ "{{#map.y}}{{z}}{{/map.y}}", NULL },
 		{ "{{#empty}}{{other}}{{/empty}}", "no variable \"other\"" },
@@ -392,7 +409,8 @@ static void appends_to_what_is_there(void **state)
 
 	(void)state;
 	text_adds(&out, "kernel /x ");
-	assert_int_equal(template_render(SPAN_LIT("{{! nothing }}"), &few_data, &few_sink, &out, &error), 0);
+	assert_int_equal(
+		template_render(SPAN_LIT("{{! nothing }}"), &few_data, &few_sink, &out, &error), 0);
 	assert_string_equal(text_str(&out), "kernel /x ");
 	text_free(&out);
 }
@@ -403,7 +421,9 @@ static void says_when_memory_is_out(void **state)
 	struct text out = { .failed = true };
 
 	(void)state;
-	assert_int_equal(template_render(SPAN_LIT("a\n  {{! c }}\n"), &few_data, &few_sink, &out, &error), -ENOMEM);
+	assert_int_equal(
+		template_render(SPAN_LIT("a\n  {{! c }}\n"), &few_data, &few_sink, &out, &error),
+		-ENOMEM);
 }
 
 /* The name in a message is cut, a NUL in a template is an octet like others. */
@@ -415,10 +435,13 @@ static void takes_any_octets(void **state)
 	struct text out = { 0 };
 
 	(void)state;
-	assert_int_equal(template_render((struct span){ source, sizeof(source) - 1 }, &few_data, &few_sink, &out,
-				 &error), -EINVAL);
+	assert_int_equal(template_render((struct span){ source, sizeof(source) - 1 }, &few_data,
+				 &few_sink, &out, &error),
+		-EINVAL);
 	assert_string_equal(error.message, "there is no variable \"\\x00\"");
-	assert_int_equal(template_render(SPAN_LIT("{{> good}}"), &few_data, &no_partials, &out, &error), -EINVAL);
+	assert_int_equal(
+		template_render(SPAN_LIT("{{> good}}"), &few_data, &no_partials, &out, &error),
+		-EINVAL);
 	assert_string_equal(error.message, "{{> good}}: there are no partials here");
 	text_free(&out);
 }

@@ -21,26 +21,36 @@ static void kinds_go_by_the_name(void **state)
 	static const struct {
 		const char *name, *kind;
 	} names[] = {
-		{ "preseed.cfg", "text" },	 { "ks.cfg", "text" },
-		{ "install.sh", "text" },	 { "a", "text" },
-		{ "", "text" },			 { "json", "text" },
-		{ "config.ign", "JSON" },	 { "a/b/c.JSON", "JSON" },
-		{ "controlplane.yaml", "YAML" }, { "x.yml", "YAML" },
-		{ "user-data", "YAML" },	 { "ubuntu/meta-data", "YAML" },
-		{ "network-config", "YAML" },	 { "vendor-data", "YAML" },
-		{ "my-user-data", "text" },	 { "user-data/x", "text" },
-		{ "autoinst.xml", "XML" },	 { "index.html", "HTML" },
+		{ "preseed.cfg", "text" },
+		{ "ks.cfg", "text" },
+		{ "install.sh", "text" },
+		{ "a", "text" },
+		{ "", "text" },
+		{ "json", "text" },
+		{ "config.ign", "JSON" },
+		{ "a/b/c.JSON", "JSON" },
+		{ "controlplane.yaml", "YAML" },
+		{ "x.yml", "YAML" },
+		{ "user-data", "YAML" },
+		{ "ubuntu/meta-data", "YAML" },
+		{ "network-config", "YAML" },
+		{ "vendor-data", "YAML" },
+		{ "my-user-data", "text" },
+		{ "user-data/x", "text" },
+		{ "autoinst.xml", "XML" },
+		{ "index.html", "HTML" },
 		{ "next.ipxe", "iPXE script" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (strcmp(text_kind_of(span_str(names[i].name))->name, names[i].kind) != 0)
-			fail_msg("%s: %s", names[i].name, text_kind_of(span_str(names[i].name))->name);
+			fail_msg("%s: %s", names[i].name,
+				text_kind_of(span_str(names[i].name))->name);
 }
 
-static int render(const char *name, const char *source, struct span hostname, const char *var, struct text *out,
-	struct template_error *error)
+static int render(const char *name, const char *source, struct span hostname, const char *var,
+	struct text *out, struct template_error *error)
 {
 	const struct text_kind *kind = text_kind_of(span_str(name));
 	const struct template_sink sink = { .stranger = kind->stranger, .own = kind->own };
@@ -103,14 +113,18 @@ static void own_words_come_out_as_written(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(vectors); i++) {
 		struct template_error error = { 0 };
 		struct text out = { 0 }, raw = { 0 };
-		int r = render(vectors[i].name, "{{vars.x}}", SPAN_NONE, vectors[i].var, &out, &error);
+		int r = render(
+			vectors[i].name, "{{vars.x}}", SPAN_NONE, vectors[i].var, &out, &error);
 
-		if (vectors[i].expected ? r != 0 || strcmp(text_str(&out), vectors[i].expected) != 0 : r != -EINVAL)
-			fail_msg("%s: \"%s\": %d, \"%s\": %s", vectors[i].name, vectors[i].var, r, text_str(&out),
-				error.message);
+		if (vectors[i].expected ? r != 0 || strcmp(text_str(&out), vectors[i].expected) != 0
+					: r != -EINVAL)
+			fail_msg("%s: \"%s\": %d, \"%s\": %s", vectors[i].name, vectors[i].var, r,
+				text_str(&out), error.message);
 		if (!vectors[i].expected)
 			assert_non_null(strstr(error.message, "the value of \"vars.x\" is n"));
-		assert_int_equal(render(vectors[i].name, "{{{vars.x}}}", SPAN_NONE, vectors[i].var, &raw, &error), 0);
+		assert_int_equal(render(vectors[i].name, "{{{vars.x}}}", SPAN_NONE, vectors[i].var,
+					 &raw, &error),
+			0);
 		assert_string_equal(text_str(&raw), vectors[i].var);
 		text_free(&out);
 		text_free(&raw);
@@ -122,24 +136,30 @@ static const struct {
 	const char *name, *source;
 } shapes[] = {
 	{ "a.json", "{\"a\": \"{{hostname}}\", \"b\": [\"x{{{hostname}}}y\"], \"c\": 1}\n" },
-	{ "a.yaml", "a: {{hostname}}\nb: \"{{hostname}}\"\nc: '{{hostname}}'\nd: [x, {{hostname}}, y]\ne:\n- {{&hostname}}\n"
-		    "f: |\n  {{hostname}}\ng: {h: x{{hostname}}, i: j}\n" },
-	{ "a.xml", "<a b=\"{{hostname}}\" c='{{hostname}}'><!-- {{hostname}} -->{{{hostname}}}</a>\n" },
-	{ "a.sh", "echo {{hostname}} \"{{hostname}}\" '{{hostname}}' $(echo {{hostname}}) # {{hostname}}\n{{hostname}}\n" },
-	{ "ks.cfg", "{{hostname}}\nnetwork --hostname={{hostname}}\n%packages\n{{hostname}}\n%end\n" },
+	{ "a.yaml",
+		"a: {{hostname}}\nb: \"{{hostname}}\"\nc: '{{hostname}}'\nd: [x, {{hostname}}, y]\ne:\n- {{&hostname}}\n"
+		"f: |\n  {{hostname}}\ng: {h: x{{hostname}}, i: j}\n" },
+	{ "a.xml",
+		"<a b=\"{{hostname}}\" c='{{hostname}}'><!-- {{hostname}} -->{{{hostname}}}</a>\n" },
+	{ "a.sh",
+		"echo {{hostname}} \"{{hostname}}\" '{{hostname}}' $(echo {{hostname}}) # {{hostname}}\n{{hostname}}\n" },
+	{ "ks.cfg",
+		"{{hostname}}\nnetwork --hostname={{hostname}}\n%packages\n{{hostname}}\n%end\n" },
 };
 
-static const char *const pieces[] = { "\n", "\r\n", "\"", "'", "\\", ": ", " #", "- ", "---\n", "...\n", "[", "]", "{",
-	"}", ",", "&", "*", "!", "|", ">", "%", "@", "`", "<", "</a>", "-->", "]]>", "$(", "${", ";", "%end", "%post",
-	"{{mac}}", "\xc2\x85", "\xe2\x80\xa8", "\t", " ", "a", "true", "0" };
+static const char *const pieces[] = { "\n", "\r\n", "\"", "'", "\\", ": ", " #", "- ", "---\n",
+	"...\n", "[", "]", "{", "}", ",", "&", "*", "!", "|", ">", "%", "@", "`", "<", "</a>",
+	"-->", "]]>", "$(", "${", ";", "%end", "%post", "{{mac}}", "\xc2\x85", "\xe2\x80\xa8", "\t",
+	" ", "a", "true", "0" };
 
 static struct span hostile_name(uint8_t *buf, size_t cap)
 {
 	struct wr w = wr_of(buf, cap);
 
 	while (!w.full && rand() % 10)
-		wr_span(&w, rand() % 3 ? span_str(pieces[(size_t)rand() % ARRAY_LEN(pieces)])
-				      : (struct span){ &(uint8_t){ (uint8_t)rand() }, 1 });
+		wr_span(&w,
+			rand() % 3 ? span_str(pieces[(size_t)rand() % ARRAY_LEN(pieces)])
+				   : (struct span){ &(uint8_t){ (uint8_t)rand() }, 1 });
 	return wr_done(&w);
 }
 
@@ -152,13 +172,11 @@ static void json_shape(const json_t *j, struct text *out)
 
 	if (json_is_object(j)) {
 		text_addc(out, '{');
-		json_object_foreach((json_t *)(uintptr_t)j, key, item)
-			json_shape(item, out);
+		json_object_foreach((json_t *)(uintptr_t)j, key, item) json_shape(item, out);
 		text_addc(out, '}');
 	} else if (json_is_array(j)) {
 		text_addc(out, '[');
-		json_array_foreach(j, i, item)
-			json_shape(item, out);
+		json_array_foreach(j, i, item) json_shape(item, out);
 		text_addc(out, ']');
 	} else {
 		text_addc(out, json_is_string(j) ? 's' : 'n');
@@ -215,7 +233,8 @@ static void shape_of_text(const struct text *t, struct text *out)
 {
 	for (size_t i = 0; i < t->n; i++) {
 		uint8_t c = (uint8_t)t->p[i];
-		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			(c >= '0' && c <= '9') || c == '_';
 
 		if (!plain && ((c != '.' && c != '-') || i == 0 || strchr(" \n\"'=", t->p[i - 1])))
 			text_addc(out, t->p[i]);
@@ -265,13 +284,17 @@ static void no_client_changes_the_shape_of_a_file(void **state)
 			struct template_error error = { 0 };
 			struct text is = { 0 }, should = { 0 }, shape = { 0 }, right = { 0 };
 
-			assert_int_equal(render(shapes[i].name, shapes[i].source, name, "", &is, &error), 0);
-			assert_int_equal(render(shapes[i].name, shapes[i].source, SPAN_LIT("x"), "", &should, &error), 0);
+			assert_int_equal(
+				render(shapes[i].name, shapes[i].source, name, "", &is, &error), 0);
+			assert_int_equal(render(shapes[i].name, shapes[i].source, SPAN_LIT("x"), "",
+						 &should, &error),
+				0);
 			shape_of(i, &is, &shape);
 			shape_of(i, &should, &right);
 			if (!span_eq(text_span(&shape), text_span(&right)))
-				fail_msg("seed %u, %s:\n%s\n%s\ninstead of\n%s", seed, shapes[i].name, text_str(&is),
-					text_str(&shape), text_str(&right));
+				fail_msg("seed %u, %s:\n%s\n%s\ninstead of\n%s", seed,
+					shapes[i].name, text_str(&is), text_str(&shape),
+					text_str(&right));
 			text_free(&is);
 			text_free(&should);
 			text_free(&shape);
@@ -290,7 +313,8 @@ static void json_tells_what_the_client_said(void **state)
 	json_t *j;
 
 	(void)state;
-	assert_int_equal(render("a.json", "[\"{{hostname}}\"]", span_str(name), "", &out, &error), 0);
+	assert_int_equal(
+		render("a.json", "[\"{{hostname}}\"]", span_str(name), "", &out, &error), 0);
 	j = json_loads(text_str(&out), 0, &json_error);
 	assert_non_null(j);
 	assert_string_equal(json_string_value(json_array_get(j, 0)), name);

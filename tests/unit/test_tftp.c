@@ -48,8 +48,8 @@ static void decodes_request(void **state)
 	const struct span *v;
 
 	(void)state;
-	assert_int_equal(tftp_decode(SPAN_LIT("\0\1a/b\0OcTeT\0BLKsize\0001468\0x\0\0blksize\0009\0"),
-				 &p),
+	assert_int_equal(
+		tftp_decode(SPAN_LIT("\0\1a/b\0OcTeT\0BLKsize\0001468\0x\0\0blksize\0009\0"), &p),
 		DROP_NONE);
 	assert_int_equal(p.opcode, TFTP_RRQ);
 	assert_int_equal(p.request.mode, TFTP_MODE_OCTET);

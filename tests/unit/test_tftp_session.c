@@ -46,7 +46,7 @@ static void cleans_names(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		int err = tftp_session_path(names[i].name, buf, &path);
 		bool ok = names[i].path ? err == 0 && span_eq(path, span_str(names[i].path))
-		                        : err < 0;
+					: err < 0;
 
 		if (!ok)
 			fail_msg("name %zu: %s", i, names[i].path ? names[i].path : "refused");
@@ -757,8 +757,8 @@ static bool world_step(struct world *w)
 {
 	size_t next = next_packet(w);
 	uint64_t packet_at = w->n_flying ? w->flying[next].at : UINT64_MAX;
-	uint64_t server_at =
-		w->server_runs && !w->server_ended ? w->server.deadline_ms : UINT64_MAX;
+	uint64_t server_at = w->server_runs && !w->server_ended ? w->server.deadline_ms
+								: UINT64_MAX;
 
 	if (packet_at == UINT64_MAX && server_at == UINT64_MAX && w->client_deadline == UINT64_MAX)
 		return false;

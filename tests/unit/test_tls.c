@@ -36,7 +36,8 @@ static void write_file(const char *path, mode_t mode, const struct text *t)
 	close(fd);
 }
 
-static void make_pair(const struct tls_authority *ca, enum tls_key_kind kind, const struct tls_pair *pair)
+static void make_pair(
+	const struct tls_authority *ca, enum tls_key_kind kind, const struct tls_pair *pair)
 {
 	const struct ip4 addr = { 0x7f000001 };
 	const struct tls_names names = { .addrs = &addr, .n_addrs = 1 };
@@ -51,7 +52,8 @@ static void make_pair(const struct tls_authority *ca, enum tls_key_kind kind, co
 
 static int set_up(void **state)
 {
-	static const char *const names[] = { "rsa.pem", "rsa.key", "ec.pem", "ec.key", "ca.pem", "none", "bad", "big" };
+	static const char *const names[] = { "rsa.pem", "rsa.key", "ec.pem", "ec.key", "ca.pem",
+		"none", "bad", "big" };
 	struct text certificate = { 0 }, key = { 0 };
 	struct tls_authority *ca;
 
@@ -126,7 +128,8 @@ static SSL_CTX *client_context(int version, const char *sigalgs)
 
 static void sockets(int fds[2])
 {
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
 }
 
 static void open_ends(struct ends *e, struct ssl_ctx_st *server, SSL_CTX *client)
@@ -144,7 +147,8 @@ static void open_ends(struct ends *e, struct ssl_ctx_st *server, SSL_CTX *client
 static void close_ends(struct ends *e)
 {
 	stream_close(&e->server);
-	SSL_set_shutdown(e->client, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* or its session is spoilt */
+	SSL_set_shutdown(e->client,
+		SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* or its session is spoilt */
 	SSL_free(e->client);
 	close(e->client_fd);
 	ERR_clear_error();
@@ -201,15 +205,18 @@ static void speaks_both_versions_with_both_keys(void **state)
 		if (cases[i].sigalgs && cases[i].key == EVP_PKEY_RSA)
 			set_signatures(client, cases[i].sigalgs);
 		else if (cases[i].key == EVP_PKEY_EC && cases[i].version == TLS1_2_VERSION)
-			assert_int_equal(SSL_CTX_set_cipher_list(client, "ECDHE-ECDSA-AES128-GCM-SHA256"), 1);
+			assert_int_equal(
+				SSL_CTX_set_cipher_list(client, "ECDHE-ECDSA-AES128-GCM-SHA256"),
+				1);
 		open_ends(&e, server, client);
 		handshakes_succeed(&e);
 		assert_int_equal(SSL_version(e.client), cases[i].version);
-		assert_int_equal(EVP_PKEY_get_base_id(X509_get0_pubkey(SSL_get0_peer_certificate(e.client))),
+		assert_int_equal(
+			EVP_PKEY_get_base_id(X509_get0_pubkey(SSL_get0_peer_certificate(e.client))),
 			cases[i].key);
-		assert_non_null(strstr(SSL_get_cipher_name(e.client), "AES_128_GCM") ?
-				SSL_get_cipher_name(e.client) :
-				strstr(SSL_get_cipher_name(e.client), "AES128-GCM"));
+		assert_non_null(strstr(SSL_get_cipher_name(e.client), "AES_128_GCM")
+				? SSL_get_cipher_name(e.client)
+				: strstr(SSL_get_cipher_name(e.client), "AES128-GCM"));
 		close_ends(&e);
 		SSL_CTX_free(client);
 	}
@@ -224,8 +231,8 @@ static void refuses_old_versions_and_weak_ciphers(void **state)
 	} cases[] = {
 		{ TLS1_VERSION, "ALL:@SECLEVEL=0" },
 		{ TLS1_1_VERSION, "ALL:@SECLEVEL=0" },
-		{ TLS1_2_VERSION, "AES128-GCM-SHA256" },           /* no forward secrecy */
-		{ TLS1_2_VERSION, "ECDHE-RSA-AES128-SHA256" },     /* CBC */
+		{ TLS1_2_VERSION, "AES128-GCM-SHA256" },       /* no forward secrecy */
+		{ TLS1_2_VERSION, "ECDHE-RSA-AES128-SHA256" }, /* CBC */
 		{ TLS1_2_VERSION, "AES128-SHA:@SECLEVEL=0" },
 	};
 	struct ssl_ctx_st *server = context_of_both();
@@ -253,7 +260,9 @@ static void speaks_to_firmware_without_elliptic_curves(void **state)
 	struct ends e;
 
 	(void)state;
-	assert_int_equal(SSL_CTX_set_cipher_list(client, "DHE-RSA-AES256-GCM-SHA384:DHE-RSA-AES128-GCM-SHA256:AES128-SHA"), 1);
+	assert_int_equal(SSL_CTX_set_cipher_list(client,
+				 "DHE-RSA-AES256-GCM-SHA384:DHE-RSA-AES128-GCM-SHA256:AES128-SHA"),
+		1);
 	open_ends(&e, server, client);
 	handshakes_succeed(&e);
 	assert_string_equal(SSL_get_cipher_name(e.client), "DHE-RSA-AES128-GCM-SHA256");
@@ -332,7 +341,9 @@ static void sends_files_to_the_octet(void **state)
 	handshakes_succeed(&e);
 	for (int i = 0; received < SIZE - OFFSET && i < TURNS; i++) {
 		size_t left = SIZE - OFFSET - sent;
-		ssize_t n = left ? stream_send_file(&e.server, fd, OFFSET + sent, left < 262144 ? left : 262144) : 0;
+		ssize_t n = left ? stream_send_file(&e.server, fd, OFFSET + sent,
+					   left < 262144 ? left : 262144)
+				 : 0;
 		int r;
 
 		assert_true(n >= 0 || n == -EAGAIN);
@@ -343,7 +354,9 @@ static void sends_files_to_the_octet(void **state)
 			assert_false(stream_waits_to_read(&e.server, false));
 		}
 		for (int k = 0; k < 3; k++) {
-			r = SSL_read(e.client, got + received, (int)(SIZE - OFFSET - received < 5000 ? SIZE - OFFSET - received : 5000));
+			r = SSL_read(e.client, got + received,
+				(int)(SIZE - OFFSET - received < 5000 ? SIZE - OFFSET - received
+								      : 5000));
 			if (r <= 0)
 				break;
 			received += (size_t)r;
@@ -381,7 +394,8 @@ static void sends_head_and_body_in_one_record(void **state)
 	for (size_t i = 0; i < sizeof(body); i++)
 		body[i] = (uint8_t)(i % 251);
 	while (sent < sizeof(body)) {
-		ssize_t n = stream_send(&e.server, SPAN_NONE, (struct span){ body + sent, sizeof(body) - sent }, false);
+		ssize_t n = stream_send(&e.server, SPAN_NONE,
+			(struct span){ body + sent, sizeof(body) - sent }, false);
 
 		assert_true(n > 0);
 		assert_int_equal(SSL_read(e.client, got, sizeof(got)), n);
@@ -526,7 +540,8 @@ static void a_connection_keeps_its_context(void **state)
 
 /* --- the files --- */
 
-static void expect_problem(const struct tls_pair *pair, int result, bool of_key, bool warning, const char *part)
+static void expect_problem(
+	const struct tls_pair *pair, int result, bool of_key, bool warning, const char *part)
 {
 	struct tls_report report = { 0 };
 	struct ssl_ctx_st *ctx = NULL;
@@ -534,8 +549,9 @@ static void expect_problem(const struct tls_pair *pair, int result, bool of_key,
 
 	assert_int_equal(tls_context_new(pair, 1, &report, &ctx), result);
 	for (size_t i = 0; i < report.n; i++)
-		found = found || (report.list[i].of_key == of_key && report.list[i].warning == warning &&
-			strstr(text_str(&report.list[i].sentence), part));
+		found = found ||
+			(report.list[i].of_key == of_key && report.list[i].warning == warning &&
+				strstr(text_str(&report.list[i].sentence), part));
 	if (!found)
 		print_error("no \"%s\" among %zu problems\n", part, report.n);
 	assert_true(found);
@@ -549,7 +565,8 @@ static void write_encrypted_key(const char *path)
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	FILE *f = fopen(path, "w");
 
-	assert_int_equal(PEM_write_PKCS8PrivateKey(f, key, EVP_aes_256_cbc(), "secret", 6, NULL, NULL), 1);
+	assert_int_equal(
+		PEM_write_PKCS8PrivateKey(f, key, EVP_aes_256_cbc(), "secret", 6, NULL, NULL), 1);
 	assert_int_equal(fclose(f), 0);
 	EVP_PKEY_free(key);
 }
@@ -560,17 +577,25 @@ static void names_what_is_wrong_with_files(void **state)
 
 	(void)state;
 	text_adds(&garbage, "no PEM\n");
-	expect_problem(&(struct tls_pair){ paths[5], rsa.key }, -EINVAL, false, false, "/none does not exist");
-	expect_problem(&(struct tls_pair){ rsa.certificate, paths[5] }, -EINVAL, true, false, "/none does not exist");
+	expect_problem(&(struct tls_pair){ paths[5], rsa.key }, -EINVAL, false, false,
+		"/none does not exist");
+	expect_problem(&(struct tls_pair){ rsa.certificate, paths[5] }, -EINVAL, true, false,
+		"/none does not exist");
 	expect_problem(&(struct tls_pair){ dir, rsa.key }, -EINVAL, false, false, "is a directory");
-	expect_problem(&(struct tls_pair){ rsa.certificate, ecdsa.key }, -EINVAL, true, false, "is not the key of");
-	expect_problem(&(struct tls_pair){ "/dev/null", rsa.key }, -EINVAL, false, false, "no regular file");
+	expect_problem(&(struct tls_pair){ rsa.certificate, ecdsa.key }, -EINVAL, true, false,
+		"is not the key of");
+	expect_problem(&(struct tls_pair){ "/dev/null", rsa.key }, -EINVAL, false, false,
+		"no regular file");
 	write_file(paths[6], 0600, &garbage);
-	expect_problem(&(struct tls_pair){ paths[6], rsa.key }, -EINVAL, false, false, "holds no certificate");
-	expect_problem(&(struct tls_pair){ rsa.certificate, paths[6] }, -EINVAL, true, false, "holds no private key");
-	expect_problem(&(struct tls_pair){ rsa.certificate, rsa.certificate }, -EINVAL, true, false, "holds no private key");
+	expect_problem(&(struct tls_pair){ paths[6], rsa.key }, -EINVAL, false, false,
+		"holds no certificate");
+	expect_problem(&(struct tls_pair){ rsa.certificate, paths[6] }, -EINVAL, true, false,
+		"holds no private key");
+	expect_problem(&(struct tls_pair){ rsa.certificate, rsa.certificate }, -EINVAL, true, false,
+		"holds no private key");
 	write_encrypted_key(paths[6]);
-	expect_problem(&(struct tls_pair){ rsa.certificate, paths[6] }, -EINVAL, true, false, "is encrypted");
+	expect_problem(&(struct tls_pair){ rsa.certificate, paths[6] }, -EINVAL, true, false,
+		"is encrypted");
 	assert_int_equal(chmod(rsa.key, 0640), 0);
 	expect_problem(&rsa, 0, true, true, "can be read by others");
 	assert_int_equal(chmod(rsa.key, 0600), 0);
@@ -611,7 +636,9 @@ static void an_authority_is_read_again(void **state)
 	assert_int_equal(list.p[16] & 0xff, list.n & 0xff);
 	assert_int_equal(tls_authority_parse(text_span(&certificate), text_span(&key), &again), 0);
 	tls_authority_free(again);
-	assert_int_equal(tls_authority_parse(text_span(&certificate), text_span(&certificate), &again), -EINVAL);
+	assert_int_equal(
+		tls_authority_parse(text_span(&certificate), text_span(&certificate), &again),
+		-EINVAL);
 	assert_int_equal(tls_authority_parse(SPAN_NONE, SPAN_NONE, &again), -EINVAL);
 	tls_authority_free(ca);
 	text_free(&certificate);
@@ -631,11 +658,16 @@ static void a_certificate_needs_fit_names(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		const struct tls_names names = { .names = &bad[i], .n_names = 1 };
 
-		assert_int_equal(tls_make_server(ca, TLS_KEY_ECDSA, &names, 10, &certificate, &key), -EINVAL);
+		assert_int_equal(tls_make_server(ca, TLS_KEY_ECDSA, &names, 10, &certificate, &key),
+			-EINVAL);
 	}
-	assert_int_equal(tls_make_server(ca, TLS_KEY_ECDSA, &(struct tls_names){ 0 }, 10, &certificate, &key), -EINVAL);
-	assert_int_equal(tls_make_server(ca, TLS_KEY_ECDSA, &(struct tls_names){ .names = good, .n_names = 2 }, 10,
-		&certificate, &key), 0);
+	assert_int_equal(tls_make_server(ca, TLS_KEY_ECDSA, &(struct tls_names){ 0 }, 10,
+				 &certificate, &key),
+		-EINVAL);
+	assert_int_equal(
+		tls_make_server(ca, TLS_KEY_ECDSA,
+			&(struct tls_names){ .names = good, .n_names = 2 }, 10, &certificate, &key),
+		0);
 	tls_authority_free(ca);
 	text_free(&certificate);
 	text_free(&key);

@@ -9,19 +9,20 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#define AT_PE     64u
-#define AT_OPT    (AT_PE + 24)
-#define OPT       (112u + 16 * 8)
-#define AT_SEC    (AT_OPT + OPT)
-#define STUB_SIZE 2000u /* of the file: its section ends at 1536, then comes what is not of the image */
+#define AT_PE  64u
+#define AT_OPT (AT_PE + 24)
+#define OPT    (112u + 16 * 8)
+#define AT_SEC (AT_OPT + OPT)
+#define STUB_SIZE                                                                                  \
+	2000u /* of the file: its section ends at 1536, then comes what is not of the image */
 
 struct stub {
 	uint8_t head[1024];
 	struct pe pe;
 };
 
-static void put_section(uint8_t *p, const char *name, uint32_t size, uint32_t address, uint32_t raw_size,
-	uint32_t raw_offset)
+static void put_section(uint8_t *p, const char *name, uint32_t size, uint32_t address,
+	uint32_t raw_size, uint32_t raw_offset)
 {
 	memcpy(p, name, strlen(name));
 	pe_put_u32(p + 8, size);
@@ -55,7 +56,8 @@ static struct stub make(uint32_t size_of_headers)
 	pe_put_u32(p + AT_OPT + 112 + 32, 1600);
 	pe_put_u32(p + AT_OPT + 112 + 36, 400);
 	put_section(p + AT_SEC, ".text", 0x1100, 0x1000, 512, 1024);
-	assert_int_equal(pe_decode((struct span){ p, sizeof(s.head) }, STUB_SIZE, &s.pe), PE_FAULT_NONE);
+	assert_int_equal(
+		pe_decode((struct span){ p, sizeof(s.head) }, STUB_SIZE, &s.pe), PE_FAULT_NONE);
 	assert_true(s.pe.is_signed);
 	return s;
 }
@@ -88,7 +90,8 @@ static void lays_out(void **state)
 	assert_int_equal(p.list[0].kind, PIECE_OCTETS);
 	assert_int_equal(p.list[0].end, AT_SEC + 5 * 40);
 	assert_int_equal(pe_decode((struct span){ (uint8_t *)p.octets.p, p.list[0].end },
-			pieces_length(&p), &pe), PE_FAULT_NONE);
+				 pieces_length(&p), &pe),
+		PE_FAULT_NONE);
 	assert_int_equal(pe.n_sections, 5);
 	assert_int_equal(pe.machine, PE_MACHINE_ARM64);
 	assert_false(pe.is_signed);
@@ -146,7 +149,8 @@ static void leaves_out_what_is_empty(void **state)
 	parts.os_release = parts.cmdline = SPAN_NONE;
 	parts.n_initrds = 0;
 	assert_int_equal(uki_layout(&parts, &p, &why), 0);
-	assert_int_equal(pe_decode((struct span){ (uint8_t *)p.octets.p, p.octets.n }, pieces_length(&p), &pe),
+	assert_int_equal(pe_decode((struct span){ (uint8_t *)p.octets.p, p.octets.n },
+				 pieces_length(&p), &pe),
 		PE_FAULT_NONE);
 	assert_int_equal(pe.n_sections, 2);
 	assert_string_equal(pe.section[1].name, ".linux");
@@ -195,7 +199,8 @@ static void refuses(void **state)
 
 	parts = parts_of(&tight);
 	refuse(&parts, "no room");
-	s.pe.section[0].raw_offset = AT_SEC + 5 * 40 - 1; /* its octets begin before our headers would end */
+	s.pe.section[0].raw_offset = AT_SEC + 5 * 40 -
+		1; /* its octets begin before our headers would end */
 	parts = parts_of(&s);
 	refuse(&parts, "no room");
 	parts.stub_head.n = AT_SEC + 5 * 40 - 1;

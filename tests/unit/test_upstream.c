@@ -24,7 +24,8 @@ static void test_judge(void **state)
 		{ "a whole file", 200, "", "100", 0, UPSTREAM_WHOLE, 100 },
 		{ "no length", 200, "", "", 0, UPSTREAM_WHOLE, UNKNOWN },
 		{ "nonsense for a length", 200, "", "10x", 0, UPSTREAM_WHOLE, UNKNOWN },
-		{ "a length past all", 200, "", "99999999999999999999", 0, UPSTREAM_WHOLE, UNKNOWN },
+		{ "a length past all", 200, "", "99999999999999999999", 0, UPSTREAM_WHOLE,
+			UNKNOWN },
 		{ "ranges ignored", 200, "", "100", 50, UPSTREAM_WHOLE, 100 },
 		{ "the rest", 206, "bytes 50-99/100", "50", 50, UPSTREAM_REST, 100 },
 		{ "from elsewhere", 206, "bytes 40-99/100", "60", 50, UPSTREAM_AGAIN, 100 },
@@ -49,7 +50,9 @@ static void test_judge(void **state)
 		uint64_t total = 0;
 
 		print_message("%s\n", cases[i].what);
-		assert_int_equal(upstream_judge(&reply, cases[i].have, cases[i].is_conditional, &total), cases[i].verdict);
+		assert_int_equal(
+			upstream_judge(&reply, cases[i].have, cases[i].is_conditional, &total),
+			cases[i].verdict);
 		assert_int_equal(total, cases[i].total);
 	}
 }
@@ -68,7 +71,8 @@ static void test_validator(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const struct upstream_reply reply = { .etag = span_str(cases[i].etag), .last_modified = span_str(cases[i].date) };
+		const struct upstream_reply reply = { .etag = span_str(cases[i].etag),
+			.last_modified = span_str(cases[i].date) };
 
 		assert_true(span_eq(upstream_validator(&reply), span_str(cases[i].validator)));
 	}

@@ -11,11 +11,12 @@
 
 static void test_is_http(void **state)
 {
-	static const char *const good[] = { "http://h", "https://h/", "http://h:80/a?b=c#d", "http://[::1]/x",
-		"https://u:p@h/~a/%20" };
-	static const char *const bad[] = { "", "http://", "http:///a", "http://:80", "https://?x", "ftp://h/a", "HTTP://h",
-		"http:/h", "h/a", "http://h/a b", "http://h/a\n", "http://h/\"", "http://h/a\\b", "file:///etc/passwd",
-		"http://h/\xc3\xa4", "http://h/{a}" };
+	static const char *const good[] = { "http://h", "https://h/", "http://h:80/a?b=c#d",
+		"http://[::1]/x", "https://u:p@h/~a/%20" };
+	static const char *const bad[] = { "", "http://", "http:///a", "http://:80", "https://?x",
+		"ftp://h/a", "HTTP://h", "http:/h", "h/a", "http://h/a b", "http://h/a\n",
+		"http://h/\"", "http://h/a\\b", "file:///etc/passwd", "http://h/\xc3\xa4",
+		"http://h/{a}" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
@@ -62,7 +63,8 @@ static void test_resolve(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct text url = { 0 };
-		bool good = url_resolve(span_str(cases[i].base), span_str(cases[i].reference), &url);
+		bool good = url_resolve(
+			span_str(cases[i].base), span_str(cases[i].reference), &url);
 
 		print_message("%s + %s\n", cases[i].base, cases[i].reference);
 		assert_int_equal(good, cases[i].url != NULL);
@@ -85,7 +87,8 @@ static void test_file_name(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		assert_true(span_eq(url_file_name(span_str(cases[i].url)), span_str(cases[i].name)));
+		assert_true(
+			span_eq(url_file_name(span_str(cases[i].url)), span_str(cases[i].name)));
 }
 
 static void test_show(void **state)
@@ -99,10 +102,12 @@ static void test_show(void **state)
 		{ "http://h/mail@x?y", "http://h/mail@x?..." },
 		{ "http://h#u@v", "http://h" },
 #define FORTY "0123456789012345678901234567890123456789"
-		{ "http://h/" FORTY FORTY FORTY "012345678901234567890123456789abcdefgh", "http://h/" FORTY FORTY FORTY
-			"012345678901234567890123456789abcdefgh" },
-		{ "http://u:p@h/" FORTY FORTY FORTY FORTY "/linux?x", "http://h/" FORTY "01234567890123456789012345678901234567"
-			"..." "6789012345678901234567890123456789" FORTY "/linux?..." },
+		{ "http://h/" FORTY FORTY FORTY "012345678901234567890123456789abcdefgh",
+			"http://h/" FORTY FORTY FORTY "012345678901234567890123456789abcdefgh" },
+		{ "http://u:p@h/" FORTY FORTY FORTY FORTY "/linux?x",
+			"http://h/" FORTY "01234567890123456789012345678901234567"
+			"..."
+			"6789012345678901234567890123456789" FORTY "/linux?..." },
 	};
 
 	(void)state;
