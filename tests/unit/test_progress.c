@@ -57,16 +57,14 @@ static struct site new_site(void)
 	site.cfg = cfg;
 	site.nets = &no_networks;
 	assert_int_equal(events_new(octets, &site.events), 0);
-	assert_int_equal(lease_table_new(&site.leases), 0);
-	assert_int_equal(clients_new(&site.clients), 0);
+	assert_int_equal(site_open(&site), 0);
 	return site;
 }
 
 static void site_free(struct site *site)
 {
 	events_free(site->events);
-	lease_table_free(site->leases);
-	clients_free(site->clients);
+	site_close(site);
 	config_free(cfg);
 }
 
